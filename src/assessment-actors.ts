@@ -1,0 +1,176 @@
+import { fromEventObservable, fromPromise } from 'xstate';
+import type { Observable } from 'rxjs';
+import { RejectedError, toProblem, TransientError, UnauthorizedError } from './errors.ts';
+import { assessmentMachine } from './machines/assessment-machine.ts';
+import type {
+  Rejected,
+  ResultOutcome,
+  StatusOutcome,
+  SubmitOutcome,
+  Transient,
+  Unauthorized,
+} from './machines/assessment-outcomes.ts';
+import type { AssessmentContext } from './machines/assessment-setup.ts';
+import type { AssessmentApi, JobState } from './services/assessment-api.ts';
+import { backoff, jitter, type Random } from './services/backoff.ts';
+import type { Clock } from './services/clock.ts';
+import type { JobFeed } from './services/job-feed.ts';
+import { createPacer } from './services/pacer.ts';
+import type { PageEvent } from './services/page-signals.ts';
+import type { TokenService } from './services/token-service.ts';
+
+/** The waits of the chart, in ms. */
+export interface Pacing {
+  /** A young job is polled this often … */
+  pollMinMs: number;
+  /** … and an old one this often. */
+  pollMaxMs: number;
+  /** Between two status calls while the feed is live and quiet. */
+  heartbeatMs: number;
+  /** Between two looks at a job whose deadline has passed. */
+  slowCheckMs: number;
+  /** No two calls of one kind for one assessment come closer than this, whatever the reason to call. */
+  minDistanceMs: number;
+}
+
+export interface AssessmentActorsOptions<Submission, Result> {
+  api: AssessmentApi<Submission, Result>;
+  tokens: TokenService;
+  feed: JobFeed;
+  resumed$: Observable<PageEvent>;
+  clock: Clock;
+  random: Random;
+  pacing: Pacing;
+  /** Read when a submission is accepted, ms. */
+  monitoringTimeoutMs: () => number;
+  /** The answers of this assessment. They never enter the machine. */
+  submission: Submission | undefined;
+  /** When the user pressed submit, ms since the epoch. */
+  submittedAt: number;
+}
+
+const RETRY = { minMs: 300, baseMs: 1_000, capMs: 15_000 };
+const POLL_RETRY = { minMs: 1_000, baseMs: 2_000, capMs: 30_000 };
+/** After a hint the status may lag behind the event by a moment. */
+const HINT_MS = 3_000;
+/** A job counts as old after this time, and is polled least often. */
+const OLD_MS = 240_000;
+
+/** The machine with real parts behind it: each port of the chart bound to a service. */
+export function provideActors<Submission, Result>(options: AssessmentActorsOptions<Submission, Result>) {
+  const { api, tokens, feed, resumed$, clock, random, pacing, submittedAt } = options;
+
+  const pacer = createPacer(clock, pacing.minDistanceMs);
+  /** Calls of one kind keep their distance and obey Retry-After, whatever the chart's reason to call. */
+  const paced = async <T extends { type: string; retryAfterMs?: number | null }>(
+    kind: string,
+    signal: AbortSignal,
+    call: () => Promise<T>,
+  ): Promise<T | Failed> => {
+    await pacer.turn(kind, signal);
+    const outcome = await call().catch((error: unknown) => {
+      signal.throwIfAborted();
+      return failureOf(error);
+    });
+    if ('retryAfterMs' in outcome && outcome.retryAfterMs) pacer.postpone(kind, outcome.retryAfterMs);
+    return outcome;
+  };
+
+  const submit = (submissionId: string, signal: AbortSignal): Promise<SubmitOutcome> =>
+    paced<SubmitOutcome>('submit', signal, async () => {
+      const { submission } = options;
+      if (submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
+      try {
+        const accepted = await api.submit(submission, submissionId, signal);
+        return { type: 'accepted', ...accepted, deadlineAt: clock.now() + options.monitoringTimeoutMs() };
+      } catch (error) {
+        if (!(error instanceof TransientError && error.maybeDone)) throw error;
+        return { type: 'unconfirmed', retryAfterMs: error.retryAfterMs, problem: toProblem(error) };
+      }
+    });
+
+  const checkStatus = (jobId: string, signal: AbortSignal): Promise<StatusOutcome> =>
+    paced('status', signal, async () => statusOf(await stateOf(jobId, signal)));
+
+  /** After a restart the status route has forgotten jobs that still run; the archive has not. */
+  const stateOf = async (jobId: string, signal: AbortSignal): Promise<JobState> => {
+    try {
+      return await api.status(jobId, signal);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      return await api.job(jobId, signal).catch((inner: unknown) => {
+        throw isNotFound(inner)
+          ? new TransientError('unavailable', 'the server does not know the job at the moment')
+          : inner;
+      });
+    }
+  };
+
+  const fetchResult = (jobId: string, resultId: string | null, signal: AbortSignal): Promise<ResultOutcome<Result>> =>
+    paced<ResultOutcome<Result>>('result', signal, async () => {
+      const id = resultId ?? (await resultIdOf(jobId, signal));
+      const notThere = new TransientError('unavailable', 'the result is not there yet');
+      if (id === null) throw notThere;
+      const state = await api.result(id, signal).catch((error: unknown) => {
+        throw isNotFound(error) ? notThere : error;
+      });
+      if (state.type === 'not-ready') throw notThere;
+      if (state.type === 'ready') return state;
+      return { type: 'invalid', problem: { code: 'invalid-result', message: `result ${id} does not fit its schema` } };
+    });
+
+  const resultIdOf = async (jobId: string, signal: AbortSignal): Promise<string | null> => {
+    const state = await api.job(jobId, signal);
+    return state.type === 'completed' ? state.resultId : null;
+  };
+
+  const waitAfter = ({ retryAfterMs, failures }: AssessmentContext, bounds: typeof RETRY): number =>
+    retryAfterMs ?? backoff(Math.max(0, failures - 1), bounds, random);
+
+  return assessmentMachine.provide({
+    actors: {
+      submitAssessment: fromPromise(({ input, signal }) => submit(input.submissionId, signal)),
+      checkStatus: fromPromise(({ input, signal }) => checkStatus(input.jobId, signal)),
+      fetchResult: fromPromise(({ input, signal }) => fetchResult(input.jobId, input.resultId, signal)),
+      // No signal: a refresh that has begun is not broken off, whoever loses interest in it.
+      refreshToken: fromPromise(({ input }) => tokens.renew(input.refusedGeneration)),
+      jobFeed: fromEventObservable(() => feed.events$),
+      tokenWatch: fromEventObservable(() => tokens.events$),
+      pageSignals: fromEventObservable(() => resumed$),
+    },
+    delays: {
+      pollDelay: ({ context }) => {
+        if (context.failures > 0) return waitAfter(context, POLL_RETRY);
+        const age = Math.min(1, Math.max(0, (clock.now() - submittedAt) / OLD_MS));
+        return jitter(pacing.pollMinMs + (pacing.pollMaxMs - pacing.pollMinMs) * age, 0.2, random);
+      },
+      heartbeat: ({ context }) => {
+        if (context.failures > 0) return waitAfter(context, POLL_RETRY);
+        return context.hinted ? HINT_MS : jitter(pacing.heartbeatMs, 0.2, random);
+      },
+      retryDelay: ({ context }) => waitAfter(context, RETRY),
+      // A little more than the limit says, so that a client whose timer is early does not ask in vain.
+      refreshDelay: ({ context }) => waitAfter(context, RETRY) + Math.round(50 + random() * 200),
+      slowCheck: () => jitter(pacing.slowCheckMs, 0.2, random),
+      untilDeadline: ({ context }) => Math.max(0, context.deadlineAt - clock.now()),
+    },
+  });
+}
+
+type Failed = Unauthorized | Transient | Rejected;
+
+/** An error of a service as an outcome of the chart. Defects stay errors. */
+function failureOf(error: unknown): Failed {
+  if (error instanceof UnauthorizedError) return { type: 'unauthorized', generation: error.generation };
+  if (error instanceof TransientError) {
+    return { type: 'transient', retryAfterMs: error.retryAfterMs, problem: toProblem(error) };
+  }
+  if (error instanceof RejectedError) return { type: 'rejected', problem: toProblem(error) };
+  throw error;
+}
+
+function statusOf(state: JobState): StatusOutcome {
+  return state.type === 'failed' ? { type: 'failed', problem: { code: 'job-failed', message: state.message } } : state;
+}
+
+const isNotFound = (error: unknown) => error instanceof RejectedError && error.status === 404;

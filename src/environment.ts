@@ -1,0 +1,42 @@
+import type { FeedSocket, LoadSocketIo } from './services/job-feed.ts';
+import type { Log } from './services/log.ts';
+import type { PageTarget } from './services/page-signals.ts';
+import { type KeyValueStore, memoryStore, webStore } from './services/storage.ts';
+
+/*
+ * What the platform offers. Importing this file touches nothing: a server renders with it, and a worker has no document.
+ */
+
+export const inBrowser = (): boolean => typeof window !== 'undefined' && typeof document !== 'undefined';
+
+export function browserPage(): PageTarget | undefined {
+  return inBrowser() ? { window, document } : undefined;
+}
+
+export function browserStore(kind: 'localStorage' | 'sessionStorage', log: Log): KeyValueStore {
+  return inBrowser() ? webStore(() => window[kind], log) : memoryStore();
+}
+
+export const loadSocketIo: LoadSocketIo = async () => {
+  const { io } = await import('socket.io-client');
+  return { io: (url, options): FeedSocket => io(url, options) };
+};
+
+/** @throws TypeError when it is not an address, before anything is sent to it */
+export function checkBaseUrl(baseUrl: unknown): string {
+  if (typeof baseUrl !== 'string' || (baseUrl === '' && !inBrowser())) {
+    throw new TypeError(
+      'createAssessmentClient: baseUrl must be the address of the API, such as https://api.example.test',
+    );
+  }
+  const trimmed = baseUrl.replace(/\/+$/, '');
+  if (!/^https?:\/\//.test(trimmed) && !(inBrowser() && /^($|\/)/.test(trimmed))) {
+    throw new TypeError('createAssessmentClient: baseUrl must start with http:// or https://, or be a path in a page');
+  }
+  return trimmed;
+}
+
+/** Socket.IO takes an origin; a path prefix would be taken for a namespace. */
+export function originOf(baseUrl: string): string {
+  return new URL(baseUrl, inBrowser() ? window.location.href : undefined).origin;
+}

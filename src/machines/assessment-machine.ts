@@ -1,0 +1,542 @@
+import { assessmentSetup, defectOf, eventOf, outcomeOf, type AssessmentOutput } from './assessment-setup.ts';
+
+/*
+ * The life of an assessment.
+ *
+ * The token's life and the job's life are independent; this chart is what follows from taking that seriously:
+ *
+ * - Events record facts. Waiting states watch the facts. `deciding` routes by them, and it is the only place that does, so that
+ *   a start, a return from a refresh or a sign-in, a reload and a wake from sleep are one and the same thing.
+ * - Trouble with credentials parks a job and never fails it.
+ * - The feed belongs to `active`: refreshing a token or falling back to polling never closes it.
+ * - A call in flight is answered before anything else is decided; only what waits is interrupted.
+ *
+ * `Ignores` in a description names each event that can arrive there and changes nothing, and says why.
+ */
+
+/** What ends the watching, whoever asked for the status. */
+const verdicts = [
+  {
+    guard: { type: 'isCompleted', params: outcomeOf },
+    actions: { type: 'noteFinished', params: outcomeOf },
+    target: '#assessment.active.deciding',
+  },
+  {
+    guard: { type: 'isFailed', params: outcomeOf },
+    actions: { type: 'noteProblem', params: outcomeOf },
+    target: '#assessment.failed',
+  },
+  {
+    guard: { type: 'isUnauthorized', params: outcomeOf },
+    actions: { type: 'noteRefused', params: outcomeOf },
+    target: '#assessment.active.deciding',
+  },
+  {
+    guard: { type: 'isRejected', params: outcomeOf },
+    actions: { type: 'noteProblem', params: outcomeOf },
+    target: '#assessment.failed',
+  },
+] as const;
+
+/** What a status call means for an assessment that is being watched. */
+const afterStatus = <StillRunning extends string>(stillRunning: StillRunning) =>
+  [
+    ...verdicts,
+    {
+      guard: { type: 'isRunningLate', params: outcomeOf },
+      actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
+      target: '#assessment.active.timed-out',
+    },
+    {
+      guard: { type: 'isRunning', params: outcomeOf },
+      actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
+      target: stillRunning,
+    },
+    {
+      guard: 'isGivingUp',
+      actions: { type: 'noteFailure', params: outcomeOf },
+      target: '#assessment.active.timed-out',
+    },
+    { actions: { type: 'noteFailure', params: outcomeOf }, target: stillRunning },
+  ] as const;
+
+/** Submits an assessment, watches it, keeps its token fresh and fetches its result. */
+export const assessmentMachine = assessmentSetup.createMachine({
+  id: 'assessment',
+  // A chart that decides in circles is a defect: it becomes an error instead of a frozen page.
+  options: { maxIterations: 100 },
+  context: ({ input }) => ({
+    submissionId: input.submissionId,
+    idempotent: input.idempotent ?? true,
+    userId: input.userId ?? null,
+    jobId: input.jobId ?? null,
+    resultId: input.resultId ?? null,
+    deadlineAt: input.deadlineAt,
+    progress: { status: 'queued', percent: 0, queuePosition: null },
+    refreshDue: input.refreshDue ?? false,
+    refusedGeneration: null,
+    feedLive: false,
+    finished: false,
+    overdue: false,
+    timedOut: false,
+    outcomeUnknown: input.outcomeUnknown ?? false,
+    hinted: false,
+    failures: 0,
+    retryAfterMs: null,
+    problem: null,
+  }),
+  output: ({ event }) => (event as { output?: unknown }).output as AssessmentOutput,
+  initial: 'idle',
+  states: {
+    idle: {
+      description: 'Nothing was submitted yet. Nothing is invoked here, so only the user is heard.',
+      on: {
+        'assessment.submit': { target: 'active' },
+        'assessment.resume': { target: 'active' },
+        'assessment.cancel': { target: 'cancelled' },
+      },
+    },
+
+    active: {
+      description:
+        'The user waits for an assessment. The feed, the token and the page are watched all the time. ' +
+        'Ignores `assessment.submit` and `assessment.resume`: it has begun, and nothing is submitted twice. ' +
+        'Ignores `assessment.keepWaiting` and `assessment.sendAgain`: they answer questions that only some states ask. ' +
+        'Ignores `job.progressed`, `job.completed` and `job.failed` of other jobs, of finished ones, and before the job is known: ' +
+        'a status call follows every subscription and every acceptance.',
+      entry: 'armDeadline',
+      exit: 'disarmDeadline',
+      invoke: [
+        {
+          id: 'jobFeed',
+          src: 'jobFeed',
+          // A feed that ends or breaks is a feed that is lost: polling takes over.
+          onDone: { actions: ['noteFeedLost', 'tellFeed'] },
+          onError: { actions: ['noteFeedLost', 'tellFeed'] },
+        },
+        // Without these two the answers of the server still tell everything, only later.
+        { id: 'tokenWatch', src: 'tokenWatch', onDone: {}, onError: {} },
+        { id: 'pageSignals', src: 'pageSignals', onDone: {}, onError: {} },
+      ],
+      on: {
+        'assessment.cancel': { target: 'cancelled' },
+
+        'feed.live': { actions: ['noteFeedLive', 'tellFeed'] },
+        'feed.lost': { actions: ['noteFeedLost', 'tellFeed'] },
+        'job.progressed': {
+          guard: { type: 'isOurJob', params: eventOf },
+          actions: { type: 'noteProgress', params: eventOf },
+        },
+        'job.completed': [
+          {
+            guard: { type: 'isOurJob', params: eventOf },
+            actions: { type: 'noteFinished', params: eventOf },
+            target: '.deciding',
+          },
+          { guard: { type: 'isHint', params: eventOf }, actions: 'noteHint' },
+        ],
+        'job.failed': [
+          {
+            guard: { type: 'isOurJob', params: eventOf },
+            actions: { type: 'noteJobFailed', params: eventOf },
+            target: 'failed',
+          },
+          { guard: { type: 'isHint', params: eventOf }, actions: 'noteHint' },
+        ],
+        'balance.changed': { actions: { type: 'tellBalance', params: eventOf } },
+
+        'token.expiring': { actions: 'noteRefreshDue' },
+        'token.renewed': [
+          { guard: { type: 'isAnotherUser', params: eventOf }, target: 'cancelled' },
+          { actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }, 'tellRefreshed'] },
+        ],
+        'session.ended': { target: '.auth-failed' },
+        'session.restored': [
+          { guard: { type: 'isAnotherUser', params: eventOf }, target: 'cancelled' },
+          { actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }] },
+        ],
+
+        'page.resumed': { actions: 'armDeadline' },
+        // Noted; the states below decide when it is acted upon, because nobody is parked before one more look at the job.
+        'deadline.passed': { actions: 'noteOverdue' },
+      },
+      initial: 'deciding',
+      states: {
+        deciding: {
+          description: 'Where does this assessment stand? Passed through in no time; no event can arrive here.',
+          always: [
+            { guard: 'isRefreshDue', target: 'refreshing-token' },
+            { guard: 'isFinished', target: 'fetching-result' },
+            { guard: 'isTimedOut', target: 'timed-out' },
+            { guard: 'isOutcomeUnknown', target: 'submitting.unconfirmed' },
+            { guard: 'hasNoJob', target: 'submitting' },
+            { guard: 'isFeedLive', target: 'ws-monitoring' },
+            { target: 'polling' },
+          ],
+        },
+
+        submitting: {
+          description: 'The answers are on their way, under one idempotency key however often they are sent.',
+          initial: 'sending',
+          states: {
+            sending: {
+              description:
+                'One call. It is never broken off for a token: whether the server has the answers must not become unknown.',
+              tags: 'busy',
+              invoke: {
+                id: 'submitAssessment',
+                src: 'submitAssessment',
+                input: ({ context }) => ({ submissionId: context.submissionId }),
+                onDone: [
+                  {
+                    guard: { type: 'isAccepted', params: outcomeOf },
+                    actions: [
+                      { type: 'noteAccepted', params: outcomeOf },
+                      'armDeadline',
+                      { type: 'tellBalance', params: outcomeOf },
+                    ],
+                    target: '#assessment.active.deciding',
+                  },
+                  {
+                    guard: { type: 'isUnauthorized', params: outcomeOf },
+                    actions: { type: 'noteRefused', params: outcomeOf },
+                    target: '#assessment.active.deciding',
+                  },
+                  {
+                    guard: { type: 'isRejected', params: outcomeOf },
+                    actions: { type: 'noteProblem', params: outcomeOf },
+                    target: '#assessment.failed',
+                  },
+                  {
+                    guard: { type: 'isUnrepeatable', params: outcomeOf },
+                    actions: ['noteOutcomeUnknown', { type: 'noteProblem', params: outcomeOf }],
+                    target: 'unconfirmed',
+                  },
+                  {
+                    guard: 'isGivingUp',
+                    actions: { type: 'noteFailure', params: outcomeOf },
+                    target: '#assessment.active.timed-out',
+                  },
+                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
+                ],
+                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'waiting' },
+              },
+              on: {
+                'session.ended': { actions: 'noteRefreshDue' },
+              },
+            },
+            waiting: {
+              description: 'The server did not take it, or will recognise it: it is sent again shortly.',
+              tags: 'busy',
+              always: { guard: 'isRefreshDue', target: '#assessment.active.deciding' },
+              after: { retryDelay: { target: 'sending' } },
+              on: {
+                'page.resumed': { target: 'sending' },
+              },
+            },
+            unconfirmed: {
+              description:
+                'The answers were sent, the reply was lost, and the server would not recognise them: only the user may send them again. ' +
+                'Ignores `deadline.passed`: a question to the user has no deadline.',
+              tags: 'parked',
+              on: {
+                'assessment.sendAgain': { actions: 'noteSendAgain', target: '#assessment.active.deciding' },
+                'deadline.passed': {},
+              },
+            },
+          },
+        },
+
+        'ws-monitoring': {
+          description: 'The feed is live: it says when the job ends, and a status call now and then makes sure.',
+          tags: 'monitoring',
+          initial: 'reconciling',
+          states: {
+            reconciling: {
+              description: 'One status call: whatever happened before we listened is known after it.',
+              invoke: {
+                id: 'checkStatus',
+                src: 'checkStatus',
+                input: ({ context }) => ({ jobId: context.jobId ?? '', resultId: context.resultId }),
+                onDone: afterStatus('listening'),
+                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'listening' },
+              },
+            },
+            listening: {
+              always: { guard: 'canListenNoMore', target: '#assessment.active.deciding' },
+              after: { heartbeat: { actions: 'forgetHint', target: 'reconciling' } },
+              on: {
+                'job.completed': {
+                  guard: { type: 'isHint', params: eventOf },
+                  actions: 'noteHint',
+                  target: 'reconciling',
+                },
+                'job.failed': {
+                  guard: { type: 'isHint', params: eventOf },
+                  actions: 'noteHint',
+                  target: 'reconciling',
+                },
+                'page.resumed': { actions: 'armDeadline', target: 'reconciling' },
+                'deadline.passed': { actions: 'noteOverdue', target: 'reconciling' },
+              },
+            },
+          },
+        },
+
+        polling: {
+          description: 'No feed: the status is asked for, often at first and less often later.',
+          tags: 'monitoring',
+          initial: 'checking',
+          states: {
+            checking: {
+              invoke: {
+                id: 'checkStatus',
+                src: 'checkStatus',
+                input: ({ context }) => ({ jobId: context.jobId ?? '', resultId: context.resultId }),
+                onDone: afterStatus('waiting'),
+                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'waiting' },
+              },
+            },
+            waiting: {
+              always: { guard: 'canPollNoMore', target: '#assessment.active.deciding' },
+              after: { pollDelay: { target: 'checking' } },
+              on: {
+                'job.completed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
+                'job.failed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
+                'page.resumed': { actions: 'armDeadline', target: 'checking' },
+                'deadline.passed': { actions: 'noteOverdue', target: 'checking' },
+              },
+            },
+          },
+        },
+
+        'refreshing-token': {
+          description: 'The token is renewed. The job goes on meanwhile, and so does the feed.',
+          initial: 'requesting',
+          states: {
+            requesting: {
+              description:
+                'One attempt, shared with everybody who needs the same token. Leaving this state does not break it off.',
+              tags: 'busy',
+              invoke: {
+                id: 'refreshToken',
+                src: 'refreshToken',
+                input: ({ context }) => ({ refusedGeneration: context.refusedGeneration }),
+                onDone: [
+                  {
+                    guard: { type: 'isRenewed', params: outcomeOf },
+                    actions: ['noteTokenGood', 'tellRefreshed'],
+                    target: '#assessment.active.deciding',
+                  },
+                  {
+                    guard: { type: 'isStillGood', params: outcomeOf },
+                    actions: 'noteTokenGood',
+                    target: '#assessment.active.deciding',
+                  },
+                  { guard: { type: 'isRejected', params: outcomeOf }, target: '#assessment.active.auth-failed' },
+                  {
+                    guard: { type: 'isOutage', params: outcomeOf },
+                    actions: ['noteTokenGood', { type: 'noteFailure', params: outcomeOf }],
+                    target: 'waiting',
+                  },
+                  {
+                    guard: 'isGivingUp',
+                    actions: { type: 'noteFailure', params: outcomeOf },
+                    target: '#assessment.active.timed-out',
+                  },
+                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
+                ],
+                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'waiting' },
+              },
+            },
+            waiting: {
+              description: 'Too early for another attempt, or the verifier is down. The session is kept.',
+              tags: 'busy',
+              after: {
+                refreshDelay: [
+                  { guard: 'isRefreshDue', target: 'requesting' },
+                  { guard: 'isGivingUp', target: '#assessment.active.timed-out' },
+                  { target: '#assessment.active.deciding' },
+                ],
+              },
+              on: {
+                'page.resumed': { actions: 'armDeadline', target: 'requesting' },
+              },
+            },
+          },
+          on: {
+            'job.completed': {
+              guard: { type: 'isOurJob', params: eventOf },
+              actions: { type: 'noteFinished', params: eventOf },
+            },
+            'token.renewed': {
+              guard: { type: 'isSameUser', params: eventOf },
+              actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }, 'tellRefreshed'],
+              target: 'deciding',
+            },
+            'session.restored': {
+              guard: { type: 'isSameUser', params: eventOf },
+              actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }],
+              target: 'deciding',
+            },
+          },
+        },
+
+        'fetching-result': {
+          description:
+            'The server has finished. The assessment is complete when the result is really there and fits its schema.',
+          initial: 'requesting',
+          states: {
+            requesting: {
+              tags: 'busy',
+              invoke: {
+                id: 'fetchResult',
+                src: 'fetchResult',
+                input: ({ context }) => ({ jobId: context.jobId ?? '', resultId: context.resultId }),
+                onDone: [
+                  { guard: { type: 'isReady', params: outcomeOf }, target: '#assessment.completed' },
+                  {
+                    guard: { type: 'isUnauthorized', params: outcomeOf },
+                    actions: { type: 'noteRefused', params: outcomeOf },
+                    target: '#assessment.active.deciding',
+                  },
+                  {
+                    guard: { type: 'isRejected', params: outcomeOf },
+                    actions: { type: 'noteProblem', params: outcomeOf },
+                    target: '#assessment.failed',
+                  },
+                  {
+                    guard: { type: 'isInvalidForGood', params: outcomeOf },
+                    actions: { type: 'noteProblem', params: outcomeOf },
+                    target: '#assessment.failed',
+                  },
+                  {
+                    guard: 'isGivingUp',
+                    actions: { type: 'noteFailure', params: outcomeOf },
+                    target: '#assessment.active.timed-out',
+                  },
+                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
+                ],
+                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'waiting' },
+              },
+            },
+            waiting: {
+              tags: 'busy',
+              always: { guard: 'isRefreshDue', target: '#assessment.active.deciding' },
+              after: { retryDelay: { target: 'requesting' } },
+              on: {
+                'page.resumed': { actions: 'armDeadline', target: 'requesting' },
+              },
+            },
+          },
+        },
+
+        'auth-failed': {
+          description:
+            'Parked until somebody signs in; the job goes on without us. ' +
+            'Ignores `session.ended`: it has ended. ' +
+            'Ignores `page.resumed` and `deadline.passed` but for the note: neither moves a job that waits for a sign-in.',
+          tags: ['parked', 'needs-sign-in'],
+          entry: 'noteSignInNeeded',
+          on: {
+            'job.completed': {
+              guard: { type: 'isOurJob', params: eventOf },
+              actions: { type: 'noteFinished', params: eventOf },
+            },
+            'session.restored': {
+              guard: { type: 'isSameUser', params: eventOf },
+              actions: ['noteTokenGood', 'lookAgain', { type: 'noteUser', params: eventOf }],
+              target: 'deciding',
+            },
+            'token.renewed': {
+              guard: { type: 'isSameUser', params: eventOf },
+              actions: ['noteTokenGood', 'lookAgain', { type: 'noteUser', params: eventOf }, 'tellRefreshed'],
+              target: 'deciding',
+            },
+            'session.ended': {},
+          },
+        },
+
+        'timed-out': {
+          description:
+            'Parked: it takes longer than anybody expected, and the user is asked. ' +
+            'We still look now and then, so a job that ends late ends well. ' +
+            'Ignores `deadline.passed`: it has.',
+          tags: 'parked',
+          entry: 'noteTimedOut',
+          initial: 'resting',
+          states: {
+            resting: {
+              after: {
+                slowCheck: [
+                  { guard: 'isReadyToDecide', target: '#assessment.active.deciding' },
+                  { guard: 'hasJob', target: 'checking' },
+                ],
+              },
+              on: {
+                'page.resumed': { guard: 'hasJob', target: 'checking' },
+                'job.completed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
+                'job.failed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
+              },
+            },
+            checking: {
+              invoke: {
+                id: 'checkStatus',
+                src: 'checkStatus',
+                input: ({ context }) => ({ jobId: context.jobId ?? '', resultId: context.resultId }),
+                onDone: [
+                  ...verdicts,
+                  {
+                    guard: { type: 'isRunning', params: outcomeOf },
+                    actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
+                    target: 'resting',
+                  },
+                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'resting' },
+                ],
+                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'resting' },
+              },
+            },
+          },
+          on: {
+            'assessment.keepWaiting': {
+              actions: [{ type: 'extendDeadline', params: eventOf }, 'armDeadline'],
+              target: 'deciding',
+            },
+            'deadline.passed': {},
+          },
+        },
+      },
+    },
+
+    completed: {
+      description: 'The result is there. It leaves with the output of the machine and is not kept in its context.',
+      type: 'final',
+      entry: { type: 'tellSettled', params: { outcome: 'completed' } },
+      output: ({ context, event }): AssessmentOutput => ({
+        outcome: 'completed',
+        jobId: context.jobId,
+        result: (event as { output?: { result?: unknown } }).output?.result,
+      }),
+    },
+    failed: {
+      description: 'It cannot succeed any more. Never because of a token.',
+      type: 'final',
+      entry: { type: 'tellSettled', params: { outcome: 'failed' } },
+      output: ({ context }): AssessmentOutput => ({
+        outcome: 'failed',
+        jobId: context.jobId,
+        problem: context.problem ?? { code: 'unexpected', message: 'failed without a reason' },
+      }),
+    },
+    cancelled: {
+      description: 'The user, or somebody else who signed in, does not want it any more.',
+      type: 'final',
+      entry: { type: 'tellSettled', params: { outcome: 'cancelled' } },
+      output: ({ context, event }): AssessmentOutput => ({
+        outcome: 'cancelled',
+        jobId: context.jobId,
+        reason: event.type.startsWith('assessment.') ? 'cancelled' : 'another-user',
+      }),
+    },
+  },
+});

@@ -1,0 +1,135 @@
+import { NEVER, type Observable, share, tap } from 'rxjs';
+import * as z from 'zod/mini';
+import type { Pacing } from './assessment-actors.ts';
+import { browserPage, browserStore, checkBaseUrl, loadSocketIo, originOf } from './environment.ts';
+import {
+  type AssessmentClientOptions,
+  DEFAULT_MONITORING_TIMEOUT_MS,
+  defaultPaths,
+  defaultTimeouts,
+  defaultTimings,
+  type RuntimeSettings,
+} from './options.ts';
+import { type AssessmentApi, createAssessmentApi } from './services/assessment-api.ts';
+import type { Random } from './services/backoff.ts';
+import { type Clock, systemClock } from './services/clock.ts';
+import { createJobFeed, type JobFeed } from './services/job-feed.ts';
+import { createJobStore, type JobStore } from './services/job-store.ts';
+import type { Log } from './services/log.ts';
+import { createPageSignals, type PageEvent, type PageTarget } from './services/page-signals.ts';
+import { createRefreshCoordinator } from './services/refresh-coordinator.ts';
+import { createRefreshRequest } from './services/refresh-request.ts';
+import type { Schema } from './services/schema.ts';
+import type { TokenService } from './services/token-service.ts';
+import { createTokenServiceV1 } from './services/token-service-v1.ts';
+import { createTokenServiceV2 } from './services/token-service-v2.ts';
+
+/** Everything that an assessment needs from the world, put together once for all assessments of a client. */
+export interface Services<Submission, Result> {
+  api: AssessmentApi<Submission, Result>;
+  tokens: TokenService;
+  feed: JobFeed;
+  resumed$: Observable<PageEvent>;
+  jobs: JobStore;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  pacing: Pacing;
+  /** From acceptance to the question whether to wait longer, ms; it may change while we run. */
+  monitoringTimeoutMs: () => number;
+  /** Whether the server recognises a submission that is sent twice. */
+  idempotent: boolean;
+}
+
+export function createServices<Submission, Result>(
+  options: AssessmentClientOptions<Result>,
+  log: Log,
+): Services<Submission, Result> {
+  const baseUrl = checkBaseUrl(options.baseUrl);
+  const { clock = systemClock, random = Math.random, idempotencyHeader = 'Idempotency-Key' } = options;
+  const settings = (): RuntimeSettings => options.settings?.() ?? {};
+  const paths = { ...defaultPaths, ...options.paths };
+  const timings = { ...defaultTimings, ...options.timings };
+  const storage = options.storage ?? browserStore('localStorage', log);
+  const tokenStorage = options.tokenStorage ?? browserStore('sessionStorage', log);
+  const page = options.page ?? browserPage();
+  const http = { fetch: options.fetch ?? ((...args) => fetch(...args)), clock, baseUrl };
+
+  const createTokens = (): TokenService => {
+    const common = { clock, random, log };
+    if (options.auth?.version === 'v1') {
+      return createTokenServiceV1({
+        ...common,
+        store: options.tokenStorage ?? storage,
+        keys: options.auth.v1TokenKeys ?? ['token', 'auth_token'],
+        onStorageChange: (listener) => listenToStorage(page, listener),
+      });
+    }
+    const request = createRefreshRequest({
+      ...http,
+      log,
+      path: paths.refresh,
+      timeoutMs: timings.refreshTimeoutMs,
+      transport: options.auth?.refreshTransport ?? 'cookie',
+      store: tokenStorage,
+    });
+    const minIntervalMs = timings.refreshIntervalMs;
+    return createTokenServiceV2({
+      ...common,
+      store: tokenStorage,
+      isRefreshEnabled: () => settings().refresh ?? true,
+      outagePatienceMs: 10 * minIntervalMs,
+      coordinator: createRefreshCoordinator({ clock, log, store: storage, minIntervalMs, request }),
+    });
+  };
+  const tokens = createTokens();
+
+  // After a sleep the token comes first: everything else needs one.
+  const resumed$ = createPageSignals({ clock, log, page }).pipe(
+    tap(() => tokens.recheck()),
+    share(),
+  );
+  const feed = (transports: readonly string[]): JobFeed =>
+    createJobFeed({
+      url: originOf(baseUrl),
+      path: paths.socket,
+      transports,
+      load: options.loadSocketIo ?? loadSocketIo,
+      tokens,
+      resumed$,
+      clock,
+      random,
+      log,
+      connectTimeoutMs: timings.connectTimeoutMs,
+      stableAfterMs: timings.stableAfterMs,
+    });
+
+  return {
+    tokens,
+    resumed$,
+    feed: options.socket === false ? { events$: NEVER } : feed(options.socket?.transports ?? ['websocket']),
+    api: createAssessmentApi<Submission, Result>({
+      ...http,
+      tokens,
+      log,
+      paths,
+      timeouts: { ...defaultTimeouts, ...timings.timeouts },
+      resultSchema: options.resultSchema ?? (anyObject as unknown as Schema<Result>),
+      idempotencyHeader,
+    }),
+    jobs: createJobStore(storage, log),
+    clock,
+    random,
+    log,
+    pacing: timings,
+    monitoringTimeoutMs: () => settings().monitoringTimeoutMs ?? DEFAULT_MONITORING_TIMEOUT_MS,
+    idempotent: idempotencyHeader !== null,
+  };
+}
+
+const anyObject = z.looseObject({});
+
+function listenToStorage(page: PageTarget | undefined, listener: () => void): () => void {
+  page?.window.addEventListener('storage', listener);
+  return () => page?.window.removeEventListener('storage', listener);
+}

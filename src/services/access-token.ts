@@ -1,0 +1,93 @@
+import { decodeJwt } from 'jose';
+import * as z from 'zod/mini';
+
+/** An access token and what its holder knows of it. Never leaves the services. */
+export interface AccessToken {
+  value: string;
+  /** Counts up with each token of this client, so that a late 401 can be matched to the token it was about. */
+  generation: number;
+  /** When it dies, ms by *our* clock; null when nobody knows. */
+  expiresAt: number | null;
+  /** Its whole life in ms; null when nobody knows. */
+  ttlMs: number | null;
+  /** Whom it speaks for; null when the token does not say. */
+  userId: string | null;
+}
+
+/** What the server says when it hands out a token. */
+export interface IssuedToken {
+  accessToken: string;
+  /** Seconds, as a number or as the text that auth V2 sends. Without it the claims of the token decide. */
+  expiresIn?: number | string | undefined;
+  userId?: string | undefined;
+  /** Only where refresh tokens travel in the body. With cookies scripts never see one. */
+  refreshToken?: string | undefined;
+}
+
+const claimsSchema = z.looseObject({
+  exp: z.optional(z.number()),
+  iat: z.optional(z.number()),
+  sub: z.optional(z.string()),
+  user_id: z.optional(z.string()),
+  uid: z.optional(z.string()),
+  id: z.optional(z.union([z.string(), z.number()])),
+});
+
+function readClaims(value: string) {
+  try {
+    return claimsSchema.safeParse(decodeJwt(value)).data ?? {};
+  } catch {
+    return {}; // an opaque token is a token all the same
+  }
+}
+
+/**
+ * Works out how long a token lives *by our own clock*.
+ *
+ * Where the server told a lifetime, our clock only measures how much of it has gone by since the request left, so that a
+ * clock that is an hour off does no harm. Only a token of unknown age falls back to its `exp`, corrected by `skewMs`.
+ *
+ * @param receivedAt when the request for it left, ms by our clock: the server started counting later, never earlier
+ * @param skewMs server clock minus ours, as seen in `Date` headers
+ */
+export function describeToken(
+  issued: IssuedToken,
+  { generation, receivedAt, skewMs }: { generation: number; receivedAt: number; skewMs: number },
+): AccessToken {
+  const { exp, iat, sub, user_id, uid, id } = readClaims(issued.accessToken);
+  const told = Number(issued.expiresIn ?? Number.NaN) * 1_000;
+  const claimed = exp !== undefined && iat !== undefined ? (exp - iat) * 1_000 : Number.NaN;
+  const ttlMs = told > 0 ? told : claimed > 0 ? claimed : null;
+  const expiresAt = told > 0 ? receivedAt + told : exp === undefined ? null : exp * 1_000 - skewMs;
+  const claimedUser = user_id ?? uid ?? id ?? sub;
+  return {
+    value: issued.accessToken,
+    generation,
+    expiresAt,
+    ttlMs,
+    userId: issued.userId ?? (claimedUser === undefined ? null : String(claimedUser)),
+  };
+}
+
+/**
+ * How early a token counts as dead: long enough for a request to arrive in time, short against the token's life.
+ * A tenth of the life, at most 10 s.
+ */
+export function expiryMarginMs({ ttlMs }: Pick<AccessToken, 'ttlMs'>): number {
+  return Math.min(10_000, (ttlMs ?? 100_000) / 10);
+}
+
+/** The refresh window: the last 5 minutes of a token, or the last half where it lives less than 10. */
+export function refreshWindowMs({ ttlMs }: Pick<AccessToken, 'ttlMs'>): number {
+  return Math.min(300_000, (ttlMs ?? 600_000) / 2);
+}
+
+/** Whether the token may still be sent. A token of unknown expiry may: only the server can tell. */
+export function isUsable(token: AccessToken, now: number): boolean {
+  return token.expiresAt === null || now < token.expiresAt - expiryMarginMs(token);
+}
+
+/** Whether the token should be renewed ahead of time. */
+export function isExpiringSoon(token: AccessToken, now: number): boolean {
+  return token.expiresAt !== null && now >= token.expiresAt - refreshWindowMs(token);
+}

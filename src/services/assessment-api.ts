@@ -1,0 +1,221 @@
+import * as z from 'zod/mini';
+import { TransientError, UnauthorizedError } from '../errors.ts';
+import { errorOf, exchange, type HttpDeps, type HttpRequest } from './http.ts';
+import type { Log, RequestOutcome, RouteName } from './log.ts';
+import type { Schema } from './schema.ts';
+import type { TokenService } from './token-service.ts';
+
+/** Where the calls go, relative to `baseUrl`; `:id` stands for the job's or the result's id. */
+export interface ApiPaths {
+  submit: string;
+  status: string;
+  result: string;
+  /** The archive's row of a job: it knows jobs that the status route has forgotten. */
+  job: string;
+  balance: string;
+}
+
+/** How long each call may take, body included, ms. */
+export interface ApiTimeouts {
+  submit: number;
+  status: number;
+  result: number;
+  balance: number;
+}
+
+export interface AcceptedSubmission {
+  jobId: string;
+  /** Known from the start where the server is so kind; completion events may carry nothing else. */
+  resultId: string | null;
+  /** The user's credit after the submission, where the server says. */
+  balance: number | null;
+}
+
+export type JobState =
+  | {
+      type: 'running';
+      status: 'queued' | 'processing';
+      /** 0 to 100 */
+      percent: number | null;
+      queuePosition: number | null;
+      /** The server wants the next question no sooner, ms. */
+      retryAfterMs: number | null;
+    }
+  | { type: 'completed'; resultId: string | null }
+  | { type: 'failed'; message: string };
+
+export type ResultState<Result> =
+  | { type: 'ready'; result: Result }
+  /** The row is there, the analysis is not: the server answers 200 with `test_result: null`. */
+  | { type: 'not-ready' }
+  /** It is there, and it is not what its schema describes. */
+  | { type: 'invalid' };
+
+/**
+ * The calls of an assessment. Each one makes sure of the token first and sends nothing without a usable one; each answer
+ * is checked before anybody sees it.
+ *
+ * @throws UnauthorizedError there was no usable token (nothing was sent), or the server refused it
+ * @throws TransientError no answer, a 5xx, a 429, or an answer that makes no sense
+ * @throws RejectedError the server understood and refused
+ */
+export interface AssessmentApi<Submission, Result> {
+  /** @param submissionId the idempotency key: the same key is the same assessment, however often it is sent */
+  submit(submission: Submission, submissionId: string, signal: AbortSignal): Promise<AcceptedSubmission>;
+  status(jobId: string, signal: AbortSignal): Promise<JobState>;
+  /** The archive's view of a job, for when the status route does not know it. */
+  job(jobId: string, signal: AbortSignal): Promise<JobState>;
+  result(resultId: string, signal: AbortSignal): Promise<ResultState<Result>>;
+  balance(signal: AbortSignal): Promise<number>;
+}
+
+export interface AssessmentApiOptions<Result> extends HttpDeps {
+  tokens: Pick<TokenService, 'current' | 'accepted' | 'observeServerTime'>;
+  log: Log;
+  paths: ApiPaths;
+  timeouts: ApiTimeouts;
+  resultSchema: Schema<Result>;
+  /** Header for the idempotency key, or null where a gateway's CORS list blocks it. */
+  idempotencyHeader: string | null;
+}
+
+const id = z.string().check(z.minLength(1), z.maxLength(256));
+const maybeId = z.nullish(id);
+const maybeNumber = z.catch(z.nullish(z.number()), null);
+
+const acceptedSchema = z.object({
+  data: z.object({ jobId: id, resultId: maybeId, remainingTokens: maybeNumber }),
+});
+const statusSchema = z.object({
+  data: z.object({
+    jobId: maybeId,
+    status: z.string(),
+    progress: maybeNumber,
+    queuePosition: maybeNumber,
+    resultId: maybeId,
+    error: z.catch(z.nullish(z.string()), null),
+  }),
+});
+const jobSchema = z.object({
+  data: z.object({ status: z.string(), result_id: maybeId, error_message: z.catch(z.nullish(z.string()), null) }),
+});
+const resultSchema = z.object({ data: z.nullish(z.looseObject({ test_result: z.optional(z.unknown()) })) });
+const balanceSchema = z.object({
+  data: z.object({ token_balance: maybeNumber, tokenBalance: maybeNumber, balance: maybeNumber }),
+});
+
+export function createAssessmentApi<Submission, Result>(
+  options: AssessmentApiOptions<Result>,
+): AssessmentApi<Submission, Result> {
+  const { tokens, clock, log, paths, timeouts, idempotencyHeader } = options;
+
+  const call = async <T extends object>(
+    route: Exclude<RouteName, 'refresh'>,
+    request: Omit<HttpRequest, 'signal'> & { signal: AbortSignal },
+    schema: z.ZodMiniType<T>,
+  ): Promise<T & { retryAfterMs: number | null }> => {
+    const token = tokens.current();
+    if (!token) throw new UnauthorizedError(null);
+    const { generation } = token;
+    const startedAt = clock.now();
+    const finish = (outcome: RequestOutcome, status: number | null) =>
+      log({ type: 'request.finished', route, outcome, status, generation, ms: clock.now() - startedAt });
+    log({ type: 'request.started', route, generation });
+    try {
+      const headers = { ...request.headers, Authorization: `Bearer ${token.value}` };
+      const answer = await exchange(options, { ...request, headers });
+      if (answer.serverNow !== null) tokens.observeServerTime(answer.serverNow);
+      const error = errorOf(answer, generation);
+      // A 429 or a 5xx may come from in front of the verifier: it says nothing of the token.
+      if (!(error instanceof UnauthorizedError) && answer.status < 429) tokens.accepted(generation);
+      if (error) {
+        finish(
+          error.code === 'unauthorized' ? 'unauthorized' : error instanceof TransientError ? 'transient' : 'rejected',
+          answer.status,
+        );
+        throw error;
+      }
+      const parsed = schema.safeParse(answer.body);
+      finish(parsed.success ? 'ok' : 'transient', answer.status);
+      if (parsed.success) return { ...parsed.data, retryAfterMs: answer.retryAfterMs };
+      throw new TransientError('invalid-response', `the answer of "${route}" is not what the contract describes`, {
+        retryAfterMs: answer.retryAfterMs,
+      });
+    } catch (error) {
+      if (request.signal.aborted) finish('aborted', null);
+      else if (error instanceof TransientError && error.code === 'network') finish('transient', null);
+      throw error;
+    }
+  };
+  const get = { method: 'GET' } as const;
+
+  return {
+    async submit(submission, submissionId, signal) {
+      const { data } = await call(
+        'submit',
+        {
+          method: 'POST',
+          path: paths.submit,
+          body: submission,
+          headers: idempotencyHeader === null ? {} : { [idempotencyHeader]: submissionId },
+          timeoutMs: timeouts.submit,
+          signal,
+        },
+        acceptedSchema,
+      );
+      return { jobId: data.jobId, resultId: data.resultId ?? null, balance: data.remainingTokens ?? null };
+    },
+    async status(jobId, signal) {
+      const request = { ...get, path: fill(paths.status, jobId), timeoutMs: timeouts.status, signal };
+      const { data, retryAfterMs } = await call('status', request, statusSchema);
+      if (data.jobId && data.jobId !== jobId) throw new TransientError('invalid-response', 'the status of another job');
+      return jobState({ ...data, retryAfterMs });
+    },
+    async job(jobId, signal) {
+      const request = { ...get, path: fill(paths.job, jobId), timeoutMs: timeouts.status, signal };
+      const { data, retryAfterMs } = await call('job', request, jobSchema);
+      return jobState({ status: data.status, resultId: data.result_id, error: data.error_message, retryAfterMs });
+    },
+    async result(resultId, signal) {
+      const request = { ...get, path: fill(paths.result, resultId), timeoutMs: timeouts.result, signal };
+      const { data } = await call('result', request, resultSchema);
+      const value = data?.test_result ?? null;
+      if (value === null) return { type: 'not-ready' };
+      const checked = await options.resultSchema['~standard'].validate(value);
+      return checked.issues ? { type: 'invalid' } : { type: 'ready', result: checked.value };
+    },
+    async balance(signal) {
+      const request = { ...get, path: paths.balance, timeoutMs: timeouts.balance, signal };
+      const { data } = await call('balance', request, balanceSchema);
+      const balance = data.token_balance ?? data.tokenBalance ?? data.balance ?? null;
+      if (balance === null) throw new TransientError('invalid-response', 'a balance without a number');
+      return balance;
+    },
+  };
+}
+
+const fill = (path: string, value: string) => path.replace(':id', encodeURIComponent(value));
+
+interface ReportedState {
+  status: string;
+  resultId?: string | null | undefined;
+  error?: string | null | undefined;
+  progress?: number | null | undefined;
+  queuePosition?: number | null | undefined;
+  retryAfterMs: number | null;
+}
+
+/** A status that we do not know means "not finished": it is never taken for success or for failure. */
+function jobState({ status, resultId, error, progress, queuePosition, retryAfterMs }: ReportedState): JobState {
+  if (status === 'completed') return { type: 'completed', resultId: resultId ?? null };
+  if (status === 'failed' || status === 'deleted') {
+    return { type: 'failed', message: (error ?? '').slice(0, 300) || 'the analysis failed on the server' };
+  }
+  return {
+    type: 'running',
+    status: status === 'queued' ? 'queued' : 'processing',
+    percent: progress == null ? null : Math.min(100, Math.max(0, progress)),
+    queuePosition: queuePosition ?? null,
+    retryAfterMs,
+  };
+}

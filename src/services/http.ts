@@ -1,0 +1,172 @@
+import * as z from 'zod/mini';
+import { RejectedError, TransientError, UnauthorizedError } from '../errors.ts';
+import type { Clock } from './clock.ts';
+import { parseRetryAfter } from './retry-after.ts';
+
+export interface HttpDeps {
+  fetch: typeof fetch;
+  clock: Clock;
+  /** Origin and optional path prefix of the API, without a trailing slash. */
+  baseUrl: string;
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'POST';
+  /** Relative to `baseUrl`. Never holds a token: URLs end up in logs. */
+  path: string;
+  headers?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Covers the whole exchange, the body included: a server that dribbles its answer does not hold us. */
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+  credentials?: RequestCredentials;
+}
+
+export interface HttpAnswer {
+  status: number;
+  /** Parsed JSON, or undefined where the body was not JSON. */
+  body: unknown;
+  /** When the request left, ms by our clock. */
+  sentAt: number;
+  /** The server's clock according to its Date header, ms, or null. */
+  serverNow: number | null;
+  /** From header or body, in ms, clamped; on errors and on successes. */
+  retryAfterMs: number | null;
+}
+
+/**
+ * One HTTP exchange. Every answer is an answer, whatever its status; only a missing one is an error.
+ *
+ * @throws TransientError `network` when there was no answer or it broke off, or took longer than `timeoutMs`
+ * @throws the signal's reason when the caller aborted
+ */
+export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpRequest): Promise<HttpAnswer> {
+  const { method, path, headers, body, timeoutMs, signal, credentials } = request;
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const cancel = () => controller.abort(signal?.reason);
+  signal?.addEventListener('abort', cancel, { once: true });
+  let timedOut = false;
+  const timer = clock.setTimeout(() => {
+    timedOut = true;
+    controller.abort();
+  }, timeoutMs);
+  const sentAt = clock.now();
+  try {
+    const response = await fetch(baseUrl + path, {
+      method,
+      headers: {
+        Accept: 'application/json',
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
+      signal: controller.signal,
+      cache: 'no-store',
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(credentials ? { credentials } : {}),
+    });
+    const json = parseJson(await response.text());
+    const date = Date.parse(response.headers.get('date') ?? '');
+    const serverNow = Number.isNaN(date) ? null : date;
+    const retryAfterMs =
+      parseRetryAfter(response.headers.get('retry-after'), serverNow ?? clock.now()) ??
+      parseRetryAfter((json as { retryAfter?: unknown } | null | undefined)?.retryAfter, serverNow ?? clock.now());
+    return { status: response.status, body: json, sentAt, serverNow, retryAfterMs };
+  } catch {
+    signal?.throwIfAborted();
+    throw new TransientError('network', timedOut ? `no answer within ${timeoutMs} ms` : 'the network gave no answer');
+  } finally {
+    clock.clearTimeout(timer);
+    signal?.removeEventListener('abort', cancel);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Both dialects: flat `{ error: CODE, message }` of the gateway, nested `{ error: { code, message, details } }` of services. */
+const errorEnvelope = z.looseObject({
+  success: z.optional(z.unknown()),
+  message: z.optional(z.unknown()),
+  error: z.optional(z.unknown()),
+});
+const nestedError = z.looseObject({
+  code: z.optional(z.unknown()),
+  message: z.optional(z.unknown()),
+  details: z.optional(z.unknown()),
+});
+
+/** What an error answer says of itself, whichever dialect it speaks. Missing parts are empty, never undefined text. */
+export interface ServerError {
+  code: string;
+  message: string;
+  details: Record<string, string> | undefined;
+}
+
+export function readServerError(body: unknown): ServerError {
+  const envelope = errorEnvelope.safeParse(body).data;
+  const nested = nestedError.safeParse(envelope?.error).data;
+  return {
+    code: text(nested?.code ?? envelope?.error),
+    // Nested errors of auth v2 come with a generic top-level message: the inner one says more.
+    message: text(nested?.message ?? envelope?.message).slice(0, 300),
+    details: fieldMessages(nested?.details),
+  };
+}
+
+const text = (value: unknown) => (typeof value === 'string' ? value : '');
+
+function fieldMessages(details: unknown): Record<string, string> | undefined {
+  if (typeof details !== 'object' || details === null) return undefined;
+  const fields = Object.entries(details).flatMap(([field, message]) =>
+    typeof message === 'string' || typeof message === 'number' ? [[field, String(message).slice(0, 300)] as const] : [],
+  );
+  return fields.length > 0 ? Object.fromEntries(fields) : undefined;
+}
+
+/** The codes that mean "this token will not do", whatever status a gateway wraps them in. */
+const UNAUTHORIZED_CODES = new Set(['INVALID_TOKEN', 'UNAUTHORIZED', 'TOKEN_EXPIRED']);
+
+/**
+ * The error that an answer amounts to, or null when it is a success. Only the status and the code decide.
+ *
+ * @param generation of the token that was sent, kept in an {@link UnauthorizedError}; null where none was sent
+ */
+export function errorOf(
+  answer: HttpAnswer,
+  generation: number | null,
+): UnauthorizedError | TransientError | RejectedError | null {
+  const { status, body, retryAfterMs } = answer;
+  const failed = status >= 400 || (body as { success?: unknown } | null | undefined)?.success === false;
+  if (!failed) return null;
+  const { code, message, details } = readServerError(body);
+  if (status === 401 || UNAUTHORIZED_CODES.has(code)) return new UnauthorizedError(generation);
+  // A 429 proves that the server did not take the request. A 503 does not: the gateway also gives it for a broken connection.
+  if (status === 429)
+    return new TransientError('rate-limited', message || 'too many requests', { retryAfterMs, maybeDone: false });
+  if (status >= 500 || status === 408 || status === 425 || status < 400) {
+    return new TransientError('unavailable', message || `status ${status}`, { retryAfterMs });
+  }
+  return new RejectedError(rejectionOf(status), status, message || `status ${status}`, details);
+}
+
+function rejectionOf(status: number): RejectedError['code'] {
+  switch (status) {
+    case 400:
+      return 'validation';
+    case 402:
+      return 'insufficient-credit';
+    case 403:
+      return 'forbidden';
+    case 413:
+      return 'too-large';
+    default:
+      return 'rejected';
+  }
+}

@@ -1,0 +1,228 @@
+import { defer, Observable, share, startWith } from 'rxjs';
+import * as z from 'zod/mini';
+import { backoff, type Random } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
+import type { PageEvent } from './page-signals.ts';
+import type { TokenService } from './token-service.ts';
+
+/** What the server says of jobs, in our own words. Ids are null where the server does not tell them. */
+export type JobFeedEvent =
+  | { type: 'feed.live' }
+  | { type: 'feed.lost' }
+  | {
+      type: 'job.progressed';
+      jobId: string | null;
+      resultId: string | null;
+      status: 'processing';
+      percent: number | null;
+    }
+  | { type: 'job.completed'; jobId: string | null; resultId: string | null }
+  | { type: 'job.failed'; jobId: string | null; resultId: string | null; message: string }
+  | { type: 'balance.changed'; balance: number };
+
+/** The part of a Socket.IO client socket that we use, so that tests can bring their own. */
+export interface FeedSocket {
+  on(event: string, listener: (payload: unknown) => void): unknown;
+  removeAllListeners(): unknown;
+  emit(event: string, payload: unknown): unknown;
+  connect(): unknown;
+  disconnect(): unknown;
+}
+
+/** Loads Socket.IO and returns how to make a socket. Called once, when the first socket is needed. */
+export type LoadSocketIo = () => Promise<{ io: (url: string, options: object) => FeedSocket }>;
+
+export interface JobFeedOptions {
+  /** Origin of the Socket.IO server; an empty text is the page's own. */
+  url: string;
+  path: string;
+  /** Socket.IO transports. Only `websocket` by default: where that is blocked, our own polling is lighter than theirs. */
+  transports: readonly string[];
+  load: LoadSocketIo;
+  tokens: Pick<TokenService, 'current' | 'events$'>;
+  resumed$: Observable<PageEvent>;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** From the start of a connection to `authenticated`, ms. */
+  connectTimeoutMs: number;
+  /** A connection that lived this long resets the backoff, ms. One that flaps does not. */
+  stableAfterMs: number;
+}
+
+export interface JobFeed {
+  /**
+   * Everything that the server says to this user. All subscribers share one socket, which lives as long as there is one.
+   * A subscriber that comes to a live socket is told so at once.
+   */
+  readonly events$: Observable<JobFeedEvent>;
+}
+
+const RECONNECT = { minMs: 250, baseMs: 1_000, capMs: 20_000 };
+
+export function createJobFeed(options: JobFeedOptions): JobFeed {
+  let live = false;
+  const shared$ = connection(options, (value) => (live = value)).pipe(share());
+  return { events$: defer(() => (live ? shared$.pipe(startWith<JobFeedEvent>({ type: 'feed.live' })) : shared$)) };
+}
+
+/** One socket that keeps itself connected and authenticated from subscription to unsubscription. */
+function connection(options: JobFeedOptions, setLive: (live: boolean) => void): Observable<JobFeedEvent> {
+  const { url, path, transports, load, tokens, resumed$, clock, random, log, connectTimeoutMs, stableAfterMs } =
+    options;
+
+  return new Observable((subscriber) => {
+    let io: Awaited<ReturnType<LoadSocketIo>>['io'] | null = null;
+    let socket: FeedSocket | null = null;
+    /** Waits for a connection to become live, or for the next attempt. Never both. */
+    let timer: unknown;
+    let attempt = 0;
+    let liveSince: number | null = null;
+    /** The generation that this socket was, or is being, authenticated with. */
+    let generation: number | null = null;
+
+    const drop = (reason: string): void => {
+      clock.clearTimeout(timer);
+      socket?.removeAllListeners();
+      socket?.disconnect();
+      socket = null;
+      generation = null;
+      if (liveSince === null) return;
+      if (clock.now() - liveSince >= stableAfterMs) attempt = 0;
+      liveSince = null;
+      setLive(false);
+      log({ type: 'feed.lost', reason });
+      subscriber.next({ type: 'feed.lost' });
+    };
+    const retry = (reason: string): void => {
+      drop(reason);
+      timer = clock.setTimeout(connect, backoff(attempt, RECONNECT, random));
+      attempt += 1;
+    };
+    const authenticate = (): void => {
+      const token = tokens.current();
+      // Never with a token that is not known to be good: the server would close even a live socket.
+      if (!socket || !token || token.generation === generation) return;
+      generation = token.generation;
+      socket.emit('authenticate', { token: token.value });
+    };
+    const connect = (): void => {
+      clock.clearTimeout(timer);
+      // Without a token there is nothing to connect for; the next one will call again.
+      if (socket || !io || !tokens.current()) return;
+      log({ type: 'feed.connecting', attempt });
+      // Reconnecting is ours: Socket.IO gives up after a server-side disconnect and forgets to authenticate.
+      const opened = io(url, {
+        path,
+        transports: [...transports],
+        reconnection: false,
+        forceNew: true,
+        autoConnect: false,
+      });
+      socket = opened;
+      timer = clock.setTimeout(() => retry('timeout'), connectTimeoutMs);
+      opened.on('connect', authenticate);
+      opened.on('authenticated', () => {
+        clock.clearTimeout(timer);
+        if (liveSince !== null) return;
+        liveSince = clock.now();
+        setLive(true);
+        log({ type: 'feed.live' });
+        subscriber.next({ type: 'feed.live' });
+      });
+      opened.on('auth_error', () => retry('refused'));
+      opened.on('auth-error', () => retry('refused'));
+      opened.on('connect_error', () => retry('unreachable'));
+      opened.on('disconnect', (reason) => retry(String(reason)));
+      for (const [name, parse] of Object.entries(vocabulary)) {
+        opened.on(name, (payload) => {
+          const event = parse(payload);
+          if (event) subscriber.next(event);
+          else log({ type: 'feed.ignored', event: name, reason: 'malformed' });
+        });
+      }
+      opened.connect();
+    };
+
+    const tokenWatch = tokens.events$.subscribe((event) => {
+      // Re-authenticating as somebody else would leave us in the first user's room as well.
+      if (event.type === 'session.ended' || event.type === 'session.restored') drop(event.type);
+      if (event.type === 'token.renewed' && socket) authenticate();
+      else if (event.type === 'token.renewed' || event.type === 'session.restored') connect();
+    });
+    const wakeWatch = resumed$.subscribe(() => {
+      if (!socket) connect();
+    });
+    load().then(
+      (module) => {
+        io = module.io;
+        if (!subscriber.closed) connect();
+      },
+      (error: unknown) => log({ type: 'feed.unavailable', reason: error instanceof Error ? error.name : 'unknown' }),
+    );
+    return () => {
+      tokenWatch.unsubscribe();
+      wakeWatch.unsubscribe();
+      drop('closed');
+    };
+  });
+}
+
+const id = z.catch(z.nullish(z.string().check(z.minLength(1))), null);
+const terminal = z.looseObject({
+  jobId: id,
+  result_id: id,
+  resultId: id,
+  error_message: z.unknown(),
+  error: z.unknown(),
+});
+const started = z.looseObject({
+  jobId: id,
+  resultId: id,
+  result_id: id,
+  progress: z.catch(z.nullish(z.number()), null),
+});
+const balance = z.union([
+  z.looseObject({ balance: z.number() }),
+  z.pipe(
+    z.looseObject({ token_balance: z.number() }),
+    z.transform((it) => ({ balance: it.token_balance })),
+  ),
+]);
+
+/** The server's events, each with the way into our vocabulary. What does not parse is not an event. */
+const vocabulary: Record<string, (payload: unknown) => JobFeedEvent | null> = {
+  'analysis-started': (payload) => {
+    const data = started.safeParse(payload).data;
+    if (!data) return null;
+    return { type: 'job.progressed', ...ids(data), status: 'processing', percent: data.progress ?? null };
+  },
+  'analysis-complete': (payload) => {
+    const data = terminal.safeParse(payload).data;
+    return data ? { type: 'job.completed', ...ids(data) } : null;
+  },
+  'analysis-failed': failed,
+  // Sent for a kind of assessment that the worker does not know; the client that we replace did not listen to it.
+  'analysis-unknown': failed,
+  'token-balance-update': (payload) => {
+    const data = balance.safeParse(payload).data;
+    return data ? { type: 'balance.changed', balance: data.balance } : null;
+  },
+};
+
+function failed(payload: unknown): JobFeedEvent | null {
+  const data = terminal.safeParse(payload).data;
+  if (!data) return null;
+  const message =
+    [data.error_message, data.error].find((it) => typeof it === 'string') ?? 'the analysis failed on the server';
+  return { type: 'job.failed', ...ids(data), message: String(message).slice(0, 300) };
+}
+
+function ids(data: {
+  jobId?: string | null | undefined;
+  result_id?: string | null | undefined;
+  resultId?: string | null | undefined;
+}) {
+  return { jobId: data.jobId ?? null, resultId: data.result_id ?? data.resultId ?? null };
+}

@@ -1,0 +1,84 @@
+import * as z from 'zod/mini';
+import type { Log } from './log.ts';
+import type { KeyValueStore } from './storage.ts';
+
+/** What it takes to go on with an assessment after a reload, a crash or a closed tab. Never a token, never a result. */
+export interface JobRecord {
+  version: 1;
+  submissionId: string;
+  /** Null until the server has accepted the submission. */
+  jobId: string | null;
+  resultId: string | null;
+  /** Absolute, ms since the epoch, so that a reload does not buy time. */
+  deadlineAt: number;
+  /** Whose job it is; null while nobody is signed in. */
+  userId: string | null;
+  /** When the user pressed submit, ms since the epoch. */
+  submittedAt: number;
+  /** The answers, kept only until the server has accepted them: a reload in between sends them again under the same key. */
+  submission?: unknown;
+  /** The answer to the submission was lost and must not be sought by sending it again unasked. */
+  outcomeUnknown?: boolean | undefined;
+}
+
+/** Jobs under way, one entry each, so that tabs which write at the same time do not overwrite each other. */
+export interface JobStore {
+  save(record: JobRecord): void;
+  remove(submissionId: string): void;
+  /** Every record that can be resumed by this user. The others are removed, each with a reason in the log. */
+  load(userId: string | null): JobRecord[];
+}
+
+const PREFIX = 'assessment-monitor:job:';
+const VERSION = 1;
+
+const recordSchema = z.object({
+  version: z.literal(VERSION),
+  submissionId: z.string().check(z.minLength(1)),
+  jobId: z.nullable(z.string().check(z.minLength(1))),
+  resultId: z.nullable(z.string().check(z.minLength(1))),
+  deadlineAt: z.number().check(z.nonnegative()),
+  userId: z.nullable(z.string()),
+  submittedAt: z.number().check(z.nonnegative()),
+  submission: z.optional(z.unknown()),
+  outcomeUnknown: z.optional(z.boolean()),
+});
+
+export function createJobStore(store: KeyValueStore, log: Log): JobStore {
+  const read = (key: string): JobRecord | 'malformed' | 'old-version' => {
+    try {
+      const json: unknown = JSON.parse(store.get(key) ?? 'null');
+      const record = recordSchema.safeParse(json).data;
+      if (record && key === PREFIX + record.submissionId) return record;
+      const version = (json as { version?: unknown } | null)?.version;
+      return typeof version === 'number' && version !== VERSION ? 'old-version' : 'malformed';
+    } catch {
+      return 'malformed';
+    }
+  };
+  return {
+    save: (record) => store.set(PREFIX + record.submissionId, JSON.stringify(record)),
+    remove: (submissionId) => store.remove(PREFIX + submissionId),
+    load(userId) {
+      const drop = (
+        key: string,
+        reason: 'malformed' | 'old-version' | 'another-user' | 'no-submission',
+      ): JobRecord[] => {
+        store.remove(key);
+        log({ type: 'job.dropped', reason });
+        return [];
+      };
+      return store
+        .keys()
+        .filter((key) => key.startsWith(PREFIX))
+        .flatMap((key) => {
+          const record = read(key);
+          if (typeof record === 'string') return drop(key, record);
+          if (userId !== null && record.userId !== null && record.userId !== userId) return drop(key, 'another-user');
+          if (record.jobId === null && record.submission === undefined) return drop(key, 'no-submission');
+          return [record];
+        })
+        .toSorted((a, b) => a.submittedAt - b.submittedAt);
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import type { MonitorEvent } from './log.ts';
+
+/** What to watch in production, counted since the client was created. */
+export interface Metrics {
+  /** Protected calls that were answered, and how many of these answers were INVALID_TOKEN (or another 401). */
+  requests: number;
+  invalidTokenAnswers: number;
+  /** `invalidTokenAnswers / requests`, 0 to 1. The goal is below 0.001. */
+  invalidTokenRate: number;
+  refreshAttempts: number;
+  refreshSuccesses: number;
+  /** `refreshSuccesses / refreshAttempts`, 0 to 1; null before the first attempt. The goal is above 0.99. */
+  refreshSuccessRate: number | null;
+  assessments: { completed: number; failed: number; cancelled: number };
+  /** From submission to the end, mean over the completed ones, ms; null before the first. */
+  averageMonitoringMs: number | null;
+  /** What somebody should be told. */
+  alerts: readonly ('invalid-token-rate' | 'refresh-failure-rate')[];
+}
+
+/** Alert thresholds: more than 1 % of requests, more than 5 % of refresh attempts. */
+const MAX_INVALID_TOKEN_RATE = 0.01;
+const MAX_REFRESH_FAILURE_RATE = 0.05;
+/** Below this many there is no rate worth an alarm. */
+const MIN_REQUESTS = 100;
+const MIN_REFRESHES = 20;
+
+/** Folds the log into numbers. */
+export function createMetrics() {
+  let requests = 0;
+  let invalidTokenAnswers = 0;
+  let refreshAttempts = 0;
+  let refreshSuccesses = 0;
+  let monitoringMs = 0;
+  const assessments = { completed: 0, failed: 0, cancelled: 0 };
+
+  return {
+    record(event: MonitorEvent): void {
+      if (event.type === 'request.finished' && event.route !== 'refresh' && event.status !== null) {
+        requests += 1;
+        if (event.outcome === 'unauthorized') invalidTokenAnswers += 1;
+      } else if (event.type === 'refresh.finished') {
+        refreshAttempts += 1;
+        if (event.outcome === 'refreshed') refreshSuccesses += 1;
+      } else if (event.type === 'assessment.settled') {
+        assessments[event.outcome] += 1;
+        if (event.outcome === 'completed') monitoringMs += event.ms;
+      }
+    },
+    read(): Metrics {
+      const invalidTokenRate = requests === 0 ? 0 : invalidTokenAnswers / requests;
+      const refreshSuccessRate = refreshAttempts === 0 ? null : refreshSuccesses / refreshAttempts;
+      const alerts: Metrics['alerts'][number][] = [];
+      if (requests >= MIN_REQUESTS && invalidTokenRate > MAX_INVALID_TOKEN_RATE) alerts.push('invalid-token-rate');
+      if (refreshAttempts >= MIN_REFRESHES && 1 - (refreshSuccessRate ?? 1) > MAX_REFRESH_FAILURE_RATE) {
+        alerts.push('refresh-failure-rate');
+      }
+      return {
+        requests,
+        invalidTokenAnswers,
+        invalidTokenRate,
+        refreshAttempts,
+        refreshSuccesses,
+        refreshSuccessRate,
+        assessments: { ...assessments },
+        averageMonitoringMs: assessments.completed === 0 ? null : monitoringMs / assessments.completed,
+        alerts,
+      };
+    },
+  };
+}

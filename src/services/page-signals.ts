@@ -1,0 +1,68 @@
+import { Observable, share } from 'rxjs';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
+
+/** The page can do things again that it could not do a moment ago, or time has passed unnoticed: look at everything anew. */
+export interface PageEvent {
+  type: 'page.resumed';
+  reason: 'visible' | 'online' | 'pageshow' | 'resume' | 'clock-jump';
+}
+
+/** The part of a page that we listen to. `navigator.onLine` is not in it: it lies, so only the event counts. */
+export interface PageTarget {
+  window: Pick<EventTarget, 'addEventListener' | 'removeEventListener'>;
+  document: Pick<EventTarget, 'addEventListener' | 'removeEventListener'> & { readonly visibilityState: string };
+}
+
+export interface PageSignalsOptions {
+  clock: Clock;
+  log: Log;
+  /** Undefined where there is no page: then only jumps of the clock are seen. */
+  page: PageTarget | undefined;
+}
+
+/** Events closer than this are one event: coming back fires three or four of them at once. */
+const QUIET_MS = 2_000;
+const TICK_MS = 15_000;
+/** A hidden tab's timers may be a minute late; more than that was a sleep. */
+const MAX_DRIFT_MS = 90_000;
+
+/** One observable of `page.resumed`, shared by everybody who listens. */
+export function createPageSignals({ clock, log, page }: PageSignalsOptions): Observable<PageEvent> {
+  return new Observable<PageEvent>((subscriber) => {
+    let quietUntil = 0;
+    const resumed = (reason: PageEvent['reason']): void => {
+      const now = clock.now();
+      // A quiet time far in the future is a clock that was set back.
+      if (now < quietUntil && quietUntil - now <= QUIET_MS) return;
+      quietUntil = now + QUIET_MS;
+      log({ type: 'page.resumed', reason });
+      subscriber.next({ type: 'page.resumed', reason });
+    };
+    const onVisible = () => page?.document.visibilityState === 'visible' && resumed('visible');
+    const onOnline = () => resumed('online');
+    const onPageShow = (event: Event) => (event as PageTransitionEvent).persisted && resumed('pageshow');
+    const onResume = () => resumed('resume');
+    page?.document.addEventListener('visibilitychange', onVisible);
+    page?.document.addEventListener('resume', onResume);
+    page?.window.addEventListener('online', onOnline);
+    page?.window.addEventListener('pageshow', onPageShow);
+
+    let last = clock.now();
+    const tick = (): void => {
+      const drift = clock.now() - last - TICK_MS;
+      if (drift > MAX_DRIFT_MS || drift < -TICK_MS) resumed('clock-jump');
+      last = clock.now();
+      timer = clock.setTimeout(tick, TICK_MS);
+    };
+    let timer = clock.setTimeout(tick, TICK_MS);
+
+    return () => {
+      clock.clearTimeout(timer);
+      page?.document.removeEventListener('visibilitychange', onVisible);
+      page?.document.removeEventListener('resume', onResume);
+      page?.window.removeEventListener('online', onOnline);
+      page?.window.removeEventListener('pageshow', onPageShow);
+    };
+  }).pipe(share());
+}

@@ -1,0 +1,115 @@
+import * as z from 'zod/mini';
+import type { IssuedToken } from './access-token.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
+import type { KeyValueStore } from './storage.ts';
+
+/** What came back from the refresh endpoint. */
+export type RefreshAnswer =
+  | { type: 'issued'; token: IssuedToken; sentAt: number }
+  /** The server was asked too often. */
+  | { type: 'limited'; retryAfterMs: number | null }
+  /** It certainly did not rotate the token. */
+  | { type: 'transient'; retryAfterMs: number | null }
+  /** It may have rotated the token: the answer was lost. */
+  | { type: 'ambiguous' }
+  | { type: 'rejected' };
+
+/** How a refresh ended, for everybody who waited for it. */
+export type RefreshOutcome =
+  /** This call made the request. */
+  | { type: 'refreshed'; token: IssuedToken; sentAt: number }
+  /** Somebody else's request was joined. */
+  | { type: 'joined'; token: IssuedToken; sentAt: number }
+  /** Nothing was sent: the budget is spent until `until`, ms since the epoch. */
+  | { type: 'limited'; until: number }
+  | { type: 'transient'; until: number }
+  | { type: 'ambiguous'; until: number }
+  | { type: 'rejected' };
+
+/**
+ * Makes sure that refreshes of rotating tokens never race: two at once look like theft to the server, and it ends the session.
+ * One at a time, and one attempt a minute, successes and failures counted, also over a reload.
+ */
+export interface RefreshCoordinator {
+  /** Never throws. A request that has begun is never aborted by its callers: it may have rotated the token. */
+  refresh(): Promise<RefreshOutcome>;
+  /** When the next attempt is allowed, ms since the epoch; in the past when it is allowed now. */
+  availableAt(): number;
+}
+
+export interface RefreshCoordinatorOptions {
+  /** Asks the server once. Bounded in time, never throws. */
+  request: () => Promise<RefreshAnswer>;
+  clock: Clock;
+  store: KeyValueStore;
+  log: Log;
+  /** At most one attempt in this time, ms. */
+  minIntervalMs: number;
+}
+
+const BUDGET_KEY = 'assessment-monitor:refresh-budget';
+/** A server may ask for more patience than the interval, up to this. */
+const MAX_COOLDOWN_MS = 600_000;
+const budgetSchema = z.object({ attemptedAt: z.number(), availableAt: z.number() });
+
+export function createRefreshCoordinator(options: RefreshCoordinatorOptions): RefreshCoordinator {
+  const { request, clock, store, log, minIntervalMs } = options;
+  let flight: Promise<RefreshOutcome> | null = null;
+
+  const availableAt = (): number => {
+    const budget = readBudget(store.get(BUDGET_KEY));
+    // An attempt in the future means that the clock was set back, or garbage: it must not lock the user out.
+    return budget === null || budget.attemptedAt > clock.now() ? 0 : budget.availableAt;
+  };
+  const spend = (cooldownMs: number): number => {
+    const attemptedAt = clock.now();
+    const availableAt = attemptedAt + Math.min(cooldownMs, MAX_COOLDOWN_MS);
+    store.set(BUDGET_KEY, JSON.stringify({ attemptedAt, availableAt }));
+    return availableAt;
+  };
+
+  const attempt = async (): Promise<RefreshOutcome> => {
+    const startedAt = clock.now();
+    // Counted before it leaves: a reload in the middle must not allow a second one.
+    let until = spend(minIntervalMs);
+    const answer = await request();
+    if (answer.type === 'limited' || answer.type === 'transient') {
+      const remaining = until - clock.now();
+      if (answer.retryAfterMs !== null && answer.retryAfterMs > remaining) until = spend(answer.retryAfterMs);
+    }
+    const outcome: RefreshOutcome =
+      answer.type === 'issued'
+        ? { type: 'refreshed', token: answer.token, sentAt: answer.sentAt }
+        : answer.type === 'rejected'
+          ? answer
+          : { type: answer.type, until };
+    log({ type: 'refresh.finished', outcome: outcome.type, ms: clock.now() - startedAt });
+    return outcome;
+  };
+
+  return {
+    availableAt,
+    async refresh() {
+      if (flight) {
+        const outcome = await flight;
+        return outcome.type === 'refreshed' ? { ...outcome, type: 'joined' } : outcome;
+      }
+      const until = availableAt();
+      if (clock.now() < until) return { type: 'limited', until };
+      flight = attempt().finally(() => {
+        flight = null;
+      });
+      return flight;
+    },
+  };
+}
+
+function readBudget(text: string | null): z.infer<typeof budgetSchema> | null {
+  try {
+    const budget = budgetSchema.safeParse(JSON.parse(text ?? 'null')).data;
+    return budget && budget.availableAt - budget.attemptedAt <= MAX_COOLDOWN_MS ? budget : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,76 @@
+import * as z from 'zod/mini';
+import { RejectedError, TransientError } from '../errors.ts';
+import { errorOf, exchange, type HttpDeps } from './http.ts';
+import type { Log } from './log.ts';
+import type { RefreshAnswer } from './refresh-coordinator.ts';
+import type { KeyValueStore } from './storage.ts';
+
+export interface RefreshRequestOptions extends HttpDeps {
+  log: Log;
+  path: string;
+  timeoutMs: number;
+  /**
+   * `cookie`: the refresh token is in an httpOnly cookie that no script ever sees. `body`: it travels in the JSON body and
+   * is kept in `store`, for servers that know nothing better.
+   */
+  transport: 'cookie' | 'body';
+  store: KeyValueStore;
+}
+
+export const REFRESH_TOKEN_KEY = 'assessment-monitor:refresh-token';
+
+const issuedSchema = z.object({
+  data: z.object({
+    idToken: z.string().check(z.minLength(1)),
+    refreshToken: z.optional(z.string()),
+    expiresIn: z.optional(z.union([z.string(), z.number()])),
+  }),
+});
+
+/**
+ * One call of the refresh endpoint. Bounded in time and never throws: every way in which it can end is an answer. It never
+ * goes through the API's 401 handling, so that a refused refresh cannot ask for a refresh.
+ */
+export function createRefreshRequest(options: RefreshRequestOptions): () => Promise<RefreshAnswer> {
+  const { clock, log, path, timeoutMs, transport, store } = options;
+
+  const ask = async (): Promise<{ answer: RefreshAnswer; status: number | null }> => {
+    const refreshToken = transport === 'body' ? store.get(REFRESH_TOKEN_KEY) : null;
+    if (transport === 'body' && refreshToken === null) return { answer: { type: 'rejected' }, status: null };
+    const response = await exchange(options, {
+      method: 'POST',
+      path,
+      body: refreshToken === null ? {} : { refreshToken },
+      timeoutMs,
+      credentials: 'include',
+    });
+    const { status, sentAt, retryAfterMs } = response;
+    const error = errorOf(response, null);
+    if (error instanceof TransientError) {
+      return { answer: { type: error.code === 'rate-limited' ? 'limited' : 'transient', retryAfterMs }, status };
+    }
+    if (error)
+      return {
+        answer:
+          error instanceof RejectedError && status === 404 ? { type: 'transient', retryAfterMs } : { type: 'rejected' },
+        status,
+      };
+    const issued = issuedSchema.safeParse(response.body).data?.data;
+    // It said yes in words that we cannot read: the token was probably rotated.
+    if (!issued) return { answer: { type: 'ambiguous' }, status };
+    if (transport === 'body' && issued.refreshToken) store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
+    return {
+      answer: { type: 'issued', token: { accessToken: issued.idToken, expiresIn: issued.expiresIn }, sentAt },
+      status,
+    };
+  };
+
+  return async () => {
+    const startedAt = clock.now();
+    log({ type: 'request.started', route: 'refresh', generation: null });
+    const { answer, status } = await ask().catch(() => ({ answer: { type: 'ambiguous' } as const, status: null }));
+    const outcome = answer.type === 'issued' ? 'ok' : answer.type === 'rejected' ? 'rejected' : 'transient';
+    log({ type: 'request.finished', route: 'refresh', outcome, status, generation: null, ms: clock.now() - startedAt });
+    return answer;
+  };
+}

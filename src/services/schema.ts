@@ -1,0 +1,11 @@
+/**
+ * The part of Standard Schema (https://standardschema.dev) that we use: zod, valibot, arktype and others fit as they are.
+ */
+export interface Schema<Output> {
+  readonly '~standard': {
+    validate(value: unknown): SchemaResult<Output> | Promise<SchemaResult<Output>>;
+  };
+}
+
+type SchemaResult<Output> =
+  { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly unknown[] };

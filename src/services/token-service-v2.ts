@@ -1,0 +1,207 @@
+import { Observable, Subject } from 'rxjs';
+import * as z from 'zod/mini';
+import { SignInRequiredError, TokenUnavailableError } from '../errors.ts';
+import {
+  type AccessToken,
+  describeToken,
+  type IssuedToken,
+  isExpiringSoon,
+  isUsable,
+  refreshWindowMs,
+} from './access-token.ts';
+import { backoff, type Random } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './log.ts';
+import type { RefreshCoordinator } from './refresh-coordinator.ts';
+import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
+import type { KeyValueStore } from './storage.ts';
+import type { RenewalOutcome, TokenEvent, TokenService } from './token-service.ts';
+
+export interface TokenServiceV2Options {
+  coordinator: RefreshCoordinator;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** Where the access token survives a reload. It is the only storage that ever holds one. */
+  store: KeyValueStore;
+  /** Read at each use, so that refreshing can be switched off in production without a new build. */
+  isRefreshEnabled: () => boolean;
+  /** How long a fresh token may be refused before the outage is doubted and one more refresh is tried, ms. */
+  outagePatienceMs: number;
+}
+
+const TOKEN_KEY = 'assessment-monitor:token';
+const storedSchema = z.object({
+  value: z.string(),
+  generation: z.number(),
+  expiresAt: z.nullable(z.number()),
+  ttlMs: z.nullable(z.number()),
+  userId: z.nullable(z.string()),
+});
+const OUTAGE_BACKOFF = { minMs: 500, baseMs: 2_000, capMs: 15_000 };
+
+/**
+ * Auth V2: short-lived access tokens, renewed through the {@link RefreshCoordinator}.
+ *
+ * Nothing here polls the clock. One timer announces the next refresh; everything else is asked when it is needed.
+ */
+export function createTokenServiceV2(options: TokenServiceV2Options): TokenService {
+  const { coordinator, clock, random, log, store, isRefreshEnabled, outagePatienceMs } = options;
+  const announced$ = new Subject<TokenEvent>();
+  /** The timer runs only while somebody listens: nothing is left behind when the last assessment has ended. */
+  let listeners = 0;
+  const events$ = new Observable<TokenEvent>((subscriber) => {
+    const subscription = announced$.subscribe(subscriber);
+    listeners += 1;
+    if (listeners === 1) schedule();
+    return () => {
+      subscription.unsubscribe();
+      listeners -= 1;
+      if (listeners === 0) clock.clearTimeout(timer);
+    };
+  });
+  let token: AccessToken | null = restore(store);
+  let ended = false;
+  /** Counts sessions: what was begun in an earlier one is discarded when it arrives. */
+  let session = 0;
+  let skewMs = 0;
+  let timer: unknown;
+  /** The generation that a refresh brought and no answer has accepted yet, and how often it was refused since when. */
+  let unproven: { generation: number; refusals: number; since: number } | null = null;
+
+  const usable = (): AccessToken | null => (token && isUsable(token, clock.now()) ? token : null);
+
+  /** Announces the next refresh when it is due: at once, or by timer. Spread over the window's first half. */
+  const schedule = (share = random() / 2): void => {
+    clock.clearTimeout(timer);
+    if (listeners === 0 || !token || token.expiresAt === null || !isRefreshEnabled()) return;
+    const due = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());
+    const generation = token.generation;
+    timer = clock.setTimeout(
+      () => {
+        // A clamped or throttled timer may fire early: the clock decides.
+        if (clock.now() < due) return schedule(share);
+        log({ type: 'token.expiring', generation });
+        announced$.next({ type: 'token.expiring' });
+      },
+      Math.max(0, due - clock.now()),
+    );
+  };
+
+  const adopt = (issued: IssuedToken, receivedAt: number): AccessToken => {
+    const described = describeToken(issued, { generation: (token?.generation ?? 0) + 1, receivedAt, skewMs });
+    token = { ...described, userId: described.userId ?? token?.userId ?? null };
+    store.set(TOKEN_KEY, JSON.stringify(token));
+    const { generation, ttlMs, expiresAt } = token;
+    log({ type: 'token.renewed', generation, ttlMs, remainingMs: expiresAt === null ? null : expiresAt - clock.now() });
+    schedule();
+    return token;
+  };
+
+  const end = (reason: 'signed-out' | 'rejected'): void => {
+    if (ended) return;
+    session += 1;
+    ended = true;
+    // The generation is kept: it must never go backwards.
+    if (token) token = { ...token, value: '', expiresAt: 0 };
+    unproven = null;
+    store.remove(TOKEN_KEY);
+    store.remove(REFRESH_TOKEN_KEY);
+    clock.clearTimeout(timer);
+    log({ type: 'session.ended', reason });
+    announced$.next({ type: 'session.ended', reason });
+  };
+
+  const refuse = (held: AccessToken): RenewalOutcome | null => {
+    const outage = unproven?.generation === held.generation && clock.now() - unproven.since < outagePatienceMs;
+    log({ type: 'token.refused', generation: held.generation, outage });
+    if (!unproven || !outage) return null;
+    unproven.refusals += 1;
+    return { type: 'outage', retryAfterMs: backoff(unproven.refusals - 1, OUTAGE_BACKOFF, random) };
+  };
+
+  const refresh = async (mayKeep: boolean): Promise<RenewalOutcome> => {
+    if (!isRefreshEnabled()) return usable() && mayKeep ? { type: 'holds' } : { type: 'rejected' };
+    const begun = session;
+    const outcome = await coordinator.refresh();
+    if (session !== begun) return ended ? { type: 'rejected' } : { type: 'renewed' };
+    switch (outcome.type) {
+      case 'refreshed':
+      case 'joined':
+        // Everybody who waited arrives here; the first one takes it in.
+        if (outcome.token.accessToken !== token?.value) {
+          const { generation, userId } = adopt(outcome.token, outcome.sentAt);
+          unproven = { generation, refusals: 0, since: clock.now() };
+          announced$.next({ type: 'token.renewed', generation, userId });
+        }
+        return { type: 'renewed' };
+      case 'rejected':
+        end('rejected');
+        return { type: 'rejected' };
+      default:
+        schedule(0);
+        if (usable() && mayKeep) return { type: 'holds' };
+        return { type: 'wait', retryAfterMs: Math.max(0, outcome.until - clock.now()), reason: outcome.type };
+    }
+  };
+
+  const service: TokenService = {
+    events$,
+    current: usable,
+    userId: () => token?.userId ?? null,
+    isRefreshDue() {
+      const held = usable();
+      if (!held) return true;
+      return isRefreshEnabled() && isExpiringSoon(held, clock.now()) && coordinator.availableAt() <= clock.now();
+    },
+    async ensureValidToken(forceRefresh = false) {
+      const held = usable();
+      if (held && !forceRefresh && !isExpiringSoon(held, clock.now())) return held.value;
+      if (ended) throw new SignInRequiredError();
+      const outcome = await refresh(true);
+      const now = usable();
+      if (now) return now.value;
+      if (outcome.type === 'wait') throw new TokenUnavailableError(outcome.retryAfterMs);
+      throw new SignInRequiredError();
+    },
+    async renew(refused) {
+      if (ended) return { type: 'rejected' };
+      const held = usable();
+      if (held && refused === null && !isExpiringSoon(held, clock.now())) return { type: 'renewed' };
+      if (held && refused !== null && held.generation > refused) return { type: 'renewed' };
+      if (held && refused !== null) return refuse(held) ?? refresh(false);
+      return refresh(true);
+    },
+    accepted(generation) {
+      if (unproven?.generation === generation) unproven = null;
+    },
+    observeServerTime(serverNow) {
+      // Date headers are cut to whole seconds: half a second is the fair correction.
+      skewMs = serverNow + 500 - clock.now();
+    },
+    signIn(issued) {
+      session += 1;
+      ended = false;
+      unproven = null;
+      if (issued.refreshToken) store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
+      const { userId } = adopt(issued, clock.now());
+      log({ type: 'session.restored' });
+      announced$.next({ type: 'session.restored', userId });
+    },
+    signOut: () => end('signed-out'),
+    recheck: () => schedule(0),
+    dispose() {
+      clock.clearTimeout(timer);
+      announced$.complete();
+    },
+  };
+  return service;
+}
+
+function restore(store: KeyValueStore): AccessToken | null {
+  try {
+    return storedSchema.safeParse(JSON.parse(store.get(TOKEN_KEY) ?? 'null')).data ?? null;
+  } catch {
+    return null;
+  }
+}
