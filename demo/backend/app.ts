@@ -1,0 +1,412 @@
+import { createHash } from 'node:crypto';
+import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import { createMiddleware } from 'hono/factory';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { z } from 'zod';
+import type { ServerCounts, ServerLog } from './counts.ts';
+import { codeOf, createFaults } from './faults.ts';
+import { FAILURE_TEXT, type Job, type Jobs } from './jobs.ts';
+import type { BackendOptions, RouteName } from './options.ts';
+import type { Sessions } from './sessions.ts';
+
+interface Env {
+  Bindings: HttpBindings;
+  Variables: { userId: string; generation: number; body: unknown };
+}
+
+export interface AppDeps {
+  options: () => BackendOptions;
+  counts: ServerCounts;
+  log: ServerLog;
+  sessions: Sessions;
+  jobs: Jobs;
+  /** Aborts when the server closes: hanging requests end then. */
+  closing: AbortSignal;
+}
+
+/** Long enough not to be forgotten, and dressed so that no script can read it and no other site can send it. */
+const REFRESH_COOKIE = 'refresh';
+const COOKIE = { prefix: 'host', path: '/', httpOnly: true, secure: true, sameSite: 'Strict' } as const;
+const PASSWORD = 'correct-horse';
+const MAX_BODY = 10 * 1_024 * 1_024;
+
+const score = z.number().int().min(0).max(100);
+const assessment = z.looseObject({
+  riasec: z.record(z.string(), score),
+  ocean: z.record(z.string(), score).optional(),
+  viaIs: z.record(z.string(), score).optional(),
+});
+/** The generic form, and the flat one that older clients send. */
+const submissionSchema = z.union([
+  z.looseObject({ assessment_data: assessment, assessment_name: z.string().optional() }),
+  assessment,
+]);
+const loginSchema = z.looseObject({
+  email: z.string().optional(),
+  username: z.string().optional(),
+  password: z.string(),
+});
+const keySchema = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/);
+
+/** The HTTP side of the wire contract. */
+export function createApp({ options, counts, log, sessions, jobs, closing }: AppDeps): Hono<Env> {
+  const app = new Hono<Env>();
+  const faults = createFaults(options);
+  /** Submissions by user and idempotency key. Two that arrive together share one promise, and so one job. */
+  const submissions = new Map<string, { fingerprint: string; at: number; answer: Promise<Answer> }>();
+  let refreshing = 0;
+
+  type Answer = { status: ContentfulStatusCode; body: object; headers?: Record<string, string> };
+  const ok = (data: unknown, message: string, status: ContentfulStatusCode = 200): Answer => ({
+    status,
+    body: { success: true, message, data },
+  });
+  /** The gateway's dialect. */
+  const flat = (status: ContentfulStatusCode, error: string, message: string, more: object = {}): Answer => ({
+    status,
+    body: { success: false, error, message, ...more },
+  });
+  /** The services' dialect. */
+  const nested = (
+    status: ContentfulStatusCode,
+    code: string,
+    message: string,
+    details?: object,
+    more: object = {},
+  ): Answer => ({
+    status,
+    body: { success: false, error: { code, message, ...(details ? { details } : {}) }, ...more },
+  });
+  const nestedV2 = (status: ContentfulStatusCode, code: string, message: string) =>
+    nested(status, code, message, undefined, { message: 'Operation failed', timestamp: new Date().toISOString() });
+  const send = (c: Context<Env>, { status, body, headers }: Answer) => c.json(body, status, headers);
+
+  /** Counts, delays and breaks: everything that happens to a request before and after its work. */
+  const route = (name: RouteName, count?: keyof ServerCounts) =>
+    createMiddleware<Env>(async (c, next) => {
+      if (count) counts[count] += 1;
+      const breakOff = () => {
+        c.env.outgoing.destroy();
+        return RESPONSE_ALREADY_SENT;
+      };
+      const fault = faults.take(name);
+      if (options().latencyMs > 0) await pause(options().latencyMs, closing);
+      if (fault?.kind === 'hang') {
+        await new Promise((resolve) => {
+          closing.addEventListener('abort', resolve, { once: true });
+          c.env.outgoing.once('close', resolve);
+        });
+        return breakOff();
+      }
+      if (fault?.kind === 'reset') return breakOff();
+      if (fault?.kind === 'status') {
+        const status = (fault.status ?? 503) as ContentfulStatusCode;
+        if (status === 401) counts.unauthorizedAnswers += 1;
+        log.write({ kind: 'request', route: name, status, text: `${name}: ${status} on purpose` });
+        const answer =
+          status === 401
+            ? flat(401, 'INVALID_TOKEN', 'Invalid or expired token')
+            : nested(status, codeOf(status), 'A fault on purpose');
+        return c.json(answer.body, status, fault.retryAfter ? { 'Retry-After': fault.retryAfter } : {});
+      }
+      await next();
+      const status = c.res.status;
+      if (status === 401 && name !== 'login' && name !== 'v1Login' && name !== 'refresh')
+        counts.unauthorizedAnswers += 1;
+      const generation = c.get('generation') as number | undefined;
+      log.write({
+        kind: 'request',
+        route: name,
+        status,
+        text: `${name}: ${status}`,
+        ...(generation === undefined ? {} : { generation }),
+      });
+      if (fault?.kind === 'drop-answer') {
+        c.res = undefined;
+        c.res = breakOff();
+      } else if (fault?.kind === 'body') {
+        c.res = new Response(fault.body ?? '', {
+          status: fault.status ?? status,
+          headers: { 'Content-Type': fault.contentType ?? 'application/json' },
+        });
+      }
+      return undefined;
+    });
+
+  /** The gateway's check of the access token, with the gateway's answers. */
+  const authorised = createMiddleware<Env>(async (c, next) => {
+    const [scheme, token] = (c.req.header('authorization') ?? '').split(' ');
+    if (scheme !== 'Bearer' || !token) return send(c, flat(401, 'UNAUTHORIZED', 'Access token is required'));
+    const verdict = await sessions.verify(token);
+    if (verdict.generation !== undefined) c.set('generation', verdict.generation);
+    if (!verdict.ok) return send(c, flat(401, 'INVALID_TOKEN', 'Invalid or expired token'));
+    c.set('userId', verdict.userId);
+    return next();
+  });
+  const json = createMiddleware<Env>(async (c, next) => {
+    const text = await c.req.text();
+    try {
+      c.set('body', text === '' ? {} : JSON.parse(text));
+    } catch {
+      return send(c, nested(400, 'VALIDATION_ERROR', 'The body is not JSON'));
+    }
+    return next();
+  });
+  const noStore = createMiddleware<Env>(async (c, next) => {
+    await next();
+    c.header('Cache-Control', 'no-store');
+  });
+  app.use('/api/auth/*', noStore);
+  app.use(
+    '/api/*',
+    bodyLimit({
+      maxSize: MAX_BODY,
+      onError: (c) => c.json(nested(413, 'PAYLOAD_TOO_LARGE', 'The body is larger than 10 MB').body, 413),
+    }),
+  );
+
+  // --- assessments
+
+  app.post('/api/assessment/submit', route('submit', 'submitCalls'), authorised, json, async (c) => {
+    const userId = c.get('userId');
+    const key = keySchema.safeParse(c.req.header('idempotency-key') ?? c.req.header('x-idempotency-key')).data;
+    if (!key || !options().idempotency) return send(c, submit(userId, c.get('body')));
+    const scope = `${userId} ${key}`;
+    const fingerprint = createHash('sha256')
+      .update(JSON.stringify(c.get('body')))
+      .digest('hex');
+    const before = submissions.get(scope);
+    if (before && before.fingerprint !== fingerprint) {
+      return send(c, nested(422, 'IDEMPOTENCY_KEY_REUSED', 'This key was used for other answers'));
+    }
+    const headers = {
+      'X-Idempotency-Supported': 'true',
+      'X-Idempotency-TTL-Hours': '24',
+      'X-Idempotency-Key': key.slice(0, 16),
+    };
+    if (before) {
+      counts.submissionReplays += 1;
+      log.write({ kind: 'job', text: 'a submission came again under its key and was recognised' });
+      const original = {
+        'X-Idempotency-Cache': 'HIT',
+        'X-Idempotency-Original-Timestamp': new Date(before.at).toISOString(),
+      };
+      return send(c, { ...(await before.answer), headers: { ...headers, ...original } });
+    }
+    const answer = submit(userId, c.get('body'));
+    // Only what was accepted is remembered: a refused submission may be corrected under the same key.
+    if (answer.status === 202) submissions.set(scope, { fingerprint, at: Date.now(), answer: Promise.resolve(answer) });
+    return send(c, { ...answer, headers: { ...headers, 'X-Idempotency-Cache': 'MISS' } });
+  });
+
+  const submit = (userId: string, body: unknown): Answer => {
+    const parsed = submissionSchema.safeParse(body);
+    if (!parsed.success) {
+      return nested(400, 'VALIDATION_ERROR', 'Some answers are missing or out of range', fieldMessages(body));
+    }
+    const balance = jobs.balanceOf(userId);
+    if (balance < 1)
+      return nested(402, 'INSUFFICIENT_TOKENS', 'Not enough credit', { required: 1, available: balance });
+    const name = String(parsed.data.assessment_name ?? 'AI-Driven Talent Mapping');
+    const job = jobs.accept(userId, name, parsed.data);
+    return ok(
+      {
+        jobId: job.jobId,
+        resultId: job.resultId,
+        status: 'queued',
+        estimatedProcessingTime: '2-5 minutes',
+        queuePosition: jobs.queuePosition(job),
+        tokenCost: 1,
+        remainingTokens: jobs.balanceOf(userId),
+      },
+      'Assessment submitted',
+      202,
+    );
+  };
+
+  /** Another user's job is forbidden, an unknown one not found. */
+  const owned = (job: Job | undefined, userId: string, notFound: Answer, found: (job: Job) => Answer): Answer => {
+    if (!job) return notFound;
+    return job.userId === userId ? found(job) : nested(403, 'FORBIDDEN', 'This belongs to somebody else');
+  };
+
+  app.get('/api/assessment/status/:id', route('status', 'statusCalls'), authorised, (c) =>
+    send(
+      c,
+      owned(jobs.get(c.req.param('id')), c.get('userId'), nested(404, 'NOT_FOUND', 'Job not found'), (job) =>
+        ok(
+          {
+            jobId: job.jobId,
+            status: job.status,
+            progress: { queued: 0, processing: 25, completed: 100, failed: 0 }[job.status],
+            createdAt: new Date(job.acceptedAt).toISOString(),
+            updatedAt: new Date(job.updatedAt).toISOString(),
+            queuePosition: job.status === 'queued' ? jobs.queuePosition(job) : 0,
+            userId: job.userId,
+            resultId: job.resultId,
+            assessmentName: job.name,
+            ...(job.status === 'failed' ? { error: FAILURE_TEXT } : {}),
+          },
+          'Job status',
+        ),
+      ),
+    ),
+  );
+
+  app.get('/api/archive/results/:id', route('result', 'resultCalls'), authorised, (c) =>
+    send(
+      c,
+      owned(
+        jobs.byResult(c.req.param('id')),
+        c.get('userId'),
+        nested(404, 'RESULT_NOT_FOUND', 'Analysis result not found'),
+        (job) => ({
+          status: 200,
+          body: {
+            success: true,
+            data: {
+              id: job.resultId,
+              user_id: job.userId,
+              test_data: job.answers,
+              test_result: job.result,
+              is_public: false,
+              created_at: new Date(job.acceptedAt).toISOString(),
+              updated_at: new Date(job.updatedAt).toISOString(),
+            },
+          },
+        }),
+      ),
+    ),
+  );
+
+  app.get('/api/archive/jobs/:id', route('job', 'jobCalls'), authorised, (c) =>
+    send(
+      c,
+      owned(jobs.get(c.req.param('id')), c.get('userId'), nested(404, 'NOT_FOUND', 'Job not found'), (job) =>
+        ok(
+          {
+            job_id: job.jobId,
+            user_id: job.userId,
+            status: job.status,
+            result_id: job.resultId,
+            assessment_name: job.name,
+            error_message: job.status === 'failed' ? FAILURE_TEXT : null,
+            created_at: new Date(job.acceptedAt).toISOString(),
+            updated_at: new Date(job.updatedAt).toISOString(),
+            completed_at: job.endedAt === null ? null : new Date(job.endedAt).toISOString(),
+          },
+          'Job',
+        ),
+      ),
+    ),
+  );
+
+  // --- sessions
+
+  app.get('/api/auth/token-balance', route('balance', 'balanceCalls'), authorised, (c) => {
+    const userId = c.get('userId');
+    return send(c, ok({ user_id: userId, token_balance: jobs.balanceOf(userId) }, 'Balance'));
+  });
+
+  const credentials = (body: unknown): { userId: string } | Answer => {
+    const { email, username, password } = loginSchema.safeParse(body).data ?? {};
+    const address = email ?? username ?? '';
+    if (!address || password === undefined)
+      return nested(400, 'VALIDATION_ERROR', 'An address and a password are needed');
+    if (!address.endsWith('@example.test')) return nested(404, 'EMAIL_NOT_FOUND', 'Nobody has this address');
+    if (password !== PASSWORD) return nested(401, 'INVALID_PASSWORD', 'The password is wrong');
+    return { userId: sessions.userIdOf(address) };
+  };
+  const giveRefreshToken = (c: Context<Env>, refreshToken: string): object => {
+    if (options().refreshTransport === 'body') return { refreshToken };
+    setCookie(c, REFRESH_COOKIE, refreshToken, { ...COOKIE, maxAge: Math.round(options().refreshTokenTtlMs / 1_000) });
+    return {};
+  };
+  const v2Answer = (data: unknown, message: string): Answer => ({
+    status: 200,
+    body: { success: true, message, data, timestamp: new Date().toISOString() },
+  });
+
+  app.post('/api/auth/v2/login', route('login'), json, async (c) => {
+    const who = credentials(c.get('body'));
+    if ('status' in who) return send(c, { ...who, body: { ...who.body, message: 'Operation failed' } });
+    const { idToken, refreshToken, expiresIn } = await sessions.logIn(who.userId);
+    const { email } = c.get('body') as { email: string };
+    const data = {
+      uid: who.userId,
+      email,
+      displayName: 'Demo user',
+      photoURL: null,
+      idToken,
+      expiresIn,
+      ...giveRefreshToken(c, refreshToken),
+    };
+    return send(c, v2Answer(data, 'Login successful using auth v2'));
+  });
+
+  app.post('/api/auth/v2/refresh', route('refresh', 'refreshCalls'), json, async (c) => {
+    refreshing += 1;
+    counts.maxConcurrentRefreshes = Math.max(counts.maxConcurrentRefreshes, refreshing);
+    try {
+      const { refreshToken: inBody } = (c.get('body') ?? {}) as { refreshToken?: unknown };
+      const token = options().refreshTransport === 'cookie' ? getCookie(c, REFRESH_COOKIE, 'host') : inBody;
+      const outcome = await sessions.refresh(typeof token === 'string' ? token : undefined);
+      if (outcome.type === 'limited') {
+        counts.refreshesLimited += 1;
+        const answer = flat(429, 'RATE_LIMIT_EXCEEDED', 'Too many refreshes', { retryAfter: outcome.retryAfter });
+        return send(c, { ...answer, headers: { 'Retry-After': String(outcome.retryAfter) } });
+      }
+      if (outcome.type === 'rejected') {
+        counts.refreshesRejected += 1;
+        return send(c, nestedV2(401, 'INVALID_REFRESH_TOKEN', 'The refresh token is invalid'));
+      }
+      counts.refreshes += 1;
+      const { idToken, refreshToken, expiresIn } = outcome;
+      return send(
+        c,
+        v2Answer(
+          { idToken, expiresIn, ...giveRefreshToken(c, refreshToken) },
+          'Token refreshed successfully using auth v2',
+        ),
+      );
+    } finally {
+      refreshing -= 1;
+    }
+  });
+
+  app.post('/api/auth/v2/logout', route('logout'), authorised, (c) => {
+    sessions.logOut((c.req.header('authorization') ?? '').slice('Bearer '.length));
+    deleteCookie(c, REFRESH_COOKIE, { ...COOKIE });
+    return send(c, v2Answer(null, 'Logout successful'));
+  });
+
+  app.post('/api/auth/login', route('v1Login'), json, async (c) => {
+    const who = credentials(c.get('body'));
+    if ('status' in who) return send(c, who);
+    const user = { id: who.userId, user_type: 'user', is_active: true, token_balance: jobs.balanceOf(who.userId) };
+    return send(c, ok({ user, token: await sessions.logInV1(who.userId) }, 'Login successful'));
+  });
+  app.post('/api/auth/logout', route('v1Logout'), authorised, (c) => send(c, ok(null, 'Logout successful')));
+
+  app.notFound((c) => send(c, flat(404, 'NOT_FOUND', 'No such route')));
+  app.onError((_, c) => c.json(nested(500, 'INTERNAL_ERROR', 'Something went wrong').body, 500));
+  return app;
+}
+
+/** Which answers are wrong, by name. */
+function fieldMessages(body: unknown): Record<string, string> {
+  const data = (body as { assessment_data?: unknown } | null)?.assessment_data ?? body;
+  const issues = assessment.safeParse(data).error?.issues ?? [];
+  return Object.fromEntries(issues.map(({ path, message }) => [path.join('.') || 'assessment_data', message]));
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}

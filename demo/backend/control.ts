@@ -1,0 +1,90 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import type { Backend } from './index.ts';
+
+const fault = z.strictObject({
+  route: z.enum([
+    'submit',
+    'status',
+    'result',
+    'job',
+    'balance',
+    'login',
+    'refresh',
+    'logout',
+    'v1Login',
+    'v1Logout',
+    'any',
+  ]),
+  kind: z.enum(['status', 'hang', 'reset', 'drop-answer', 'body']),
+  status: z.number().int().min(200).max(599).optional(),
+  body: z.string().optional(),
+  contentType: z.string().optional(),
+  retryAfter: z.string().optional(),
+  times: z.number().int().positive().optional(),
+});
+const ms = z
+  .number()
+  .min(0)
+  .max(30 * 24 * 3_600_000);
+const commandSchema = z.strictObject({
+  configure: z
+    .strictObject({
+      accessTokenTtlMs: ms,
+      refreshTokenTtlMs: ms,
+      v1TokenTtlMs: ms,
+      refreshIntervalMs: ms,
+      refreshTransport: z.enum(['cookie', 'body']),
+      jobDurationMs: ms,
+      jobOutcome: z.enum(['completed', 'failed']),
+      latencyMs: ms,
+      authOutage: z.boolean(),
+      sockets: z.enum(['accept', 'refuse']),
+      idempotency: z.boolean(),
+      initialBalance: z.number().int(),
+      faults: z.array(fault),
+    })
+    .partial()
+    .optional(),
+  do: z.enum(['endTokens', 'revokeSessions', 'dropSockets', 'kickSockets', 'finishJobs', 'failJobs']).optional(),
+});
+
+/** The demo's levers over HTTP. Only for the page that this server itself serves, on this machine. */
+export async function handleControl(
+  backend: Backend,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const answer = (status: number, body?: unknown): void => {
+    response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+    response.end(body === undefined ? undefined : JSON.stringify(body));
+  };
+  const { origin, host } = request.headers;
+  const isLocal = /^(127\.|::1$|::ffff:127\.)/.test(request.socket.remoteAddress ?? '');
+  if (!isLocal || (origin !== undefined && origin !== `http://${host}`))
+    return answer(403, { error: 'only for the page of this server' });
+  if (request.method === 'GET') {
+    const { options } = backend;
+    return answer(200, {
+      options,
+      counts: backend.counts(),
+      jobs: backend.jobs(),
+      openConnections: backend.openConnections(),
+    });
+  }
+  if (request.method !== 'POST') return answer(405, { error: 'GET or POST' });
+  let text = '';
+  for await (const chunk of request) text += String(chunk);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return answer(400, { error: 'the body is not JSON' });
+  }
+  const command = commandSchema.safeParse(json);
+  if (!command.success) return answer(400, { error: z.prettifyError(command.error) });
+  if (command.data.configure) backend.configure(command.data.configure as Parameters<Backend['configure']>[0]);
+  if (command.data.do === 'failJobs') backend.finishJobs('failed');
+  else if (command.data.do) backend[command.data.do]();
+  return answer(204);
+}

@@ -1,0 +1,135 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { createApp } from './app.ts';
+import { handleControl } from './control.ts';
+import { createLog, noCounts, type ServerCounts, type ServerLogEntry } from './counts.ts';
+import { createJobs, type JobStatus } from './jobs.ts';
+import { type BackendOptions, defaultOptions } from './options.ts';
+import { createSessions } from './sessions.ts';
+import { createSockets } from './sockets.ts';
+
+export type { ServerCounts, ServerLogEntry } from './counts.ts';
+export type { BackendOptions, Fault, RouteName } from './options.ts';
+
+/** A job as tests see it. */
+export interface JobSummary {
+  jobId: string;
+  resultId: string;
+  userId: string;
+  status: JobStatus;
+  /** ms since the epoch */
+  acceptedAt: number;
+  endedAt: number | null;
+}
+
+/** The reference backend, running. */
+export interface Backend {
+  /** `http://localhost:PORT`: by this name Chromium keeps Secure cookies without TLS. */
+  readonly url: string;
+  readonly options: Readonly<BackendOptions>;
+  /** A copy of what the server has seen so far. */
+  counts(): ServerCounts;
+  log(): readonly ServerLogEntry[];
+  onLog(listener: (entry: ServerLogEntry) => void): () => void;
+  /** Changes its behaviour while it runs. */
+  configure(change: Partial<Omit<BackendOptions, 'port'>>): void;
+  /** Ends the life of every access token early, before the expiry that its holder was told. */
+  endTokens(): void;
+  /** Ends every session: refresh tokens are rejected, access tokens too. */
+  revokeSessions(): void;
+  /** Breaks every socket, as a network does. */
+  dropSockets(): void;
+  /** Disconnects every socket, as a server does. */
+  kickSockets(): void;
+  /** Ends all running jobs now. Default `completed`. */
+  finishJobs(outcome?: 'completed' | 'failed'): void;
+  jobs(): JobSummary[];
+  /** What is open now, seen from the server. */
+  openConnections(): { sockets: number; requests: number };
+  close(): Promise<void>;
+}
+
+export interface StartOptions extends Partial<BackendOptions> {
+  /** Handles what is neither API nor socket: a page, say. Default 404. */
+  fallback?: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Whether `/__control` may change the behaviour over HTTP. Default false. */
+  control?: boolean;
+}
+
+/**
+ * Starts the backend on the loopback interface.
+ *
+ * @example
+ * const backend = await startBackend({ accessTokenTtlMs: 5_000 });
+ * backend.endTokens();
+ * console.log(backend.counts().unauthorizedAnswers);
+ * await backend.close();
+ */
+export async function startBackend({ fallback, control = false, ...given }: StartOptions = {}): Promise<Backend> {
+  let current: BackendOptions = { ...defaultOptions, ...given };
+  const options = () => current;
+  const counts = noCounts();
+  const log = createLog();
+  const sessions = createSessions(options, counts, log);
+  const jobs = createJobs(options, counts, log);
+  const closing = new AbortController();
+  const api = getRequestListener(createApp({ options, counts, log, sessions, jobs, closing: closing.signal }).fetch);
+
+  let requests = 0;
+  const server = createServer((request, response) => {
+    const path = (request.url ?? '/').split('?')[0] ?? '/';
+    // Socket.IO answers its own requests.
+    if (path.startsWith('/socket.io/')) return;
+    requests += 1;
+    response.once('close', () => (requests -= 1));
+    if (control && path === '/__control') void handleControl(backend, request, response);
+    else if (path.startsWith('/api/') || !fallback) void api(request, response);
+    else fallback(request, response);
+  });
+  const sockets = createSockets({ server, options, counts, log, sessions, jobs });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(current.port, 'localhost', resolve);
+  });
+
+  const backend: Backend = {
+    url: `http://localhost:${(server.address() as AddressInfo).port}`,
+    get options() {
+      return current;
+    },
+    counts: () => ({ ...counts }),
+    log: log.entries,
+    onLog: log.listen,
+    configure(change) {
+      current = { ...current, ...change, port: current.port };
+    },
+    endTokens: sessions.endTokens,
+    revokeSessions: sessions.revokeAll,
+    dropSockets: sockets.drop,
+    kickSockets: sockets.kick,
+    finishJobs: (outcome = 'completed') => jobs.finishAll(outcome),
+    jobs: () =>
+      jobs
+        .all()
+        .map(({ jobId, resultId, userId, status, acceptedAt, endedAt }) => ({
+          jobId,
+          resultId,
+          userId,
+          status,
+          acceptedAt,
+          endedAt,
+        })),
+    openConnections: () => ({ sockets: sockets.open(), requests }),
+    async close() {
+      closing.abort();
+      jobs.close();
+      sockets.close();
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
+    },
+  };
+  return backend;
+}

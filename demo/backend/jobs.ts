@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import type { ServerCounts, ServerLog } from './counts.ts';
+import type { BackendOptions } from './options.ts';
+import { analyse } from './sample-result.ts';
+
+export type JobStatus = 'queued' | 'processing' | 'completed' | 'failed';
+
+export interface Job {
+  jobId: string;
+  resultId: string;
+  userId: string;
+  name: string;
+  answers: Record<string, unknown>;
+  status: JobStatus;
+  /** ms since the epoch */
+  acceptedAt: number;
+  updatedAt: number;
+  endedAt: number | null;
+  result: unknown;
+}
+
+/** How the world hears of a job. */
+export type JobEvent =
+  { type: 'started' | 'completed' | 'failed'; job: Job } | { type: 'balance'; userId: string; balance: number };
+
+export const FAILURE_TEXT = 'The analysis model could not interpret the answers.';
+
+/** Jobs, their results and the credit that they cost. */
+export function createJobs(options: () => BackendOptions, counts: ServerCounts, log: ServerLog) {
+  const jobs = new Map<string, Job>();
+  const balances = new Map<string, number>();
+  const timers = new Map<string, NodeJS.Timeout>();
+  const listeners = new Set<(event: JobEvent) => void>();
+  const tell = (event: JobEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const balanceOf = (userId: string) => balances.get(userId) ?? options().initialBalance;
+  const pay = (userId: string, amount: number): void => {
+    balances.set(userId, balanceOf(userId) + amount);
+    tell({ type: 'balance', userId, balance: balanceOf(userId) });
+  };
+
+  const begin = (job: Job): void => {
+    job.status = 'processing';
+    job.updatedAt = Date.now();
+    log.write({ kind: 'job', text: 'a job is being worked on' });
+    tell({ type: 'started', job });
+  };
+  const end = (job: Job, outcome: 'completed' | 'failed'): void => {
+    if (job.endedAt !== null) return;
+    clearTimeout(timers.get(job.jobId));
+    timers.delete(job.jobId);
+    job.endedAt = job.updatedAt = Date.now();
+    // The real worker's order: the result is written, the event sent, and only then the status brought up to date.
+    if (outcome === 'completed') job.result = analyse(job.answers);
+    log.write({ kind: 'job', text: `a job ${outcome}` });
+    tell({ type: outcome, job });
+    job.status = outcome;
+    if (outcome === 'failed') pay(job.userId, 1);
+  };
+
+  return {
+    balanceOf,
+    all: () => [...jobs.values()],
+    get: (jobId: string) => jobs.get(jobId),
+    byResult: (resultId: string) => [...jobs.values()].find((job) => job.resultId === resultId),
+    queuePosition: (job: Job) => [...jobs.values()].filter((it) => it.status === 'queued').indexOf(job) + 1,
+
+    accept(userId: string, name: string, answers: Record<string, unknown>): Job {
+      const now = Date.now();
+      const ids = { jobId: randomUUID(), resultId: randomUUID() };
+      const job: Job = {
+        ...ids,
+        userId,
+        name,
+        answers,
+        status: 'queued',
+        acceptedAt: now,
+        updatedAt: now,
+        endedAt: null,
+        result: null,
+      };
+      jobs.set(job.jobId, job);
+      counts.submissionsAccepted += 1;
+      log.write({ kind: 'job', text: 'a submission was accepted' });
+      pay(userId, -1);
+      const { jobDurationMs } = options();
+      const queuedMs = Math.min(1_000, jobDurationMs / 10);
+      const work = (): void => {
+        begin(job);
+        timers.set(
+          job.jobId,
+          setTimeout(() => end(job, options().jobOutcome), jobDurationMs - queuedMs),
+        );
+      };
+      timers.set(job.jobId, setTimeout(work, queuedMs));
+      return job;
+    },
+    finishAll(outcome: 'completed' | 'failed'): void {
+      for (const job of jobs.values()) end(job, outcome);
+    },
+    listen(listener: (event: JobEvent) => void): void {
+      listeners.add(listener);
+    },
+    close(): void {
+      for (const timer of timers.values()) clearTimeout(timer);
+    },
+  };
+}
+
+export type Jobs = ReturnType<typeof createJobs>;

@@ -1,0 +1,202 @@
+import {
+  type Assessment,
+  type AssessmentClient,
+  type AssessmentClientOptions,
+  type AssessmentView,
+  createAssessmentClient,
+  type MonitorEvent,
+} from 'assessment-monitor';
+import { memoryStore } from '../../src/services/storage.ts';
+import type { Clock } from '../../src/services/clock.ts';
+import { type Backend, type BackendOptions, startBackend } from '../backend/index.ts';
+import { sampleAnswers } from '../sample-answers.ts';
+import { cookieFetch } from './cookie-fetch.ts';
+import { createNarrator, type TimelineLine } from './timeline.ts';
+
+/*
+ * A stage for stories: the reference backend on loopback, a browser's worth of world around a real client (cookies, storage that
+ * outlives a reload), and a book in which everything that is opened is counted until it is closed.
+ */
+
+/** What is open now, on the client's side. */
+export interface LeftOpen {
+  timers: number;
+  sockets: number;
+  requests: number;
+}
+
+export interface Stage {
+  readonly backend: Backend;
+  /** The page of now; `reload` replaces it. */
+  readonly client: AssessmentClient;
+  /** Everything the clients reported, in order. */
+  readonly events: (MonitorEvent & { at: number })[];
+  /** Every view that a user was shown, in order. */
+  readonly shown: AssessmentView[];
+  /** States of the chart in order, `idle` first, across reloads. */
+  readonly states: string[];
+  readonly timeline: TimelineLine[];
+  signIn(): Promise<void>;
+  submit(): Assessment;
+  /** Throws the page away in the middle of everything and opens it anew, as a browser does. */
+  reload(): readonly Assessment[];
+  /** Shows an assessment to the user from now on. */
+  show(assessment: Assessment): Assessment;
+  /** Resolves when the condition holds; looked at whenever something happens. Rejects after `ms`. */
+  until(what: string, condition: () => boolean, ms?: number): Promise<void>;
+  /** Ends the page and says what it left open. */
+  close(): Promise<LeftOpen>;
+}
+
+export interface StageOptions {
+  backend?: Partial<BackendOptions>;
+  client?: Partial<AssessmentClientOptions<Record<string, unknown>>>;
+}
+
+export async function openStage({
+  backend: backendOptions = {},
+  client: clientOptions = {},
+}: StageOptions): Promise<Stage> {
+  const backend = await startBackend(backendOptions);
+  const book = createBook();
+  const browserFetch = cookieFetch();
+  const storage = memoryStore();
+  const tokenStorage = memoryStore();
+  const startedAt = Date.now();
+  const narrate = createNarrator(startedAt);
+  const events: Stage['events'] = [];
+  const shown: AssessmentView[] = [];
+  const states = ['idle'];
+  const timeline: TimelineLine[] = [];
+  const waiting = new Set<() => void>();
+  const look = (): void => {
+    for (const check of waiting) check();
+  };
+  const stopListening = backend.onLog(look);
+  const auth = clientOptions.auth?.version ?? 'v2';
+
+  const openPage = (): AssessmentClient =>
+    createAssessmentClient({
+      baseUrl: backend.url,
+      storage,
+      tokenStorage,
+      clock: book.clock,
+      fetch: book.fetch(browserFetch),
+      ...clientOptions,
+      timings: { heartbeatMs: 1_500, pollMinMs: 500, pollMaxMs: 1_000, minDistanceMs: 200, ...clientOptions.timings },
+      onEvent: (event) => {
+        events.push(event);
+        if (event.type === 'state.changed' && states.at(-1) !== event.to) states.push(event.to);
+        timeline.push(...narrate(event));
+        look();
+      },
+    });
+  let client = openPage();
+
+  const stage: Stage = {
+    backend,
+    get client() {
+      return client;
+    },
+    events,
+    shown,
+    states,
+    timeline,
+    async signIn() {
+      client.signedIn(await logIn(browserFetch, backend.url, auth));
+    },
+    show(assessment) {
+      const note = () => {
+        shown.push(assessment.getSnapshot());
+        look();
+      };
+      note();
+      assessment.subscribe(note);
+      return assessment;
+    },
+    submit: () => stage.show(client.submit(sampleAnswers)),
+    reload() {
+      client.dispose();
+      client = openPage();
+      return client.resume().map(stage.show);
+    },
+    until: (what, condition, ms = 30_000) =>
+      new Promise((resolve, reject) => {
+        const check = (): void => {
+          if (!condition()) return;
+          finish();
+          resolve();
+        };
+        const timer = setTimeout(() => {
+          finish();
+          reject(new Error(`waited ${ms / 1000} s in vain until ${what}`));
+        }, ms);
+        const finish = (): void => {
+          clearTimeout(timer);
+          waiting.delete(check);
+        };
+        waiting.add(check);
+        check();
+      }),
+    async close() {
+      client.dispose();
+      // The server notices the end of a socket a moment later than the client closes it.
+      await stage
+        .until('the server sees no socket', () => backend.openConnections().sockets === 0, 5_000)
+        .catch(() => {});
+      const left = { ...book.open(), sockets: backend.openConnections().sockets };
+      stopListening();
+      await backend.close();
+      return left;
+    },
+  };
+  return stage;
+}
+
+/** Signs in as a page would, and returns what it hands to the client. */
+async function logIn(fetch: typeof globalThis.fetch, url: string, version: 'v1' | 'v2') {
+  const path = version === 'v1' ? '/api/auth/login' : '/api/auth/v2/login';
+  const response = await fetch(url + path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ email: 'user@example.test', password: 'correct-horse' }),
+    credentials: 'include',
+  });
+  const { data } = (await response.json()) as { data: { idToken?: string; token?: string; expiresIn?: string } };
+  return { accessToken: data.idToken ?? data.token ?? '', expiresIn: data.expiresIn };
+}
+
+/** Counts what is open: timers that are armed, requests that are under way. */
+function createBook() {
+  const timers = new Set<unknown>();
+  let requests = 0;
+  const clock: Clock = {
+    now: () => Date.now(),
+    setTimeout(callback, ms) {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        callback();
+      }, ms);
+      timers.add(timer);
+      return timer;
+    },
+    clearTimeout(timer) {
+      clearTimeout(timer as ReturnType<typeof setTimeout>);
+      timers.delete(timer);
+    },
+  };
+  return {
+    clock,
+    fetch:
+      (real: typeof fetch): typeof fetch =>
+      async (...args) => {
+        requests += 1;
+        try {
+          return await real(...args);
+        } finally {
+          requests -= 1;
+        }
+      },
+    open: () => ({ timers: timers.size, requests }),
+  };
+}

@@ -1,0 +1,56 @@
+/*
+ * npm run --silent scenario -- NAME [--json]     one story, for real, over loopback
+ * npm run --silent scenario -- --all [--json]    all of them, one after the other
+ * npm run --silent scenario -- --list            what there is
+ */
+import { parseArgs } from 'node:util';
+import { runStory, type StoryReport } from '../demo/scenarios/run-story.ts';
+import { stories } from '../demo/scenarios/stories.ts';
+
+const usage = 'usage: npm run --silent scenario -- NAME [--json] | --all [--json] | --list';
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'boolean' }, list: { type: 'boolean' }, all: { type: 'boolean' } },
+    });
+  } catch (error) {
+    return stop(`${(error as Error).message}\n${usage}`);
+  }
+}
+
+function stop(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(2);
+}
+
+function print(report: StoryReport): void {
+  const { scenario, timeline, expectations, outcome, ok } = report;
+  const lines = timeline.map(({ seconds, text, tone }) => {
+    const mark = { plain: ' ', good: '+', trouble: '!' }[tone];
+    return `  ${(seconds < 0 ? '' : seconds.toFixed(1)).padStart(5)} s ${mark} ${text}`;
+  });
+  const checks = Object.entries(expectations).map(([name, met]) => `  ${met ? 'yes' : 'NO '}  ${name}`);
+  process.stdout.write(
+    `${scenario}: ${outcome}\n${lines.join('\n')}\n\n${checks.join('\n')}\n${ok ? 'as it should be' : 'NOT AS IT SHOULD BE'}\n`,
+  );
+}
+
+const { values, positionals } = readArguments();
+if (values.list) {
+  for (const { name, about } of stories) process.stdout.write(`${name.padEnd(30)} ${about}\n`);
+  process.exit(0);
+}
+const chosen = values.all ? stories : stories.filter(({ name }) => positionals.includes(name));
+if (chosen.length === 0 || (!values.all && chosen.length !== positionals.length)) {
+  stop(`no such scenario: ${positionals.join(', ') || '(none named)'}\n${usage}`);
+}
+const reports: StoryReport[] = [];
+for (const story of chosen) {
+  const report = await runStory(story);
+  reports.push(report);
+  if (!values.json) print(report);
+}
+if (values.json) process.stdout.write(`${JSON.stringify(reports.length === 1 ? reports[0] : reports)}\n`);
+process.exitCode = reports.every(({ ok }) => ok) ? 0 : 1;
