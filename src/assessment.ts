@@ -58,7 +58,8 @@ export function startAssessment<Submission, Result>(
   let state = stateNameOf(actor.getSnapshot());
   let view = toView<Result>(actor.getSnapshot());
   let saved = '';
-  const isOver = () => actor.getSnapshot().status !== 'active';
+  /** Stopped is not over: the page is closing, and the assessment goes on with the next one. */
+  const isOver = () => actor.getSnapshot().status === 'done';
 
   const remember = ({ jobId, resultId, deadlineAt, userId, outcomeUnknown }: JobRecord): void => {
     const next: JobRecord = { ...record, jobId, resultId, deadlineAt, userId, outcomeUnknown };

@@ -58,6 +58,9 @@ export function stateNameOf({ value }: Pick<Snapshot, 'value'>): AssessmentState
 export function toView<Result>(snapshot: Snapshot): AssessmentView<Result> {
   const { submissionId: id, jobId, progress, problem } = snapshot.context;
   const common = { id, jobId, progress };
+  // A defect of ours. The job is kept in the store: the next page goes on with it.
+  if (snapshot.status === 'error')
+    return { ...common, phase: 'failed', error: describeProblem({ code: 'unexpected', message: '' }) };
   switch (stateNameOf(snapshot)) {
     case 'completed': {
       const output = snapshot.output as Extract<AssessmentOutput<Result>, { outcome: 'completed' }>;

@@ -110,16 +110,14 @@ export async function startBackend({ fallback, control = false, ...given }: Star
     kickSockets: sockets.kick,
     finishJobs: (outcome = 'completed') => jobs.finishAll(outcome),
     jobs: () =>
-      jobs
-        .all()
-        .map(({ jobId, resultId, userId, status, acceptedAt, endedAt }) => ({
-          jobId,
-          resultId,
-          userId,
-          status,
-          acceptedAt,
-          endedAt,
-        })),
+      jobs.all().map(({ jobId, resultId, userId, status, acceptedAt, endedAt }) => ({
+        jobId,
+        resultId,
+        userId,
+        status,
+        acceptedAt,
+        endedAt,
+      })),
     openConnections: () => ({ sockets: sockets.open(), requests }),
     async close() {
       closing.abort();

@@ -69,14 +69,20 @@ export async function openStage({
   const states = ['idle'];
   const timeline: TimelineLine[] = [];
   const waiting = new Set<() => void>();
-  const look = (): void => {
+  const lookAround = (): void => {
     for (const check of waiting) check();
   };
-  const stopListening = backend.onLog(look);
+  const stopListening = backend.onLog((entry) => {
+    if (entry.kind === 'auth' || entry.kind === 'job') note(entry.at, `server: ${entry.text}`);
+    lookAround();
+  });
+  const note = (at: number, text: string): void => {
+    timeline.push({ seconds: Math.max(0, Math.round((at - startedAt) / 100) / 10), text, tone: 'plain' });
+  };
   const auth = clientOptions.auth?.version ?? 'v2';
 
-  const openPage = (): AssessmentClient =>
-    createAssessmentClient({
+  const openPage = (): AssessmentClient => {
+    const page = createAssessmentClient({
       baseUrl: backend.url,
       storage,
       tokenStorage,
@@ -88,9 +94,12 @@ export async function openStage({
         events.push(event);
         if (event.type === 'state.changed' && states.at(-1) !== event.to) states.push(event.to);
         timeline.push(...narrate(event));
-        look();
+        lookAround();
       },
     });
+    page.subscribe(lookAround);
+    return page;
+  };
   let client = openPage();
 
   const stage: Stage = {
@@ -106,16 +115,17 @@ export async function openStage({
       client.signedIn(await logIn(browserFetch, backend.url, auth));
     },
     show(assessment) {
-      const note = () => {
+      const look = () => {
         shown.push(assessment.getSnapshot());
-        look();
+        lookAround();
       };
-      note();
-      assessment.subscribe(note);
+      look();
+      assessment.subscribe(look);
       return assessment;
     },
     submit: () => stage.show(client.submit(sampleAnswers)),
     reload() {
+      note(Date.now(), 'the page is reloaded');
       client.dispose();
       client = openPage();
       return client.resume().map(stage.show);

@@ -69,8 +69,6 @@ export function createNarrator(startedAt: number): (event: MonitorEvent & { at: 
           : null;
       case 'session.ended':
         return [event.reason === 'rejected' ? 'the server ended the session' : 'the user signed out', 'trouble'];
-      case 'session.restored':
-        return ['the user signed in', 'good'];
       case 'feed.live':
         return ['the WebSocket is connected and authenticated', 'good'];
       case 'feed.lost':

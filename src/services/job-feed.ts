@@ -174,8 +174,8 @@ const terminal = z.looseObject({
   jobId: id,
   result_id: id,
   resultId: id,
-  error_message: z.unknown(),
-  error: z.unknown(),
+  error_message: z.optional(z.unknown()),
+  error: z.optional(z.unknown()),
 });
 const started = z.looseObject({
   jobId: id,
