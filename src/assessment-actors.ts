@@ -29,7 +29,7 @@ export interface Pacing {
   heartbeatMs: number;
   /** Between two looks at a job whose deadline has passed. */
   slowCheckMs: number;
-  /** No two calls of one kind for one assessment come closer than this, whatever the reason to call. */
+  /** No two status calls of one assessment come closer than this, whatever the reason to call. */
   minDistanceMs: number;
 }
 
@@ -60,14 +60,14 @@ const OLD_MS = 240_000;
 export function provideActors<Submission, Result>(options: AssessmentActorsOptions<Submission, Result>) {
   const { api, tokens, feed, resumed$, clock, random, pacing, submittedAt } = options;
 
-  const pacer = createPacer(clock, pacing.minDistanceMs);
-  /** Calls of one kind keep their distance and obey Retry-After, whatever the chart's reason to call. */
+  const pacer = createPacer(clock);
+  /** Whatever the chart's reason to call: status calls keep their distance, and every call obeys Retry-After. */
   const paced = async <T extends { type: string; retryAfterMs?: number | null }>(
-    kind: string,
+    kind: 'submit' | 'status' | 'result',
     signal: AbortSignal,
     call: () => Promise<T>,
   ): Promise<T | Failed> => {
-    await pacer.turn(kind, signal);
+    await pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
     const outcome = await call().catch((error: unknown) => {
       signal.throwIfAborted();
       return failureOf(error);

@@ -2,7 +2,7 @@ import type { AssessmentView } from 'assessment-monitor';
 import type { ServerCounts } from '../backend/index.ts';
 import { type LeftOpen, openStage, type Stage } from './stage.ts';
 import type { Story } from './stories.ts';
-import type { TimelineLine } from './timeline.ts';
+import type { TimelineLine } from '../timeline.ts';
 
 /** What came of a story: judged by what the server counted and the user saw. */
 export interface StoryReport {

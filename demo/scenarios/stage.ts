@@ -11,7 +11,7 @@ import type { Clock } from '../../src/services/clock.ts';
 import { type Backend, type BackendOptions, startBackend } from '../backend/index.ts';
 import { sampleAnswers } from '../sample-answers.ts';
 import { cookieFetch } from './cookie-fetch.ts';
-import { createNarrator, type TimelineLine } from './timeline.ts';
+import { createNarrator, secondsSince, type TimelineLine } from '../timeline.ts';
 
 /*
  * A stage for stories: the reference backend on loopback, a browser's worth of world around a real client (cookies, storage that
@@ -77,7 +77,7 @@ export async function openStage({
     lookAround();
   });
   const note = (at: number, text: string): void => {
-    timeline.push({ seconds: Math.max(0, Math.round((at - startedAt) / 100) / 10), text, tone: 'plain' });
+    timeline.push({ seconds: secondsSince(startedAt, at), text, tone: 'plain' });
   };
   const auth = clientOptions.auth?.version ?? 'v2';
 

@@ -5,14 +5,17 @@ import { type Clock, sleep } from './clock.ts';
  * look at a job, and each of them goes through here. It is also where a server's Retry-After is obeyed.
  */
 export interface Pacer {
-  /** Waits for this kind of call's turn. @throws the signal's reason when it aborts first; the turn is then not used up */
-  turn(kind: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Waits for this kind of call's turn; the next one comes `minDistanceMs` later.
+   *
+   * @throws the signal's reason when it aborts first; the turn is then not used up
+   */
+  turn(kind: string, minDistanceMs: number, signal: AbortSignal): Promise<void>;
   /** No turn for it before `ms` from now. */
   postpone(kind: string, ms: number): void;
 }
 
-/** @param minDistanceMs between two calls of one kind */
-export function createPacer(clock: Clock, minDistanceMs: number): Pacer {
+export function createPacer(clock: Clock): Pacer {
   // Since when to wait how long, rather than until when: a clock that is set back must not hold a call for an hour.
   const waits = new Map<string, { since: number; ms: number }>();
   const remaining = (kind: string): number => {
@@ -23,7 +26,7 @@ export function createPacer(clock: Clock, minDistanceMs: number): Pacer {
     if (ms > remaining(kind)) waits.set(kind, { since: clock.now(), ms });
   };
   return {
-    async turn(kind, signal) {
+    async turn(kind, minDistanceMs, signal) {
       signal.throwIfAborted();
       const wait = remaining(kind);
       if (wait > 0) await sleep(clock, wait, signal);
