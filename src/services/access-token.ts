@@ -24,14 +24,10 @@ export interface IssuedToken {
   refreshToken?: string | undefined;
 }
 
-const claimsSchema = z.looseObject({
-  exp: z.optional(z.number()),
-  iat: z.optional(z.number()),
-  sub: z.optional(z.string()),
-  user_id: z.optional(z.string()),
-  uid: z.optional(z.string()),
-  id: z.optional(z.union([z.string(), z.number()])),
-});
+// Claim by claim: an odd one, such as a number for `sub`, must not hide when the token dies.
+const seconds = z.catch(z.optional(z.number()), undefined);
+const user = z.catch(z.optional(z.union([z.string(), z.number()])), undefined);
+const claimsSchema = z.looseObject({ exp: seconds, iat: seconds, sub: user, user_id: user, uid: user, id: user });
 
 function readClaims(value: string) {
   try {
@@ -49,16 +45,23 @@ function readClaims(value: string) {
  *
  * @param receivedAt when the request for it left, ms by our clock: the server started counting later, never earlier
  * @param skewMs server clock minus ours, as seen in `Date` headers
+ * @param isFresh it was made for that request, so that its claims tell its lifetime where the server does not
  */
 export function describeToken(
   issued: IssuedToken,
-  { generation, receivedAt, skewMs }: { generation: number; receivedAt: number; skewMs: number },
+  {
+    generation,
+    receivedAt,
+    skewMs,
+    isFresh = false,
+  }: { generation: number; receivedAt: number; skewMs: number; isFresh?: boolean },
 ): AccessToken {
   const { exp, iat, sub, user_id, uid, id } = readClaims(issued.accessToken);
   const told = Number(issued.expiresIn ?? Number.NaN) * 1_000;
   const claimed = exp !== undefined && iat !== undefined ? (exp - iat) * 1_000 : Number.NaN;
   const ttlMs = told > 0 ? told : claimed > 0 ? claimed : null;
-  const expiresAt = told > 0 ? receivedAt + told : exp === undefined ? null : exp * 1_000 - skewMs;
+  const isAgeKnown = told > 0 || isFresh;
+  const expiresAt = isAgeKnown && ttlMs !== null ? receivedAt + ttlMs : exp === undefined ? null : exp * 1_000 - skewMs;
   const claimedUser = user_id ?? uid ?? id ?? sub;
   return {
     value: issued.accessToken,

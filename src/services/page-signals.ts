@@ -51,9 +51,10 @@ export function createPageSignals({ clock, log, page }: PageSignalsOptions): Obs
     let last = clock.now();
     const tick = (): void => {
       const drift = clock.now() - last - TICK_MS;
-      if (drift > MAX_DRIFT_MS || drift < -TICK_MS) resumed('clock-jump');
       last = clock.now();
+      // Armed before anybody hears of the jump: who hears of it may be the last to listen, and stop.
       timer = clock.setTimeout(tick, TICK_MS);
+      if (drift > MAX_DRIFT_MS || drift < -TICK_MS) resumed('clock-jump');
     };
     let timer = clock.setTimeout(tick, TICK_MS);
 

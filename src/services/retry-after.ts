@@ -25,7 +25,7 @@ function readMs(value: unknown, now: number): number | null {
   if (typeof value !== 'string' || value.trim() === '') return null;
   const seconds = Number(value);
   if (!Number.isNaN(seconds)) return seconds * 1_000;
-  // HTTP dates start with a letter; Date.parse alone would accept far too much.
-  const date = /^[A-Za-z]{3}/.test(value.trim()) ? Date.parse(value) : Number.NaN;
+  // HTTP dates start with the day of the week; Date.parse alone finds a year in "busy until 2031", too.
+  const date = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)([a-z]*day)?,? /.test(value.trim()) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(date) ? null : date - now;
 }

@@ -1,0 +1,157 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createJobStore, type JobRecord } from '../../src/services/job-store.ts';
+import { memoryStore } from '../../src/services/storage.ts';
+import { recordedLog } from '../support/services/recorded-log.ts';
+
+const PREFIX = 'assessment-monitor:job:';
+
+const record = (patch: Partial<JobRecord> = {}): JobRecord => ({
+  version: 1,
+  submissionId: 's1',
+  jobId: 'j1',
+  resultId: 'r1',
+  deadlineAt: 2_000,
+  userId: 'ann',
+  submittedAt: 1_000,
+  ...patch,
+});
+
+function openStore() {
+  const store = memoryStore();
+  const recorded = recordedLog();
+  return {
+    store,
+    recorded,
+    jobs: createJobStore(store, recorded.log),
+    /** Puts a record there as somebody else might have. */
+    plant: (json: unknown, id = 's1') => store.set(PREFIX + id, typeof json === 'string' ? json : JSON.stringify(json)),
+  };
+}
+
+describe('createJobStore', () => {
+  it('gives back after a reload what was saved', () => {
+    const { store, jobs } = openStore();
+    const full = record({ submission: { answers: [1, 2] }, outcomeUnknown: true });
+    jobs.save(full);
+    expect(createJobStore(store, () => {}).load('ann')).toEqual([full]);
+  });
+
+  it('keeps one entry for each assessment, so that tabs do not overwrite one another', () => {
+    const { store, jobs } = openStore();
+    jobs.save(record());
+    jobs.save(record({ submissionId: 's2' }));
+    jobs.save(record({ jobId: 'j2' }));
+    expect(store.keys()).toEqual([`${PREFIX}s1`, `${PREFIX}s2`]);
+    expect(jobs.load('ann')).toMatchObject([{ jobId: 'j2' }, { submissionId: 's2' }]);
+  });
+
+  it('gives them in the order of their submission', () => {
+    const { jobs } = openStore();
+    jobs.save(record({ submissionId: 'last', submittedAt: 3 }));
+    jobs.save(record({ submissionId: 'first', submittedAt: 1 }));
+    jobs.save(record({ submissionId: 'second', submittedAt: 2 }));
+    expect(jobs.load('ann').map((it) => it.submissionId)).toEqual(['first', 'second', 'last']);
+  });
+
+  it('forgets a removed one, and no other', () => {
+    const { jobs } = openStore();
+    jobs.save(record());
+    jobs.save(record({ submissionId: 's2' }));
+    jobs.remove('s1');
+    jobs.remove('never there');
+    expect(jobs.load('ann').map((it) => it.submissionId)).toEqual(['s2']);
+  });
+
+  it('looks at its own entries only', () => {
+    const { store, recorded, jobs } = openStore();
+    store.set('assessment-monitor:token', 'not a job');
+    store.set('theirs', 'garbage');
+    expect(jobs.load('ann')).toEqual([]);
+    expect(store.keys()).toHaveLength(2);
+    expect(recorded.events).toEqual([]);
+  });
+
+  it.each([
+    ['text that is not JSON', '{"version":1,'],
+    ['null', null],
+    ['a number', 5],
+    ['an array', [record()]],
+    ['an empty object', {}],
+    ['a record without a deadline', { ...record(), deadlineAt: undefined }],
+    ['a record with a deadline before the epoch', record({ deadlineAt: -1 })],
+    ['a record submitted before the epoch', record({ submittedAt: -1 })],
+    ['an empty job id', record({ jobId: '' })],
+    ['an empty result id', record({ resultId: '' })],
+    ['a job id that is a number', { ...record(), jobId: 7 }],
+    ['a record whose key names another assessment', record({ submissionId: 's2' })],
+    ['a version that is a text', { ...record(), version: '1' }],
+  ])('drops %s as malformed', (_case, json) => {
+    const { store, recorded, jobs, plant } = openStore();
+    plant(json);
+    expect(jobs.load('ann')).toEqual([]);
+    expect(store.keys()).toEqual([]);
+    expect(recorded.events).toEqual([{ type: 'job.dropped', reason: 'malformed' }]);
+  });
+
+  it('drops a record with an empty id', () => {
+    const { recorded, jobs, plant } = openStore();
+    plant(record({ submissionId: '' }), '');
+    expect(jobs.load('ann')).toEqual([]);
+    expect(recorded.of('job.dropped')).toEqual([{ type: 'job.dropped', reason: 'malformed' }]);
+  });
+
+  it.each([0, 2, 99])('drops a record of version %j, and says that it is the version', (version) => {
+    const { store, recorded, jobs, plant } = openStore();
+    plant({ ...record(), version });
+    expect(jobs.load('ann')).toEqual([]);
+    expect(store.keys()).toEqual([]);
+    expect(recorded.events).toEqual([{ type: 'job.dropped', reason: 'old-version' }]);
+  });
+
+  it("drops another user's job", () => {
+    const { store, recorded, jobs } = openStore();
+    jobs.save(record({ userId: 'bob' }));
+    expect(jobs.load('ann')).toEqual([]);
+    expect(store.keys()).toEqual([]);
+    expect(recorded.events).toEqual([{ type: 'job.dropped', reason: 'another-user' }]);
+  });
+
+  it('keeps a job of nobody for whoever is signed in, and any job while nobody is', () => {
+    const { jobs } = openStore();
+    jobs.save(record({ submissionId: 's1', userId: null }));
+    expect(jobs.load('ann')).toHaveLength(1);
+    jobs.save(record({ submissionId: 's2', userId: 'bob' }));
+    expect(jobs.load(null)).toHaveLength(2);
+  });
+
+  it('drops what the server never accepted when the answers are gone: there is nothing to go on with', () => {
+    const { recorded, jobs } = openStore();
+    jobs.save(record({ jobId: null }));
+    expect(jobs.load('ann')).toEqual([]);
+    expect(recorded.events).toEqual([{ type: 'job.dropped', reason: 'no-submission' }]);
+  });
+
+  it('keeps what the server has not accepted yet, with its answers, whatever they are', () => {
+    const { jobs } = openStore();
+    jobs.save(record({ jobId: null, resultId: null, submission: null }));
+    expect(jobs.load('ann')).toEqual([record({ jobId: null, resultId: null, submission: null })]);
+  });
+
+  it('keeps the good ones when it drops a bad one', () => {
+    const { jobs, plant } = openStore();
+    plant('garbage', 'bad');
+    jobs.save(record());
+    expect(jobs.load('ann')).toEqual([record()]);
+  });
+
+  it('never throws, whatever lies in the storage', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        const { jobs, plant } = openStore();
+        plant(text);
+        expect(jobs.load('ann')).toEqual([]);
+      }),
+    );
+  });
+});

@@ -1,0 +1,196 @@
+import type { Subscription } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { createPageSignals, type PageEvent } from '../../src/services/page-signals.ts';
+import { recordedLog } from '../support/services/recorded-log.ts';
+import { virtualClock } from '../support/services/virtual-clock.ts';
+
+/** An EventTarget that knows how many listeners it has. */
+class CountedTarget extends EventTarget {
+  listeners = 0;
+  override addEventListener(...args: Parameters<EventTarget['addEventListener']>): void {
+    this.listeners += 1;
+    super.addEventListener(...args);
+  }
+  override removeEventListener(...args: Parameters<EventTarget['removeEventListener']>): void {
+    this.listeners -= 1;
+    super.removeEventListener(...args);
+  }
+}
+
+function openPage() {
+  const clock = virtualClock();
+  const recorded = recordedLog();
+  const window = new CountedTarget();
+  const document = Object.assign(new CountedTarget(), { visibilityState: 'visible' });
+  const signals$ = createPageSignals({ clock, log: recorded.log, page: { window, document } });
+  const heard: PageEvent['reason'][] = [];
+  return {
+    clock,
+    recorded,
+    window,
+    document,
+    signals$,
+    heard,
+    listen: () => signals$.subscribe((event) => heard.push(event.reason)),
+    pageShow: (persisted: boolean) => window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted })),
+    get listeners() {
+      return window.listeners + document.listeners;
+    },
+  };
+}
+
+describe('createPageSignals', () => {
+  it('tells when the page becomes visible, and not when it is hidden', () => {
+    const page = openPage();
+    page.listen();
+    page.document.visibilityState = 'hidden';
+    page.document.dispatchEvent(new Event('visibilitychange'));
+    expect(page.heard).toEqual([]);
+    page.document.visibilityState = 'visible';
+    page.document.dispatchEvent(new Event('visibilitychange'));
+    expect(page.heard).toEqual(['visible']);
+  });
+
+  it('tells when the network returns', () => {
+    const page = openPage();
+    page.listen();
+    page.window.dispatchEvent(new Event('online'));
+    expect(page.heard).toEqual(['online']);
+  });
+
+  it('tells when a frozen page goes on', () => {
+    const page = openPage();
+    page.listen();
+    page.document.dispatchEvent(new Event('resume'));
+    expect(page.heard).toEqual(['resume']);
+  });
+
+  it('tells when the page comes back from the cache of the browser, and not when it is merely loaded', () => {
+    const page = openPage();
+    page.listen();
+    page.pageShow(false);
+    expect(page.heard).toEqual([]);
+    page.pageShow(true);
+    expect(page.heard).toEqual(['pageshow']);
+  });
+
+  it('takes what happens within two seconds for one return', async () => {
+    const page = openPage();
+    page.listen();
+    page.window.dispatchEvent(new Event('online'));
+    page.document.dispatchEvent(new Event('resume'));
+    await page.clock.advance(1_999);
+    page.document.dispatchEvent(new Event('visibilitychange'));
+    expect(page.heard).toEqual(['online']);
+    await page.clock.advance(1);
+    page.document.dispatchEvent(new Event('visibilitychange'));
+    expect(page.heard).toEqual(['online', 'visible']);
+  });
+
+  it('does not fall silent when the clock is set back', () => {
+    const page = openPage();
+    page.listen();
+    page.window.dispatchEvent(new Event('online'));
+    page.clock.jump(-3_600_000);
+    page.window.dispatchEvent(new Event('online'));
+    expect(page.heard).toEqual(['online', 'online']);
+  });
+
+  it('logs each return with its reason', () => {
+    const page = openPage();
+    page.listen();
+    page.window.dispatchEvent(new Event('online'));
+    expect(page.recorded.events).toEqual([{ type: 'page.resumed', reason: 'online' }]);
+  });
+
+  it('sees by its clock that the machine has slept', async () => {
+    const page = openPage();
+    page.listen();
+    await page.clock.advance(20_000);
+    page.clock.jump(90_001);
+    await page.clock.advance(9_999);
+    expect(page.heard).toEqual([]);
+    await page.clock.advance(1);
+    expect(page.heard).toEqual(['clock-jump']);
+  });
+
+  it('sees that the clock was set back', async () => {
+    const page = openPage();
+    page.listen();
+    page.clock.jump(-15_001);
+    await page.clock.advance(15_000);
+    expect(page.heard).toEqual(['clock-jump']);
+  });
+
+  it('tells of a jump once, and goes on looking for the next', async () => {
+    const page = openPage();
+    page.listen();
+    page.clock.jump(600_000);
+    await page.clock.advance(60_000);
+    expect(page.heard).toEqual(['clock-jump']);
+    page.clock.jump(-600_000);
+    await page.clock.advance(15_000);
+    expect(page.heard).toEqual(['clock-jump', 'clock-jump']);
+  });
+
+  it('takes late timers of a hidden tab and small corrections of the clock for what they are', async () => {
+    const page = openPage();
+    page.listen();
+    for (const ms of [90_000, -15_000, 60_000, -5_000]) {
+      page.clock.jump(ms);
+      await page.clock.advance(15_000);
+    }
+    await page.clock.advance(600_000);
+    expect(page.heard).toEqual([]);
+  });
+
+  it('listens once for all subscribers, and tells all of them', () => {
+    const page = openPage();
+    page.listen();
+    page.listen();
+    expect(page.listeners).toBe(4);
+    page.window.dispatchEvent(new Event('online'));
+    expect(page.heard).toEqual(['online', 'online']);
+    expect(page.recorded.events).toHaveLength(1);
+  });
+
+  it('touches nothing before the first subscription, and leaves nothing after the last', async () => {
+    const page = openPage();
+    expect([page.listeners, page.clock.timers]).toEqual([0, 0]);
+    const subscriptions = [page.listen(), page.listen()];
+    await page.clock.advance(15_000);
+    subscriptions[0]?.unsubscribe();
+    expect([page.listeners, page.clock.timers]).toEqual([4, 1]);
+    subscriptions[1]?.unsubscribe();
+    expect([page.listeners, page.clock.timers]).toEqual([0, 0]);
+  });
+
+  it('can be listened to again', () => {
+    const page = openPage();
+    page.listen().unsubscribe();
+    page.listen();
+    page.window.dispatchEvent(new Event('online'));
+    expect(page.heard).toEqual(['online']);
+  });
+
+  it('leaves no timer when the last listener goes while it hears of a jump', async () => {
+    const page = openPage();
+    const subscription: Subscription = page.signals$.subscribe(() => subscription.unsubscribe());
+    page.clock.jump(600_000);
+    await page.clock.advance(15_000);
+    expect([page.listeners, page.clock.timers]).toEqual([0, 0]);
+  });
+
+  it('still sees jumps of the clock where there is no page', async () => {
+    const clock = virtualClock();
+    const heard: PageEvent[] = [];
+    const subscription = createPageSignals({ clock, log: () => {}, page: undefined }).subscribe((event) =>
+      heard.push(event),
+    );
+    clock.jump(600_000);
+    await clock.advance(15_000);
+    expect(heard).toEqual([{ type: 'page.resumed', reason: 'clock-jump' }]);
+    subscription.unsubscribe();
+    expect(clock.timers).toBe(0);
+  });
+});
