@@ -1,0 +1,177 @@
+import type { Language, ProblemDescription } from 'assessment-monitor';
+import { useAssessment, useBalance } from 'assessment-monitor/react';
+import { type FormEvent, useState } from 'react';
+import { sampleAnswers } from '../sample-answers.ts';
+import type { Answers, Report } from './session.ts';
+import { type Say, scales } from './words.ts';
+
+export interface UserPanelProps {
+  say: Say;
+  language: Language;
+  isSignedIn: boolean;
+  signIn: () => void;
+  signInFailed: boolean;
+}
+
+/** What an end user sees: a questionnaire, progress, a result. Nothing here knows of tokens. */
+export function UserPanel({ say, language, isSignedIn, signIn, signInFailed }: UserPanelProps) {
+  const assessment = useAssessment<Answers, Report>();
+  const balance = useBalance();
+
+  const content = () => {
+    switch (assessment.phase) {
+      case 'idle':
+        return <Questionnaire {...{ say, language, isSignedIn, signIn }} onSubmit={assessment.submit} />;
+      case 'submitting':
+        return <Waiting say={say} text={say('submitting')} percent={0} onCancel={assessment.cancel} />;
+      case 'waiting': {
+        const { status, percent } = assessment.progress;
+        return <Waiting say={say} text={say(status)} percent={percent} onCancel={assessment.cancel} />;
+      }
+      case 'sign-in-needed':
+        return <Question error={assessment.error} language={language} action={say('signInAgain')} onAction={signIn} />;
+      case 'delayed':
+        return (
+          <Question
+            error={assessment.error}
+            language={language}
+            action={say('keepWaiting')}
+            onAction={assessment.keepWaiting}
+          />
+        );
+      case 'unconfirmed':
+        return (
+          <Question
+            error={assessment.error}
+            language={language}
+            action={say('sendAgain')}
+            onAction={assessment.sendAgain}
+          />
+        );
+      case 'failed':
+        return (
+          <Question error={assessment.error} language={language} action={say('again')} onAction={assessment.reset} />
+        );
+      case 'cancelled':
+        return (
+          <>
+            <p>{say('cancelled')}</p>
+            <button type="button" onClick={assessment.reset}>
+              {say('again')}
+            </button>
+          </>
+        );
+      case 'completed':
+        return <ResultCard say={say} report={assessment.result} onAgain={assessment.reset} />;
+    }
+  };
+
+  return (
+    <section className="card user" aria-live="polite">
+      {balance !== null && (
+        <p className="credit">
+          {say('credit')}: <strong>{balance}</strong>
+        </p>
+      )}
+      {signInFailed && <p role="alert">{say('signInFailed')}</p>}
+      {content()}
+    </section>
+  );
+}
+
+type QuestionnaireProps = Pick<UserPanelProps, 'say' | 'language' | 'isSignedIn' | 'signIn'> & {
+  onSubmit: (answers: Answers) => void;
+};
+
+function Questionnaire({ say, language, isSignedIn, signIn, onSubmit }: QuestionnaireProps) {
+  const [riasec, setRiasec] = useState<Record<string, number>>(sampleAnswers.assessment_data.riasec);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    onSubmit({ ...sampleAnswers, assessment_data: { ...sampleAnswers.assessment_data, riasec } });
+  };
+  return (
+    <form onSubmit={submit}>
+      <h2>{say('questionnaire')}</h2>
+      {Object.entries(riasec).map(([scale, value]) => (
+        <label key={scale}>
+          {scales[scale]?.[language]}
+          <input
+            type="range"
+            min={0}
+            max={100}
+            value={value}
+            onChange={(event) => setRiasec({ ...riasec, [scale]: Number(event.target.value) })}
+          />
+        </label>
+      ))}
+      {isSignedIn ? (
+        <button type="submit">{say('submit')}</button>
+      ) : (
+        <>
+          <p className="hint">{say('signInFirst')}</p>
+          <button type="button" onClick={signIn}>
+            {say('signIn')}
+          </button>
+        </>
+      )}
+    </form>
+  );
+}
+
+function Waiting({ say, text, percent, onCancel }: { say: Say; text: string; percent: number; onCancel: () => void }) {
+  return (
+    <>
+      <p>{text}</p>
+      <progress aria-label={say('progress')} max={100} value={percent} />
+      <button type="button" className="quiet" onClick={onCancel}>
+        {say('cancel')}
+      </button>
+    </>
+  );
+}
+
+interface QuestionProps {
+  error: ProblemDescription;
+  language: Language;
+  action: string;
+  onAction: () => void;
+}
+
+function Question({ error, language, action, onAction }: QuestionProps) {
+  return (
+    <>
+      <p role="alert">{error.message[language]}</p>
+      <button type="button" onClick={onAction}>
+        {action}
+      </button>
+    </>
+  );
+}
+
+function ResultCard({ say, report, onAgain }: { say: Say; report: Report; onAgain: () => void }) {
+  const [career] = report.careerRecommendation;
+  return (
+    <article>
+      <h2>{say('result')}</h2>
+      <p className="archetype">{report.archetype}</p>
+      <p>{report.shortSummary}</p>
+      <h3>{say('strengths')}</h3>
+      <ul>
+        {report.strengths.map((strength) => (
+          <li key={strength}>{strength}</li>
+        ))}
+      </ul>
+      {career && (
+        <>
+          <h3>{say('career')}</h3>
+          <p>
+            <strong>{career.careerName}</strong>. {career.justification}
+          </p>
+        </>
+      )}
+      <button type="button" className="quiet" onClick={onAgain}>
+        {say('again')}
+      </button>
+    </article>
+  );
+}

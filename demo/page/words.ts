@@ -1,0 +1,81 @@
+import type { Language } from 'assessment-monitor';
+
+/** Everything that the page says, in both languages. */
+const words = {
+  title: { en: 'An assessment outlives its token', id: 'Asesmen yang lebih lama dari tokennya' },
+  subtitle: {
+    en: 'The access token lives {token} s, the analysis takes {job} s. Watch what does not happen.',
+    id: 'Token akses hidup {token} dtk, analisis perlu {job} dtk. Perhatikan apa yang tidak terjadi.',
+  },
+  signIn: { en: 'Sign in as a demo user', id: 'Masuk sebagai pengguna demo' },
+  signInAgain: { en: 'Sign in again', id: 'Masuk kembali' },
+  signInFirst: {
+    en: 'Sign in first; the questionnaire is already filled in.',
+    id: 'Masuk dahulu; kuesioner sudah terisi.',
+  },
+  signInFailed: { en: 'Signing in did not work. Please try again.', id: 'Gagal masuk. Silakan coba lagi.' },
+  questionnaire: { en: 'Questionnaire', id: 'Kuesioner' },
+  submit: { en: 'Submit', id: 'Kirim' },
+  submitting: { en: 'Sending your answers …', id: 'Mengirim jawaban Anda …' },
+  queued: {
+    en: 'Your answers have arrived. The analysis is about to begin.',
+    id: 'Jawaban Anda sudah diterima. Analisis segera dimulai.',
+  },
+  processing: {
+    en: 'Your answers are being analysed. You can leave this page and come back.',
+    id: 'Jawaban Anda sedang dianalisis. Anda boleh meninggalkan halaman ini dan kembali lagi.',
+  },
+  progress: { en: 'Progress of the analysis', id: 'Kemajuan analisis' },
+  cancel: { en: 'Cancel', id: 'Batalkan' },
+  cancelled: { en: 'You cancelled this assessment.', id: 'Anda membatalkan asesmen ini.' },
+  keepWaiting: { en: 'Keep waiting', id: 'Terus menunggu' },
+  sendAgain: { en: 'Send again', id: 'Kirim lagi' },
+  again: { en: 'New assessment', id: 'Asesmen baru' },
+  result: { en: 'Your result', id: 'Hasil Anda' },
+  strengths: { en: 'Strengths', id: 'Kekuatan' },
+  career: { en: 'A career to look at', id: 'Karier yang patut dilirik' },
+  credit: { en: 'Credit', id: 'Kredit' },
+  behind: { en: 'Behind the scenes', id: 'Di balik layar' },
+  token: { en: 'Access token', id: 'Token akses' },
+  tokenLeft: { en: 'token {generation}: {seconds} s left', id: 'token {generation}: sisa {seconds} dtk' },
+  tokenDead: {
+    en: 'token {generation}: expired, and never sent again',
+    id: 'token {generation}: kedaluwarsa, tidak dikirim lagi',
+  },
+  noToken: { en: 'none', id: 'tidak ada' },
+  chart: { en: 'State of the chart', id: 'Keadaan mesin' },
+  counters: { en: 'What the server saw', id: 'Yang dilihat server' },
+  submissions: { en: 'submissions accepted', id: 'kiriman diterima' },
+  refreshes: { en: 'token refreshes', id: 'pembaruan token' },
+  expired: { en: 'requests with an expired token', id: 'permintaan dengan token kedaluwarsa' },
+  unauthorized: { en: 'INVALID_TOKEN answers', id: 'jawaban INVALID_TOKEN' },
+  shownErrors: { en: 'INVALID_TOKEN shown to the user', id: 'INVALID_TOKEN yang tampil ke pengguna' },
+  timeline: { en: 'Timeline', id: 'Linimasa' },
+  nothingYet: { en: 'Nothing has happened yet.', id: 'Belum ada kejadian.' },
+  language: { en: 'Bahasa Indonesia', id: 'English' },
+  endTokens: { en: 'End the token now', id: 'Akhiri token sekarang' },
+  dropSockets: { en: 'Break the WebSocket', id: 'Putuskan WebSocket' },
+  revoke: { en: 'Revoke the session', id: 'Cabut sesi' },
+  unreachable: {
+    en: 'The demo server does not answer. Is it still running?',
+    id: 'Server demo tidak menjawab. Apakah masih berjalan?',
+  },
+} satisfies Record<string, Record<Language, string>>;
+
+export type Say = (key: keyof typeof words, values?: Record<string, string | number>) => string;
+
+/** The page's texts in one language; `{name}` is filled in from `values`. */
+export const sayIn =
+  (language: Language): Say =>
+  (key, values = {}) =>
+    words[key][language].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ''));
+
+/** Names of the questionnaire's scales. */
+export const scales: Record<string, Record<Language, string>> = {
+  realistic: { en: 'I like to build and repair things', id: 'Saya suka membuat dan memperbaiki sesuatu' },
+  investigative: { en: 'I like to find out how things work', id: 'Saya suka mencari tahu cara kerja sesuatu' },
+  artistic: { en: 'I like to create something new', id: 'Saya suka menciptakan hal baru' },
+  social: { en: 'I like to help others to learn', id: 'Saya suka membantu orang lain belajar' },
+  enterprising: { en: 'I like to lead and to persuade', id: 'Saya suka memimpin dan meyakinkan' },
+  conventional: { en: 'I like order and reliable numbers', id: 'Saya suka keteraturan dan angka yang andal' },
+};
