@@ -19,8 +19,10 @@ export function createPacer(clock: Clock): Pacer {
   // Since when to wait how long, rather than until when: a clock that is set back must not hold a call for an hour.
   const waits = new Map<string, { since: number; ms: number }>();
   const remaining = (kind: string): number => {
-    const { since, ms } = waits.get(kind) ?? { since: 0, ms: 0 };
-    return Math.max(0, ms - Math.max(0, clock.now() - since));
+    const wait = waits.get(kind);
+    if (!wait) return 0;
+    wait.since = Math.min(wait.since, clock.now());
+    return Math.max(0, wait.ms - (clock.now() - wait.since));
   };
   const postpone = (kind: string, ms: number): void => {
     if (ms > remaining(kind)) waits.set(kind, { since: clock.now(), ms });
@@ -28,8 +30,8 @@ export function createPacer(clock: Clock): Pacer {
   return {
     async turn(kind, minDistanceMs, signal) {
       signal.throwIfAborted();
-      const wait = remaining(kind);
-      if (wait > 0) await sleep(clock, wait, signal);
+      // Asked anew after each wait: somebody else may have taken the turn, or the server asked for more time.
+      for (let wait = remaining(kind); wait > 0; wait = remaining(kind)) await sleep(clock, wait, signal);
       waits.set(kind, { since: clock.now(), ms: minDistanceMs });
     },
     postpone,

@@ -1,0 +1,180 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createPacer } from '../../src/services/pacer.ts';
+import { watch } from '../support/services/deferred.ts';
+import { settle, virtualClock } from '../support/services/virtual-clock.ts';
+
+const DISTANCE = 1_000;
+const forever = new AbortController().signal;
+
+function openPacer() {
+  const clock = virtualClock();
+  const pacer = createPacer(clock);
+  return {
+    clock,
+    pacer,
+    /** Asks for a turn and watches whether it comes. */
+    ask: (kind = 'status', signal = forever) => watch(pacer.turn(kind, DISTANCE, signal)),
+  };
+}
+
+describe('createPacer', () => {
+  it('gives the first turn at once', async () => {
+    const { clock, ask } = openPacer();
+    const turn = ask();
+    await settle();
+    expect(turn.state).toBe('resolved');
+    expect(clock.timers).toBe(0);
+  });
+
+  it('gives the next turn of a kind after the distance, and not before', async () => {
+    const { clock, ask } = openPacer();
+    ask();
+    await clock.advance(400);
+    const turn = ask();
+    await clock.advance(599);
+    expect(turn.state).toBe('pending');
+    await clock.advance(1);
+    expect(turn.state).toBe('resolved');
+  });
+
+  it('does not make anybody wait who comes late enough', async () => {
+    const { clock, ask } = openPacer();
+    ask();
+    await clock.advance(DISTANCE);
+    const turn = ask();
+    await settle();
+    expect(turn.state).toBe('resolved');
+  });
+
+  it('counts the distance from the last turn, not from the first', async () => {
+    const { clock, ask } = openPacer();
+    ask();
+    ask();
+    await clock.advance(1_500);
+    const third = ask();
+    await clock.advance(499);
+    expect(third.state).toBe('pending');
+    await clock.advance(1);
+    expect(third.state).toBe('resolved');
+  });
+
+  it('keeps kinds apart from one another', async () => {
+    const { pacer, ask } = openPacer();
+    ask('status');
+    pacer.postpone('status', 60_000);
+    const other = ask('result');
+    await settle();
+    expect(other.state).toBe('resolved');
+  });
+
+  it('obeys a server that asks for more time', async () => {
+    const { clock, pacer, ask } = openPacer();
+    ask();
+    pacer.postpone('status', 30_000);
+    const turn = ask();
+    await clock.advance(29_999);
+    expect(turn.state).toBe('pending');
+    await clock.advance(1);
+    expect(turn.state).toBe('resolved');
+  });
+
+  it('does not let a shorter wait cut a longer one', async () => {
+    const { clock, pacer, ask } = openPacer();
+    pacer.postpone('status', 30_000);
+    await clock.advance(10_000);
+    pacer.postpone('status', 5_000);
+    const turn = ask();
+    await clock.advance(19_999);
+    expect(turn.state).toBe('pending');
+    await clock.advance(1);
+    expect(turn.state).toBe('resolved');
+  });
+
+  it('keeps those apart who wait at the same time', async () => {
+    const { clock, ask } = openPacer();
+    ask();
+    const turns = [ask(), ask(), ask()];
+    const given = () => turns.filter(({ state }) => state === 'resolved').length;
+    for (const expected of [1, 2, 3]) {
+      await clock.advance(DISTANCE);
+      expect(given()).toBe(expected);
+    }
+  });
+
+  it('lets one who waits already wait longer when the server asks for it meanwhile', async () => {
+    const { clock, pacer, ask } = openPacer();
+    ask();
+    const turn = ask();
+    await clock.advance(500);
+    pacer.postpone('status', 10_000);
+    await clock.advance(9_999);
+    expect(turn.state).toBe('pending');
+    await clock.advance(1);
+    expect(turn.state).toBe('resolved');
+  });
+
+  it('gives up a wait with the reason of its signal, and the turn is not used up', async () => {
+    const { clock, ask } = openPacer();
+    const controller = new AbortController();
+    ask();
+    const left = ask('status', controller.signal);
+    await clock.advance(900);
+    const reason = new Error('left');
+    controller.abort(reason);
+    await settle();
+    expect(left).toEqual({ state: 'rejected', error: reason });
+    expect(clock.timers).toBe(0);
+    const turn = ask();
+    await clock.advance(100);
+    expect(turn.state).toBe('resolved');
+  });
+
+  it('gives no turn to one who has left before it came', async () => {
+    const { ask } = openPacer();
+    const reason = new Error('left');
+    const left = ask('status', AbortSignal.abort(reason));
+    const turn = ask();
+    await settle();
+    expect(left).toEqual({ state: 'rejected', error: reason });
+    expect(turn.state).toBe('resolved');
+  });
+
+  it('waits the same time again, and no longer, when the clock was set back', async () => {
+    const { clock, ask } = openPacer();
+    ask();
+    clock.jump(-3_600_000);
+    const turns = [ask(), ask()];
+    await clock.advance(DISTANCE);
+    expect(turns[0]?.state).toBe('resolved');
+    await clock.advance(DISTANCE);
+    expect(turns[1]?.state).toBe('resolved');
+  });
+
+  it('is not held up when the clock is set back while somebody waits', async () => {
+    const { clock, pacer, ask } = openPacer();
+    pacer.postpone('status', 5_000);
+    const turn = ask();
+    await clock.advance(4_000);
+    clock.jump(-3_600_000);
+    await clock.advance(6_000);
+    expect(turn.state).toBe('resolved');
+  });
+
+  it('keeps the distance however many ask and whenever they do', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat({ max: 3_000 }), { maxLength: 20 }), async (pauses) => {
+        const clock = virtualClock();
+        const pacer = createPacer(clock);
+        const given: number[] = [];
+        for (const pause of pauses) {
+          void pacer.turn('status', DISTANCE, forever).then(() => given.push(clock.now()));
+          await clock.advance(pause);
+        }
+        await clock.advance(pauses.length * DISTANCE);
+        expect(given).toHaveLength(pauses.length);
+        expect(given.slice(1).every((at, index) => at - (given[index] ?? 0) >= DISTANCE)).toBe(true);
+      }),
+    );
+  });
+});
