@@ -99,9 +99,12 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
       if (context.jobId === null) return;
       unwatch.unsubscribe();
       if (!isBalanceKnown) refreshBalanceQuietly();
+      isBalanceKnown = true;
     });
     // The credit of a failed job is given back, and not every server says so.
-    assessment.actor.on('assessment.settled', ({ outcome }) => outcome === 'failed' && refreshBalanceQuietly());
+    assessment.actor.on('assessment.settled', ({ outcome }) => {
+      if (outcome === 'failed' && isBalanceKnown) refreshBalanceQuietly();
+    });
     change({ assessments: [...snapshot.assessments, assessment] });
     return assessment;
   };

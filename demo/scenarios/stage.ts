@@ -37,6 +37,8 @@ export interface Stage {
   readonly states: string[];
   readonly timeline: TimelineLine[];
   signIn(): Promise<void>;
+  /** Signs in as somebody else; any address ends with `@example.test`. */
+  signInAs(email: string): Promise<void>;
   submit(): Assessment;
   /** Throws the page away in the middle of everything and opens it anew, as a browser does. */
   reload(): readonly Assessment[];
@@ -58,7 +60,7 @@ export async function openStage({
   client: clientOptions = {},
 }: StageOptions): Promise<Stage> {
   const backend = await startBackend(backendOptions);
-  const book = createBook();
+  const book = createBook(() => lookAround());
   const browserFetch = cookieFetch();
   const storage = memoryStore();
   const tokenStorage = memoryStore();
@@ -111,8 +113,9 @@ export async function openStage({
     shown,
     states,
     timeline,
-    async signIn() {
-      client.signedIn(await logIn(browserFetch, backend.url, auth));
+    signIn: () => stage.signInAs('user@example.test'),
+    async signInAs(email) {
+      client.signedIn(await logIn(browserFetch, backend.url, auth, email));
     },
     show(assessment) {
       const look = () => {
@@ -164,20 +167,22 @@ export async function openStage({
 }
 
 /** Signs in as a page would, and returns what it hands to the client. */
-async function logIn(fetch: typeof globalThis.fetch, url: string, version: 'v1' | 'v2') {
+async function logIn(fetch: typeof globalThis.fetch, url: string, version: 'v1' | 'v2', email: string) {
   const path = version === 'v1' ? '/api/auth/login' : '/api/auth/v2/login';
   const response = await fetch(url + path, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ email: 'user@example.test', password: 'correct-horse' }),
+    body: JSON.stringify({ email, password: 'correct-horse' }),
     credentials: 'include',
   });
-  const { data } = (await response.json()) as { data: { idToken?: string; token?: string; expiresIn?: string } };
-  return { accessToken: data.idToken ?? data.token ?? '', expiresIn: data.expiresIn };
+  const { data } = (await response.json()) as {
+    data: { idToken?: string; token?: string; expiresIn?: string; refreshToken?: string };
+  };
+  return { accessToken: data.idToken ?? data.token ?? '', expiresIn: data.expiresIn, refreshToken: data.refreshToken };
 }
 
 /** Counts what is open: timers that are armed, requests that are under way. */
-function createBook() {
+function createBook(onChange: () => void) {
   const timers = new Set<unknown>();
   let requests = 0;
   const clock: Clock = {
@@ -205,6 +210,7 @@ function createBook() {
           return await real(...args);
         } finally {
           requests -= 1;
+          onChange();
         }
       },
     open: () => ({ timers: timers.size, requests }),

@@ -47,13 +47,17 @@ export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: Htt
   const controller = new AbortController();
   const cancel = () => controller.abort(signal?.reason);
   signal?.addEventListener('abort', cancel, { once: true });
+  // A fetch that hangs may not listen to its signal either, and a caller of ours must not hang with it.
+  const givenUp = new Promise<never>((_, reject) => {
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error), { once: true });
+  });
   let timedOut = false;
   const timer = clock.setTimeout(() => {
     timedOut = true;
     controller.abort();
   }, timeoutMs);
   const sentAt = clock.now();
-  try {
+  const send = async () => {
     const response = await fetch(baseUrl + path, {
       method,
       headers: {
@@ -66,7 +70,11 @@ export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: Htt
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(credentials ? { credentials } : {}),
     });
-    const json = parseJson(await response.text());
+    return { response, text: await response.text() };
+  };
+  try {
+    const { response, text } = await Promise.race([send(), givenUp]);
+    const json = parseJson(text);
     const date = Date.parse(response.headers.get('date') ?? '');
     const serverNow = Number.isNaN(date) ? null : date;
     const retryAfterMs =
