@@ -70,11 +70,11 @@ export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: Htt
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(credentials ? { credentials } : {}),
     });
-    return { response, text: await response.text() };
+    return { response, content: await response.text() };
   };
   try {
-    const { response, text } = await Promise.race([send(), givenUp]);
-    const json = parseJson(text);
+    const { response, content } = await Promise.race([send(), givenUp]);
+    const json = parseJson(content);
     const date = Date.parse(response.headers.get('date') ?? '');
     const serverNow = Number.isNaN(date) ? null : date;
     const retryAfterMs =
