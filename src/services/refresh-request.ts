@@ -19,11 +19,12 @@ export interface RefreshRequestOptions extends HttpDeps {
 
 export const REFRESH_TOKEN_KEY = 'assessment-monitor:refresh-token';
 
+// Only the token itself must be sound: it was rotated, and nothing beside it is worth losing it.
 const issuedSchema = z.object({
   data: z.object({
     idToken: z.string().check(z.minLength(1)),
-    refreshToken: z.optional(z.string()),
-    expiresIn: z.optional(z.union([z.string(), z.number()])),
+    refreshToken: z.catch(z.optional(z.string()), undefined),
+    expiresIn: z.catch(z.optional(z.union([z.string(), z.number()])), undefined),
   }),
 });
 
@@ -58,7 +59,10 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
     const issued = issuedSchema.safeParse(response.body).data?.data;
     // It said yes in words that we cannot read: the token was probably rotated.
     if (!issued) return { answer: { type: 'ambiguous' }, status };
-    if (transport === 'body' && issued.refreshToken) store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
+    // Meanwhile the user may have signed out, or somebody else in: what this answer brings belongs to neither.
+    if (refreshToken !== null && issued.refreshToken && store.get(REFRESH_TOKEN_KEY) === refreshToken) {
+      store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
+    }
     return {
       answer: { type: 'issued', token: { accessToken: issued.idToken, expiresIn: issued.expiresIn }, sentAt },
       status,

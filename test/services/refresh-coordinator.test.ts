@@ -1,0 +1,228 @@
+import { describe, expect, it } from 'vitest';
+import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/refresh-coordinator.ts';
+import { type KeyValueStore, memoryStore } from '../../src/services/storage.ts';
+import { recordedLog } from '../support/services/recorded-log.ts';
+import { refreshEndpoint } from '../support/services/refresh-endpoint.ts';
+import { T0, virtualClock } from '../support/services/virtual-clock.ts';
+
+const MINUTE = 60_000;
+const BUDGET_KEY = 'assessment-monitor:refresh-budget';
+
+const issued = { type: 'issued', token: { accessToken: 'fresh' }, sentAt: T0 } as const;
+const transient = { type: 'transient', retryAfterMs: null } as const;
+
+function openPage({ store = memoryStore(), clock = virtualClock() } = {}) {
+  const endpoint = refreshEndpoint();
+  const recorded = recordedLog();
+  const options = { request: endpoint.request, clock, store, log: recorded.log, minIntervalMs: MINUTE };
+  return { clock, store, endpoint, recorded, coordinator: createRefreshCoordinator(options) };
+}
+
+type Page = ReturnType<typeof openPage>;
+
+async function refreshOnce({ coordinator, endpoint }: Page, answer: RefreshAnswer) {
+  const outcome = coordinator.refresh();
+  await endpoint.answer(answer);
+  return outcome;
+}
+
+const plant = (store: KeyValueStore, budget: unknown) =>
+  store.set(BUDGET_KEY, typeof budget === 'string' ? budget : JSON.stringify(budget));
+
+describe('single flight', () => {
+  it('asks the server once for everybody who asks meanwhile', async () => {
+    const { coordinator, endpoint } = openPage();
+    const outcomes = Array.from({ length: 50 }, () => coordinator.refresh());
+    await endpoint.answer(issued);
+    const { token, sentAt } = issued;
+    expect(await Promise.all(outcomes)).toEqual([
+      { type: 'refreshed', token, sentAt },
+      ...Array.from({ length: 49 }, () => ({ type: 'joined', token, sentAt })),
+    ]);
+    expect(endpoint.requests).toBe(1);
+  });
+
+  it.each<[string, RefreshAnswer, object]>([
+    ['limited', { type: 'limited', retryAfterMs: null }, { type: 'limited', until: T0 + MINUTE }],
+    ['transient', transient, { type: 'transient', until: T0 + MINUTE }],
+    ['ambiguous', { type: 'ambiguous' }, { type: 'ambiguous', until: T0 + MINUTE }],
+    ['rejected', { type: 'rejected' }, { type: 'rejected' }],
+  ])('tells everybody alike that it was %s', async (_type, answer, expected) => {
+    const { coordinator, endpoint } = openPage();
+    const outcomes = [coordinator.refresh(), coordinator.refresh()];
+    await endpoint.answer(answer);
+    expect(await Promise.all(outcomes)).toEqual([expected, expected]);
+  });
+
+  it('is free for the next one when it has landed, however it ended', async () => {
+    const page = openPage();
+    for (const answer of [transient, { type: 'rejected' }, issued] as const) {
+      await refreshOnce(page, answer);
+      await page.clock.advance(MINUTE);
+    }
+    expect(page.endpoint.requests).toBe(3);
+  });
+});
+
+describe('the budget of one attempt a minute', () => {
+  it.each<[string, RefreshAnswer]>([
+    ['succeeded', issued],
+    ['was limited', { type: 'limited', retryAfterMs: null }],
+    ['failed', transient],
+    ['had an unknown end', { type: 'ambiguous' }],
+    ['was rejected', { type: 'rejected' }],
+  ])('is spent by an attempt that %s', async (_how, answer) => {
+    const page = openPage();
+    await refreshOnce(page, answer);
+    await page.clock.advance(MINUTE - 1);
+    expect(await page.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + MINUTE });
+    expect(page.endpoint.requests).toBe(1);
+    await page.clock.advance(1);
+    expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
+  });
+
+  it('counts from when the request left, not from when its answer came', async () => {
+    const page = openPage();
+    const outcome = page.coordinator.refresh();
+    await page.clock.advance(20_000);
+    await page.endpoint.answer(transient);
+    expect(await outcome).toEqual({ type: 'transient', until: T0 + MINUTE });
+    expect(page.coordinator.availableAt()).toBe(T0 + MINUTE);
+  });
+
+  it('is spent before the request leaves, so that a reload in the middle does not send a second', async () => {
+    const before = openPage();
+    void before.coordinator.refresh();
+    const after = openPage(before);
+    expect(await after.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + MINUTE });
+    expect(after.endpoint.requests).toBe(0);
+  });
+
+  it('outlives a reload', async () => {
+    const before = openPage();
+    await refreshOnce(before, issued);
+    await before.clock.advance(30_000);
+    const after = openPage(before);
+    expect(await after.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + MINUTE });
+    await after.clock.advance(30_000);
+    expect(await refreshOnce(after, issued)).toMatchObject({ type: 'refreshed' });
+  });
+
+  it('is there from the start', () => {
+    const { coordinator, clock } = openPage();
+    expect(coordinator.availableAt()).toBeLessThanOrEqual(clock.now());
+  });
+
+  it('does not grow by asking in vain', async () => {
+    const page = openPage();
+    await refreshOnce(page, transient);
+    await page.clock.advance(30_000);
+    await page.coordinator.refresh();
+    expect(page.coordinator.availableAt()).toBe(T0 + MINUTE);
+  });
+});
+
+describe('a server that asks for patience', () => {
+  it.each(['limited', 'transient'] as const)('is obeyed when it was %s, also after a reload', async (type) => {
+    const page = openPage();
+    expect(await refreshOnce(page, { type, retryAfterMs: 300_000 })).toEqual({ type, until: T0 + 300_000 });
+    await page.clock.advance(299_999);
+    expect(await openPage(page).coordinator.refresh()).toEqual({ type: 'limited', until: T0 + 300_000 });
+    await page.clock.advance(1);
+    expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
+  });
+
+  it('is obeyed from when its answer came', async () => {
+    const page = openPage();
+    const outcome = page.coordinator.refresh();
+    await page.clock.advance(10_000);
+    await page.endpoint.answer({ type: 'limited', retryAfterMs: 55_000 });
+    expect(await outcome).toEqual({ type: 'limited', until: T0 + 65_000 });
+    expect(page.coordinator.availableAt()).toBe(T0 + 65_000);
+  });
+
+  it('does not shorten the minute', async () => {
+    const page = openPage();
+    expect(await refreshOnce(page, { type: 'limited', retryAfterMs: 5_000 })).toEqual({
+      type: 'limited',
+      until: T0 + MINUTE,
+    });
+    expect(page.coordinator.availableAt()).toBe(T0 + MINUTE);
+  });
+
+  it('is not believed beyond ten minutes', async () => {
+    const page = openPage();
+    expect(await refreshOnce(page, { type: 'limited', retryAfterMs: 3_600_000 })).toEqual({
+      type: 'limited',
+      until: T0 + 600_000,
+    });
+    expect(openPage(page).coordinator.availableAt()).toBe(T0 + 600_000);
+  });
+});
+
+describe('a clock that jumps', () => {
+  it('does not lock the user out when it is set back', async () => {
+    const page = openPage();
+    await refreshOnce(page, transient);
+    page.clock.jump(-3_600_000);
+    expect(page.coordinator.availableAt()).toBeLessThanOrEqual(page.clock.now());
+    expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
+  });
+
+  it('keeps to one attempt a minute after that', async () => {
+    const page = openPage();
+    await refreshOnce(page, transient);
+    page.clock.jump(-3_600_000);
+    await refreshOnce(page, transient);
+    expect(await page.coordinator.refresh()).toMatchObject({ type: 'limited' });
+    expect(page.endpoint.requests).toBe(2);
+  });
+});
+
+describe('what lies in the storage', () => {
+  it.each([
+    ['is not JSON', '{'],
+    ['is null', 'null'],
+    ['is an array', [T0, T0 + MINUTE]],
+    ['lacks a part', { availableAt: T0 + MINUTE }],
+    ['holds texts', { attemptedAt: String(T0), availableAt: String(T0 + MINUTE) }],
+    ['would lock the user out for good', { attemptedAt: T0, availableAt: T0 + 10 ** 12 }],
+    ['says that the attempt is still to come', { attemptedAt: T0 + 1, availableAt: T0 + MINUTE }],
+  ])('does not stop a refresh when it %s', async (_case, budget) => {
+    const page = openPage();
+    plant(page.store, budget);
+    expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
+  });
+
+  it('counts when it is sound, up to the longest patience', async () => {
+    const page = openPage();
+    plant(page.store, { attemptedAt: T0, availableAt: T0 + 600_000 });
+    expect(await page.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + 600_000 });
+    plant(page.store, { attemptedAt: T0, availableAt: T0 + 600_001 });
+    expect(page.coordinator.availableAt()).toBeLessThanOrEqual(T0);
+  });
+
+  it('holds no token', async () => {
+    const page = openPage();
+    await refreshOnce(page, { ...issued, token: { accessToken: 's3cret', refreshToken: 's3cret' } });
+    expect(page.store.keys().map((key) => page.store.get(key))).toEqual([expect.not.stringContaining('s3cret')]);
+  });
+});
+
+describe('the log', () => {
+  it('has one line for each attempt: how it ended, and how long it took', async () => {
+    const page = openPage();
+    const outcomes = [page.coordinator.refresh(), page.coordinator.refresh()];
+    await page.clock.advance(1_234);
+    await page.endpoint.answer(issued);
+    await Promise.all(outcomes);
+    await page.coordinator.refresh();
+    expect(page.recorded.events).toEqual([{ type: 'refresh.finished', outcome: 'refreshed', ms: 1_234 }]);
+  });
+
+  it.each(['limited', 'transient', 'ambiguous', 'rejected'] as const)('names the outcome %s', async (type) => {
+    const page = openPage();
+    await refreshOnce(page, { type, retryAfterMs: null });
+    expect(page.recorded.of('refresh.finished')).toMatchObject([{ outcome: type }]);
+  });
+});
