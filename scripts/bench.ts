@@ -1,0 +1,26 @@
+/* npm run --silent bench -- latency [--rounds N] [--json]: see bench/latency.ts */
+import { parseArgs } from 'node:util';
+import { measureLatency } from '../bench/latency.ts';
+
+const usage = 'usage: npm run --silent bench -- latency [--rounds N] [--json]';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, rounds: { type: 'string', default: '60' } },
+});
+const rounds = Number(values.rounds);
+if (positionals.join(' ') !== 'latency' || !Number.isInteger(rounds) || rounds < 1) {
+  process.stderr.write(`${usage}\n`);
+  process.exit(2);
+}
+const report = await measureLatency(rounds);
+if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+else {
+  const line = (name: string, { median, p95 }: { median: number; p95: number }) =>
+    `${name.padEnd(12)} median ${median.toFixed(2).padStart(7)} ms   95th ${p95.toFixed(2).padStart(7)} ms\n`;
+  process.stdout.write(`From done on the server to the result in hand, ${rounds} rounds\n`);
+  process.stdout.write(line('bare script', report.bare) + line('ours', report.ours));
+  process.stdout.write(`ours takes ${report.ratio.toFixed(2)} times as long as the bare script\n`);
+}
+// The promise of the WebSocket path.
+process.exitCode = report.ratio <= 1.5 ? 0 : 1;
