@@ -52,21 +52,27 @@ const BUDGET_KEY = 'assessment-monitor:refresh-budget';
 /** A server may ask for more patience than the interval, up to this. */
 const MAX_COOLDOWN_MS = 600_000;
 const budgetSchema = z.object({ attemptedAt: z.number(), availableAt: z.number() });
+type Budget = z.infer<typeof budgetSchema>;
 
 export function createRefreshCoordinator(options: RefreshCoordinatorOptions): RefreshCoordinator {
   const { request, clock, store, log, minIntervalMs } = options;
   let flight: Promise<RefreshOutcome> | null = null;
+  /** What this page has spent itself: applications clear the storage, and some storages forget. */
+  let spent: Budget | null = null;
 
   const availableAt = (): number => {
-    const budget = readBudget(store.get(BUDGET_KEY));
+    const now = clock.now();
     // An attempt in the future means that the clock was set back, or garbage: it must not lock the user out.
-    return budget === null || budget.attemptedAt > clock.now() ? 0 : budget.availableAt;
+    const times = [spent, readBudget(store.get(BUDGET_KEY))].map((it) =>
+      it === null || it.attemptedAt > now ? 0 : it.availableAt,
+    );
+    return Math.max(...times);
   };
   const spend = (cooldownMs: number): number => {
     const attemptedAt = clock.now();
-    const availableAt = attemptedAt + Math.min(cooldownMs, MAX_COOLDOWN_MS);
-    store.set(BUDGET_KEY, JSON.stringify({ attemptedAt, availableAt }));
-    return availableAt;
+    spent = { attemptedAt, availableAt: attemptedAt + Math.min(cooldownMs, MAX_COOLDOWN_MS) };
+    store.set(BUDGET_KEY, JSON.stringify(spent));
+    return spent.availableAt;
   };
 
   const attempt = async (): Promise<RefreshOutcome> => {
@@ -105,7 +111,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   };
 }
 
-function readBudget(text: string | null): z.infer<typeof budgetSchema> | null {
+function readBudget(text: string | null): Budget | null {
   try {
     const budget = budgetSchema.safeParse(JSON.parse(text ?? 'null')).data;
     return budget && budget.availableAt - budget.attemptedAt <= MAX_COOLDOWN_MS ? budget : null;

@@ -12,7 +12,7 @@ import {
 import { backoff, type Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
-import type { RefreshCoordinator } from './refresh-coordinator.ts';
+import type { RefreshCoordinator, RefreshOutcome } from './refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
 import type { KeyValueStore } from './storage.ts';
 import type { RenewalOutcome, TokenEvent, TokenService } from './token-service.ts';
@@ -32,7 +32,7 @@ export interface TokenServiceV2Options {
 
 const TOKEN_KEY = 'assessment-monitor:token';
 const storedSchema = z.object({
-  value: z.string(),
+  value: z.string().check(z.minLength(1)),
   generation: z.number(),
   expiresAt: z.nullable(z.number()),
   ttlMs: z.nullable(z.number()),
@@ -64,6 +64,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   let ended = false;
   /** Counts sessions: what was begun in an earlier one is discarded when it arrives. */
   let session = 0;
+  /** The refresh in the air, and the session that began it. */
+  let flight: { session: number; landed: Promise<RefreshOutcome> } | null = null;
+  /** The last token that a refresh brought: everybody who waited for it brings it once more. */
+  let taken: IssuedToken | null = null;
   let skewMs = 0;
   let timer: unknown;
   /** The generation that a refresh brought and no answer has accepted yet, and how often it was refused since when. */
@@ -74,7 +78,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   /** Announces the next refresh when it is due: at once, or by timer. Spread over the window's first half. */
   const schedule = (share = random() / 2): void => {
     clock.clearTimeout(timer);
-    if (listeners === 0 || !token || token.expiresAt === null || !isRefreshEnabled()) return;
+    if (listeners === 0 || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
     const due = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());
     const generation = token.generation;
     timer = clock.setTimeout(
@@ -88,11 +92,14 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     );
   };
 
-  const adopt = (issued: IssuedToken, receivedAt: number): AccessToken => {
-    const described = describeToken(issued, { generation: (token?.generation ?? 0) + 1, receivedAt, skewMs });
-    token = { ...described, userId: described.userId ?? token?.userId ?? null };
+  const adopt = (issued: IssuedToken, receivedAt: number, isRefreshed: boolean): AccessToken => {
+    const before = token;
+    const generation = (before?.generation ?? 0) + 1;
+    token = describeToken(issued, { generation, receivedAt, skewMs, isFresh: isRefreshed });
+    // A refreshed token speaks for the same user, also when it does not say so. One that somebody signed in with may not.
+    if (isRefreshed) token.userId ??= before?.userId ?? null;
     store.set(TOKEN_KEY, JSON.stringify(token));
-    const { generation, ttlMs, expiresAt } = token;
+    const { ttlMs, expiresAt } = token;
     log({ type: 'token.renewed', generation, ttlMs, remainingMs: expiresAt === null ? null : expiresAt - clock.now() });
     schedule();
     return token;
@@ -120,17 +127,34 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     return { type: 'outage', retryAfterMs: backoff(unproven.refusals - 1, OUTAGE_BACKOFF, random) };
   };
 
+  /**
+   * Asks the coordinator; null when the session changed first. What an earlier session asked for is waited out and not
+   * joined: it may bring the token of another user.
+   */
+  const ask = async (): Promise<RefreshOutcome | null> => {
+    const asking = session;
+    if (flight && flight.session !== asking) await flight.landed;
+    if (session !== asking) return null;
+    const landed = coordinator.refresh();
+    if (!flight) {
+      flight = { session, landed };
+      void landed.finally(() => (flight = null));
+    }
+    return landed;
+  };
+
   const refresh = async (mayKeep: boolean): Promise<RenewalOutcome> => {
     if (!isRefreshEnabled()) return usable() && mayKeep ? { type: 'holds' } : { type: 'rejected' };
     const begun = session;
-    const outcome = await coordinator.refresh();
-    if (session !== begun) return ended ? { type: 'rejected' } : { type: 'renewed' };
+    const outcome = await ask();
+    if (outcome === null || session !== begun) return ended ? { type: 'rejected' } : { type: 'renewed' };
     switch (outcome.type) {
       case 'refreshed':
       case 'joined':
         // Everybody who waited arrives here; the first one takes it in.
-        if (outcome.token.accessToken !== token?.value) {
-          const { generation, userId } = adopt(outcome.token, outcome.sentAt);
+        if (outcome.token !== taken) {
+          taken = outcome.token;
+          const { generation, userId } = adopt(outcome.token, outcome.sentAt, true);
           unproven = { generation, refusals: 0, since: clock.now() };
           announced$.next({ type: 'token.renewed', generation, userId });
         }
@@ -161,8 +185,9 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       const outcome = await refresh(true);
       const now = usable();
       if (now) return now.value;
-      if (outcome.type === 'wait') throw new TokenUnavailableError(outcome.retryAfterMs);
-      throw new SignInRequiredError();
+      if (outcome.type === 'rejected') throw new SignInRequiredError();
+      const untilNext = Math.max(0, coordinator.availableAt() - clock.now());
+      throw new TokenUnavailableError(outcome.type === 'wait' ? outcome.retryAfterMs : untilNext);
     },
     async renew(refused) {
       if (ended) return { type: 'rejected' };
@@ -180,11 +205,14 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       skewMs = serverNow + 500 - clock.now();
     },
     signIn(issued) {
+      const before = token?.userId ?? null;
       session += 1;
       ended = false;
       unproven = null;
+      const { userId } = adopt(issued, clock.now(), false);
       if (issued.refreshToken) store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
-      const { userId } = adopt(issued, clock.now());
+      // One that is left over would bring the tokens of whoever was here before.
+      else if (userId === null || userId !== before) store.remove(REFRESH_TOKEN_KEY);
       log({ type: 'session.restored' });
       announced$.next({ type: 'session.restored', userId });
     },

@@ -108,6 +108,26 @@ describe('the budget of one attempt a minute', () => {
     expect(await refreshOnce(after, issued)).toMatchObject({ type: 'refreshed' });
   });
 
+  it.each(['forgets', 'is cleared by the application'])('holds in this page although the storage %s', async (how) => {
+    const store = how === 'forgets' ? { ...memoryStore(), set: () => {} } : memoryStore();
+    const page = openPage({ store });
+    await refreshOnce(page, transient);
+    for (const key of store.keys()) store.remove(key);
+    await page.clock.advance(MINUTE - 1);
+    expect(await page.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + MINUTE });
+    await page.clock.advance(1);
+    expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
+  });
+
+  it('is shared with other tabs, whoever spent it last', async () => {
+    const one = openPage();
+    const other = openPage(one);
+    await refreshOnce(one, transient);
+    await one.clock.advance(MINUTE);
+    await refreshOnce(other, transient);
+    expect(await one.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + 2 * MINUTE });
+  });
+
   it('is there from the start', () => {
     const { coordinator, clock } = openPage();
     expect(coordinator.availableAt()).toBeLessThanOrEqual(clock.now());
