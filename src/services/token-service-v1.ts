@@ -31,43 +31,56 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   let userId: string | null = null;
   let skewMs = 0;
   let refusals = 0;
+  /** Until then a refusal is part of the outage that was met before: all assessments meet with it at once. */
+  let retryAt = 0;
   /** The token that was given up. Until another one is stored the session counts as ended. */
   let givenUp: string | null = null;
 
   const read = (): AccessToken | null => {
     const value = keys.map((key) => unquote(store.get(key))).find((it) => it !== '') ?? '';
     if (value === '') return null;
-    if (value !== known.value) {
-      known = { value, generation: known.generation + 1 };
-      refusals = 0;
-    }
+    const isNew = value !== known.value;
+    if (isNew) known = { value, generation: known.generation + 1 };
     const token = describeToken(
       { accessToken: value },
       { generation: known.generation, receivedAt: clock.now(), skewMs },
     );
-    userId = token.userId ?? userId;
+    if (isNew) {
+      userId = token.userId;
+      forgetRefusals();
+    }
     return token;
   };
   const usable = (): AccessToken | null => {
     const token = read();
     return token && token.value !== givenUp && isUsable(token, clock.now()) ? token : null;
   };
+  const forgetRefusals = (): void => {
+    refusals = 0;
+    retryAt = 0;
+  };
+  /** The token of the session that listeners know of; empty where they know of none. */
+  let announced = read()?.value ?? '';
+
+  const begin = (value: string): void => {
+    announced = value;
+    givenUp = null;
+    log({ type: 'session.restored' });
+    events$.next({ type: 'session.restored', userId });
+  };
   const end = (reason: 'signed-out' | 'rejected'): void => {
     const value = read()?.value ?? '';
-    if (givenUp === value) return;
+    if (givenUp !== null && (value === '' || value === givenUp)) return;
+    announced = '';
     givenUp = value;
     log({ type: 'session.ended', reason });
     events$.next({ type: 'session.ended', reason });
   };
-  /** The application, here or in another tab, may have stored or removed a token since we last looked. */
+  /** The application, here or in another tab, may have stored or removed a token since we last told of one. */
   const recheck = (): void => {
-    if (givenUp !== null && usable()) {
-      givenUp = null;
-      log({ type: 'session.restored' });
-      events$.next({ type: 'session.restored', userId });
-    } else if (givenUp === null && known.value !== '' && read() === null) {
-      end('signed-out');
-    }
+    const held = usable();
+    if (held && held.value !== announced) begin(held.value);
+    else if (announced !== '' && read() === null) end('signed-out');
   };
   const unsubscribe = onStorageChange(recheck);
 
@@ -84,28 +97,31 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     async renew(refused) {
       const held = usable();
       if (held && (refused === null || held.generation > refused)) return { type: 'renewed' };
-      const outage = held !== null && refusals < MAX_REFUSALS;
+      const wait = retryAt - clock.now();
+      // A wait that is longer than any comes from a clock that was set back.
+      const isKnownOutage = wait > 0 && wait <= OUTAGE_BACKOFF.capMs;
+      const outage = held !== null && (isKnownOutage || refusals < MAX_REFUSALS);
       if (refused !== null) log({ type: 'token.refused', generation: refused, outage });
-      if (outage) {
-        refusals += 1;
-        return { type: 'outage', retryAfterMs: backoff(refusals - 1, OUTAGE_BACKOFF, random) };
+      if (!outage) {
+        end('rejected');
+        return { type: 'rejected' };
       }
-      end('rejected');
-      return { type: 'rejected' };
+      if (isKnownOutage) return { type: 'outage', retryAfterMs: wait };
+      const retryAfterMs = backoff(refusals, OUTAGE_BACKOFF, random);
+      refusals += 1;
+      retryAt = clock.now() + retryAfterMs;
+      return { type: 'outage', retryAfterMs };
     },
-    accepted() {
-      refusals = 0;
-    },
+    accepted: forgetRefusals,
     observeServerTime(serverNow) {
       skewMs = serverNow + 500 - clock.now();
     },
     signIn(issued) {
       store.set(keys[0], issued.accessToken);
-      givenUp = null;
+      forgetRefusals();
       const token = read();
       userId = issued.userId ?? token?.userId ?? null;
-      log({ type: 'session.restored' });
-      events$.next({ type: 'session.restored', userId });
+      begin(issued.accessToken);
     },
     signOut() {
       end('signed-out');
@@ -121,13 +137,16 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
 
 /** A sign-in page of the past stored the token as JSON, quotes included, and every call with it was refused. */
 function unquote(stored: string | null): string {
+  const value = stored?.startsWith('"') ? (parseText(stored) ?? stored) : stored;
   // "null" and "undefined" are what careless code stores after a sign-out.
-  if (stored === null || stored === 'null' || stored === 'undefined') return '';
-  if (!stored.startsWith('"')) return stored;
+  return value === null || value === 'null' || value === 'undefined' ? '' : value;
+}
+
+function parseText(json: string): string | null {
   try {
-    const value: unknown = JSON.parse(stored);
-    return typeof value === 'string' ? value : stored;
+    const value: unknown = JSON.parse(json);
+    return typeof value === 'string' ? value : null;
   } catch {
-    return stored;
+    return null;
   }
 }
