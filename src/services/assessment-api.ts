@@ -80,7 +80,8 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
 }
 
 const id = z.string().check(z.minLength(1), z.maxLength(256));
-const maybeId = z.nullish(id);
+// What is nice to know is null where it makes no sense: it must not cost the rest of the answer, a paid job least of all.
+const maybeId = z.catch(z.nullish(id), null);
 const maybeNumber = z.catch(z.nullish(z.number()), null);
 
 const acceptedSchema = z.object({
@@ -121,31 +122,28 @@ export function createAssessmentApi<Submission, Result>(
     const finish = (outcome: RequestOutcome, status: number | null) =>
       log({ type: 'request.finished', route, outcome, status, generation, ms: clock.now() - startedAt });
     log({ type: 'request.started', route, generation });
-    try {
-      const headers = { ...request.headers, Authorization: `Bearer ${token.value}` };
-      const answer = await exchange(options, { ...request, headers });
-      if (answer.serverNow !== null) tokens.observeServerTime(answer.serverNow);
-      const error = errorOf(answer, generation);
-      // A 429 or a 5xx may come from in front of the verifier: it says nothing of the token.
-      if (!(error instanceof UnauthorizedError) && answer.status < 429) tokens.accepted(generation);
-      if (error) {
-        finish(
-          error.code === 'unauthorized' ? 'unauthorized' : error instanceof TransientError ? 'transient' : 'rejected',
-          answer.status,
-        );
-        throw error;
-      }
-      const parsed = schema.safeParse(answer.body);
-      finish(parsed.success ? 'ok' : 'transient', answer.status);
-      if (parsed.success) return { ...parsed.data, retryAfterMs: answer.retryAfterMs };
-      throw new TransientError('invalid-response', `the answer of "${route}" is not what the contract describes`, {
-        retryAfterMs: answer.retryAfterMs,
-      });
-    } catch (error) {
-      if (request.signal.aborted) finish('aborted', null);
-      else if (error instanceof TransientError && error.code === 'network') finish('transient', null);
+    const headers = { ...request.headers, Authorization: `Bearer ${token.value}` };
+    const answer = await exchange(options, { ...request, headers }).catch((reason: unknown) => {
+      finish(request.signal.aborted ? 'aborted' : 'transient', null);
+      throw reason;
+    });
+    if (answer.serverNow !== null) tokens.observeServerTime(answer.serverNow);
+    const error = errorOf(answer, generation);
+    // A 429 or a 5xx may come from in front of the verifier: it says nothing of the token.
+    if (!(error instanceof UnauthorizedError) && answer.status < 429) tokens.accepted(generation);
+    if (error) {
+      finish(
+        error.code === 'unauthorized' ? 'unauthorized' : error instanceof TransientError ? 'transient' : 'rejected',
+        answer.status,
+      );
       throw error;
     }
+    const parsed = schema.safeParse(answer.body);
+    finish(parsed.success ? 'ok' : 'transient', answer.status);
+    if (parsed.success) return { ...parsed.data, retryAfterMs: answer.retryAfterMs };
+    throw new TransientError('invalid-response', `the answer of "${route}" is not what the contract describes`, {
+      retryAfterMs: answer.retryAfterMs,
+    });
   };
   const get = { method: 'GET' } as const;
 
