@@ -63,7 +63,16 @@ const RECONNECT = { minMs: 250, baseMs: 1_000, capMs: 20_000 };
 
 export function createJobFeed(options: JobFeedOptions): JobFeed {
   let live = false;
-  const shared$ = connection(options, (value) => (live = value)).pipe(share());
+  let loading: ReturnType<LoadSocketIo> | null = null;
+  const load: LoadSocketIo = async () => {
+    try {
+      return await (loading ??= options.load());
+    } catch (error) {
+      loading = null; // the next subscriber may be luckier
+      throw error;
+    }
+  };
+  const shared$ = connection({ ...options, load }, (value) => (live = value)).pipe(share());
   return { events$: defer(() => (live ? shared$.pipe(startWith<JobFeedEvent>({ type: 'feed.live' })) : shared$)) };
 }
 
@@ -75,6 +84,8 @@ function connection(options: JobFeedOptions, setLive: (live: boolean) => void): 
   return new Observable((subscriber) => {
     let io: Awaited<ReturnType<LoadSocketIo>>['io'] | null = null;
     let socket: FeedSocket | null = null;
+    /** Connected: what is sent before would be kept, and go out with a token that may be dead by then. */
+    let open = false;
     /** Waits for a connection to become live, or for the next attempt. Never both. */
     let timer: unknown;
     let attempt = 0;
@@ -87,6 +98,7 @@ function connection(options: JobFeedOptions, setLive: (live: boolean) => void): 
       socket?.removeAllListeners();
       socket?.disconnect();
       socket = null;
+      open = false;
       generation = null;
       if (liveSince === null) return;
       if (clock.now() - liveSince >= stableAfterMs) attempt = 0;
@@ -97,21 +109,22 @@ function connection(options: JobFeedOptions, setLive: (live: boolean) => void): 
     };
     const retry = (reason: string): void => {
       drop(reason);
+      // Whoever heard that it is lost may have been the last to listen.
+      if (subscriber.closed) return;
       timer = clock.setTimeout(connect, backoff(attempt, RECONNECT, random));
       attempt += 1;
     };
     const authenticate = (): void => {
       const token = tokens.current();
       // Never with a token that is not known to be good: the server would close even a live socket.
-      if (!socket || !token || token.generation === generation) return;
+      if (!socket || !open || !token || token.generation === generation) return;
       generation = token.generation;
       socket.emit('authenticate', { token: token.value });
     };
     const connect = (): void => {
       clock.clearTimeout(timer);
       // Without a token there is nothing to connect for; the next one will call again.
-      if (socket || !io || !tokens.current()) return;
-      log({ type: 'feed.connecting', attempt });
+      if (subscriber.closed || socket || !io || !tokens.current()) return;
       // Reconnecting is ours: Socket.IO gives up after a server-side disconnect and forgets to authenticate.
       const opened = io(url, {
         path,
@@ -122,7 +135,10 @@ function connection(options: JobFeedOptions, setLive: (live: boolean) => void): 
       });
       socket = opened;
       timer = clock.setTimeout(() => retry('timeout'), connectTimeoutMs);
-      opened.on('connect', authenticate);
+      opened.on('connect', () => {
+        open = true;
+        authenticate();
+      });
       opened.on('authenticated', () => {
         clock.clearTimeout(timer);
         if (liveSince !== null) return;
@@ -143,6 +159,7 @@ function connection(options: JobFeedOptions, setLive: (live: boolean) => void): 
         });
       }
       opened.connect();
+      log({ type: 'feed.connecting', attempt });
     };
 
     const tokenWatch = tokens.events$.subscribe((event) => {
@@ -154,13 +171,14 @@ function connection(options: JobFeedOptions, setLive: (live: boolean) => void): 
     const wakeWatch = resumed$.subscribe(() => {
       if (!socket) connect();
     });
-    load().then(
-      (module) => {
+    load()
+      .then((module) => {
         io = module.io;
-        if (!subscriber.closed) connect();
-      },
-      (error: unknown) => log({ type: 'feed.unavailable', reason: error instanceof Error ? error.name : 'unknown' }),
-    );
+        connect();
+      })
+      .catch((error: unknown) => {
+        log({ type: 'feed.unavailable', reason: error instanceof Error ? error.name : 'unknown' });
+      });
     return () => {
       tokenWatch.unsubscribe();
       wakeWatch.unsubscribe();
@@ -196,7 +214,8 @@ const vocabulary: Record<string, (payload: unknown) => JobFeedEvent | null> = {
   'analysis-started': (payload) => {
     const data = started.safeParse(payload).data;
     if (!data) return null;
-    return { type: 'job.progressed', ...ids(data), status: 'processing', percent: data.progress ?? null };
+    const percent = data.progress == null ? null : Math.min(100, Math.max(0, data.progress));
+    return { type: 'job.progressed', ...ids(data), status: 'processing', percent };
   },
   'analysis-complete': (payload) => {
     const data = terminal.safeParse(payload).data;
@@ -215,7 +234,8 @@ function failed(payload: unknown): JobFeedEvent | null {
   const data = terminal.safeParse(payload).data;
   if (!data) return null;
   const message =
-    [data.error_message, data.error].find((it) => typeof it === 'string') ?? 'the analysis failed on the server';
+    [data.error_message, data.error].find((it) => typeof it === 'string' && it !== '') ??
+    'the analysis failed on the server';
   return { type: 'job.failed', ...ids(data), message: String(message).slice(0, 300) };
 }
 
