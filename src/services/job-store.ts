@@ -57,7 +57,11 @@ export function createJobStore(store: KeyValueStore, log: Log): JobStore {
     }
   };
   return {
-    save: (record) => store.set(PREFIX + record.submissionId, JSON.stringify(record)),
+    save(record) {
+      // JSON has no infinity: a deadline that never comes would make the record unreadable, and the job lost.
+      const deadlineAt = Math.min(record.deadlineAt, Number.MAX_SAFE_INTEGER);
+      store.set(PREFIX + record.submissionId, JSON.stringify({ ...record, deadlineAt }));
+    },
     remove: (submissionId) => store.remove(PREFIX + submissionId),
     load(userId) {
       const drop = (

@@ -37,6 +37,12 @@ describe('createJobStore', () => {
     expect(createJobStore(store, () => {}).load('ann')).toEqual([full]);
   });
 
+  it('keeps a job that may take forever', () => {
+    const { jobs } = openStore();
+    jobs.save(record({ deadlineAt: Number.POSITIVE_INFINITY }));
+    expect(jobs.load('ann')).toEqual([record({ deadlineAt: Number.MAX_SAFE_INTEGER })]);
+  });
+
   it('keeps one entry for each assessment, so that tabs do not overwrite one another', () => {
     const { store, jobs } = openStore();
     jobs.save(record());
