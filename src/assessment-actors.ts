@@ -1,4 +1,4 @@
-import { fromEventObservable, fromPromise } from 'xstate';
+import { type AnyStateNode, fromEventObservable, fromPromise } from 'xstate';
 import type { Observable } from 'rxjs';
 import { RejectedError, toProblem, TransientError, UnauthorizedError } from './errors.ts';
 import { assessmentMachine } from './machines/assessment-machine.ts';
@@ -15,7 +15,7 @@ import type { AssessmentApi, JobState } from './services/assessment-api.ts';
 import { backoff, jitter, type Random } from './services/backoff.ts';
 import type { Clock } from './services/clock.ts';
 import type { JobFeed } from './services/job-feed.ts';
-import { createPacer } from './services/pacer.ts';
+import { createPacer, type Pacer } from './services/pacer.ts';
 import type { PageEvent } from './services/page-signals.ts';
 import type { TokenService } from './services/token-service.ts';
 
@@ -43,10 +43,20 @@ export interface AssessmentActorsOptions<Submission, Result> {
   pacing: Pacing;
   /** Read when a submission is accepted, ms. */
   monitoringTimeoutMs: () => number;
-  /** The answers of this assessment. They never enter the machine. */
+}
+
+/** What the actors need to know of one assessment and the machine must not: answers do not belong into a snapshot. */
+export interface Particulars<Submission> {
   submission: Submission | undefined;
   /** When the user pressed submit, ms since the epoch. */
   submittedAt: number;
+}
+
+/** The machine with real parts behind it, bound once for all assessments of a client. */
+export interface BoundMachine<Submission> {
+  machine: typeof assessmentMachine;
+  /** Makes an assessment known to the actors. Returns how to forget it. */
+  enrol(submissionId: string, particulars: Particulars<Submission>): () => void;
 }
 
 const RETRY = { minMs: 300, baseMs: 1_000, capMs: 15_000 };
@@ -56,17 +66,26 @@ const HINT_MS = 3_000;
 /** A job counts as old after this time, and is polled least often. */
 const OLD_MS = 240_000;
 
-/** The machine with real parts behind it: each port of the chart bound to a service. */
-export function provideActors<Submission, Result>(options: AssessmentActorsOptions<Submission, Result>) {
-  const { api, tokens, feed, resumed$, clock, random, pacing, submittedAt } = options;
+/** Binds each port of the chart to a service. */
+export function bindMachine<Submission, Result>(
+  options: AssessmentActorsOptions<Submission, Result>,
+): BoundMachine<Submission> {
+  const { api, tokens, feed, resumed$, clock, random, pacing } = options;
+  const enrolled = new Map<string, Particulars<Submission> & { pacer: Pacer }>();
+  const particularsOf = (submissionId: string) => {
+    const particulars = enrolled.get(submissionId);
+    if (!particulars) throw new Error('this assessment was not enrolled');
+    return particulars;
+  };
 
-  const pacer = createPacer(clock);
   /** Whatever the chart's reason to call: status calls keep their distance, and every call obeys Retry-After. */
   const paced = async <T extends { type: string; retryAfterMs?: number | null }>(
     kind: 'submit' | 'status' | 'result',
+    { submissionId }: { submissionId: string },
     signal: AbortSignal,
     call: () => Promise<T>,
   ): Promise<T | Failed> => {
+    const { pacer } = particularsOf(submissionId);
     await pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
     const outcome = await call().catch((error: unknown) => {
       signal.throwIfAborted();
@@ -76,12 +95,12 @@ export function provideActors<Submission, Result>(options: AssessmentActorsOptio
     return outcome;
   };
 
-  const submit = (submissionId: string, signal: AbortSignal): Promise<SubmitOutcome> =>
-    paced<SubmitOutcome>('submit', signal, async () => {
-      const { submission } = options;
+  const submit = (input: { submissionId: string }, signal: AbortSignal): Promise<SubmitOutcome> =>
+    paced<SubmitOutcome>('submit', input, signal, async () => {
+      const { submission } = particularsOf(input.submissionId);
       if (submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
       try {
-        const accepted = await api.submit(submission, submissionId, signal);
+        const accepted = await api.submit(submission, input.submissionId, signal);
         return { type: 'accepted', ...accepted, deadlineAt: clock.now() + options.monitoringTimeoutMs() };
       } catch (error) {
         if (!(error instanceof TransientError && error.maybeDone)) throw error;
@@ -89,8 +108,8 @@ export function provideActors<Submission, Result>(options: AssessmentActorsOptio
       }
     });
 
-  const checkStatus = (jobId: string, signal: AbortSignal): Promise<StatusOutcome> =>
-    paced('status', signal, async () => statusOf(await stateOf(jobId, signal)));
+  const checkStatus = (input: JobInput, signal: AbortSignal): Promise<StatusOutcome> =>
+    paced('status', input, signal, async () => statusOf(await stateOf(input.jobId, signal)));
 
   /** After a restart the status route has forgotten jobs that still run; the archive has not. */
   const stateOf = async (jobId: string, signal: AbortSignal): Promise<JobState> => {
@@ -106,15 +125,14 @@ export function provideActors<Submission, Result>(options: AssessmentActorsOptio
     }
   };
 
-  const fetchResult = (jobId: string, resultId: string | null, signal: AbortSignal): Promise<ResultOutcome<Result>> =>
-    paced<ResultOutcome<Result>>('result', signal, async () => {
-      const id = resultId ?? (await resultIdOf(jobId, signal));
-      const notThere = new TransientError('unavailable', 'the result is not there yet');
-      if (id === null) throw notThere;
+  const fetchResult = (input: JobInput, signal: AbortSignal): Promise<ResultOutcome<Result>> =>
+    paced<ResultOutcome<Result>>('result', input, signal, async () => {
+      const id = input.resultId ?? (await resultIdOf(input.jobId, signal));
+      if (id === null) throw notThereYet();
       const state = await api.result(id, signal).catch((error: unknown) => {
-        throw isNotFound(error) ? notThere : error;
+        throw isNotFound(error) ? notThereYet() : error;
       });
-      if (state.type === 'not-ready') throw notThere;
+      if (state.type === 'not-ready') throw notThereYet();
       if (state.type === 'ready') return state;
       return { type: 'invalid', problem: { code: 'invalid-result', message: `result ${id} does not fit its schema` } };
     });
@@ -127,11 +145,11 @@ export function provideActors<Submission, Result>(options: AssessmentActorsOptio
   const waitAfter = ({ retryAfterMs, failures }: AssessmentContext, bounds: typeof RETRY): number =>
     retryAfterMs ?? backoff(Math.max(0, failures - 1), bounds, random);
 
-  return assessmentMachine.provide({
+  const machine = assessmentMachine.provide({
     actors: {
-      submitAssessment: fromPromise(({ input, signal }) => submit(input.submissionId, signal)),
-      checkStatus: fromPromise(({ input, signal }) => checkStatus(input.jobId, signal)),
-      fetchResult: fromPromise(({ input, signal }) => fetchResult(input.jobId, input.resultId, signal)),
+      submitAssessment: fromPromise(({ input, signal }) => submit(input, signal)),
+      checkStatus: fromPromise(({ input, signal }) => checkStatus(input, signal)),
+      fetchResult: fromPromise(({ input, signal }) => fetchResult(input, signal)),
       // No signal: a refresh that has begun is not broken off, whoever loses interest in it.
       refreshToken: fromPromise(({ input }) => tokens.renew(input.refusedGeneration)),
       jobFeed: fromEventObservable(() => feed.events$),
@@ -141,6 +159,7 @@ export function provideActors<Submission, Result>(options: AssessmentActorsOptio
     delays: {
       pollDelay: ({ context }) => {
         if (context.failures > 0) return waitAfter(context, POLL_RETRY);
+        const { submittedAt } = particularsOf(context.submissionId);
         const age = Math.min(1, Math.max(0, (clock.now() - submittedAt) / OLD_MS));
         return jitter(pacing.pollMinMs + (pacing.pollMaxMs - pacing.pollMinMs) * age, 0.2, random);
       },
@@ -155,6 +174,22 @@ export function provideActors<Submission, Result>(options: AssessmentActorsOptio
       untilDeadline: ({ context }) => Math.max(0, context.deadlineAt - clock.now()),
     },
   });
+  warmUp(machine.root);
+  return {
+    machine,
+    enrol(submissionId, particulars) {
+      enrolled.set(submissionId, { ...particulars, pacer: createPacer(clock) });
+      return () => void enrolled.delete(submissionId);
+    },
+  };
+}
+
+type JobInput = { submissionId: string; jobId: string; resultId: string | null };
+
+/** XState works out a state's transitions when it is first entered. Done ahead, so that it is not done while a user waits. */
+function warmUp(node: AnyStateNode): void {
+  void [node.transitions, node.always, node.invoke, node.ownEvents];
+  for (const child of Object.values(node.states)) warmUp(child);
 }
 
 type Failed = Unauthorized | Transient | Rejected;
@@ -173,4 +208,5 @@ function statusOf(state: JobState): StatusOutcome {
   return state.type === 'failed' ? { type: 'failed', problem: { code: 'job-failed', message: state.message } } : state;
 }
 
+const notThereYet = () => new TransientError('unavailable', 'the result is not there yet');
 const isNotFound = (error: unknown) => error instanceof RejectedError && error.status === 404;

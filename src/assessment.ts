@@ -1,5 +1,5 @@
 import { type ActorRefFrom, createActor } from 'xstate';
-import { provideActors } from './assessment-actors.ts';
+import type { BoundMachine } from './assessment-actors.ts';
 import { callSafely } from './call-safely.ts';
 import type { assessmentMachine } from './machines/assessment-machine.ts';
 import type { AssessmentOutput } from './machines/assessment-setup.ts';
@@ -30,6 +30,7 @@ export interface Assessment<Result = unknown> {
 /** Starts an assessment from its record and keeps the record up to date until the result was shown. */
 export function startAssessment<Submission, Result>(
   services: Services<Submission, Result>,
+  { machine, enrol }: BoundMachine<Submission>,
   record: JobRecord,
   begin: 'assessment.submit' | 'assessment.resume',
 ): Assessment<Result> {
@@ -37,7 +38,8 @@ export function startAssessment<Submission, Result>(
   const { submissionId: id, submittedAt } = record;
   const submission = record.submission as Submission | undefined;
 
-  const actor = createActor(provideActors({ ...services, submission, submittedAt }), {
+  const retire = enrol(id, { submission, submittedAt });
+  const actor = createActor(machine, {
     clock,
     input: {
       submissionId: id,
@@ -74,6 +76,7 @@ export function startAssessment<Submission, Result>(
     if (isOver() && (view.phase !== 'completed' || watchers.size > 0 || waiting.length > 0)) jobs.remove(id);
   };
   const report = (output: AssessmentOutput<Result>): void => {
+    retire();
     if (output.outcome === 'cancelled' && output.reason === 'another-user')
       log({ type: 'job.dropped', reason: 'another-user' });
     const code = output.outcome === 'failed' ? output.problem.code : null;

@@ -1,4 +1,5 @@
 import { type Assessment, startAssessment } from './assessment.ts';
+import { bindMachine } from './assessment-actors.ts';
 import { callSafely } from './call-safely.ts';
 import type { AssessmentClientOptions } from './options.ts';
 import type { IssuedToken } from './services/access-token.ts';
@@ -68,6 +69,7 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
     callSafely(() => options.onEvent?.({ ...event, at: services.clock.now() }));
   };
   const services = createServices<Submission, Result>(options, log);
+  const machine = bindMachine(services);
   const { api, clock, jobs, tokens, monitoringTimeoutMs } = services;
 
   const answersOf = new WeakMap<Assessment<Result>, string>();
@@ -130,7 +132,7 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
         submission: JSON.parse(answers) as unknown,
       } as const;
       jobs.save(record);
-      const assessment = startAssessment(services, record, 'assessment.submit');
+      const assessment = startAssessment(services, machine, record, 'assessment.submit');
       answersOf.set(assessment, answers);
       return add(assessment);
     },
@@ -140,7 +142,7 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
       return jobs
         .load(tokens.userId())
         .filter(({ submissionId }) => !known.has(submissionId))
-        .map((record) => add(startAssessment(services, record, 'assessment.resume')));
+        .map((record) => add(startAssessment(services, machine, record, 'assessment.resume')));
     },
     dismiss(id) {
       const assessments = snapshot.assessments.filter((it) => it.id !== id || !isOver(it));

@@ -1,4 +1,4 @@
-import { assessmentSetup, defectOf, eventOf, outcomeOf, type AssessmentOutput } from './assessment-setup.ts';
+import { assessmentSetup, defectOf, eventOf, jobOf, outcomeOf, type AssessmentOutput } from './assessment-setup.ts';
 
 /*
  * The life of an assessment.
@@ -58,6 +58,17 @@ const afterStatus = <StillRunning extends string>(stillRunning: StillRunning) =>
       target: '#assessment.active.timed-out',
     },
     { actions: { type: 'noteFailure', params: outcomeOf }, target: stillRunning },
+  ] as const;
+
+/** What throws is a defect, and defects do not go on for ever either. */
+const afterDefect = <Again extends string>(again: Again) =>
+  [
+    {
+      guard: 'isGivingUp',
+      actions: { type: 'noteFailure', params: defectOf },
+      target: '#assessment.active.timed-out',
+    },
+    { actions: { type: 'noteFailure', params: defectOf }, target: again },
   ] as const;
 
 /** Submits an assessment, watches it, keeps its token fresh and fetches its result. */
@@ -167,7 +178,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
           always: [
             { guard: 'isRefreshDue', target: 'refreshing-token' },
             { guard: 'isFinished', target: 'fetching-result' },
-            { guard: 'isTimedOut', target: 'timed-out' },
+            { guard: 'isTimedOut', target: 'timed-out.looking' },
             { guard: 'isOutcomeUnknown', target: 'submitting.unconfirmed' },
             { guard: 'hasNoJob', target: 'submitting' },
             { guard: 'isFeedLive', target: 'ws-monitoring' },
@@ -219,7 +230,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
                   },
                   { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
                 ],
-                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'waiting' },
+                onError: afterDefect('waiting'),
               },
               on: {
                 'session.ended': { actions: 'noteRefreshDue' },
@@ -231,17 +242,16 @@ export const assessmentMachine = assessmentSetup.createMachine({
               always: { guard: 'isRefreshDue', target: '#assessment.active.deciding' },
               after: { retryDelay: { target: 'sending' } },
               on: {
-                'page.resumed': { target: 'sending' },
+                'page.resumed': { actions: 'armDeadline', target: 'sending' },
               },
             },
             unconfirmed: {
               description:
                 'The answers were sent, the reply was lost, and the server would not recognise them: only the user may send them again. ' +
-                'Ignores `deadline.passed`: a question to the user has no deadline.',
+                'Ignores `deadline.passed` but for the note: a question to the user has no deadline.',
               tags: 'parked',
               on: {
                 'assessment.sendAgain': { actions: 'noteSendAgain', target: '#assessment.active.deciding' },
-                'deadline.passed': {},
               },
             },
           },
@@ -257,9 +267,9 @@ export const assessmentMachine = assessmentSetup.createMachine({
               invoke: {
                 id: 'checkStatus',
                 src: 'checkStatus',
-                input: ({ context }) => ({ jobId: context.jobId ?? '', resultId: context.resultId }),
+                input: jobOf,
                 onDone: afterStatus('listening'),
-                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'listening' },
+                onError: afterDefect('listening'),
               },
             },
             listening: {
@@ -292,9 +302,9 @@ export const assessmentMachine = assessmentSetup.createMachine({
               invoke: {
                 id: 'checkStatus',
                 src: 'checkStatus',
-                input: ({ context }) => ({ jobId: context.jobId ?? '', resultId: context.resultId }),
+                input: jobOf,
                 onDone: afterStatus('waiting'),
-                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'waiting' },
+                onError: afterDefect('waiting'),
               },
             },
             waiting: {
@@ -346,7 +356,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
                   },
                   { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
                 ],
-                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'waiting' },
+                onError: afterDefect('waiting'),
               },
             },
             waiting: {
@@ -355,12 +365,15 @@ export const assessmentMachine = assessmentSetup.createMachine({
               after: {
                 refreshDelay: [
                   { guard: 'isRefreshDue', target: 'requesting' },
-                  { guard: 'isGivingUp', target: '#assessment.active.timed-out' },
+                  { guard: 'isOutOfPatience', target: '#assessment.active.timed-out' },
                   { target: '#assessment.active.deciding' },
                 ],
               },
               on: {
-                'page.resumed': { actions: 'armDeadline', target: 'requesting' },
+                'page.resumed': [
+                  { guard: 'isRefreshDue', actions: 'armDeadline', target: 'requesting' },
+                  { actions: 'armDeadline', target: '#assessment.active.deciding' },
+                ],
               },
             },
           },
@@ -392,7 +405,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
               invoke: {
                 id: 'fetchResult',
                 src: 'fetchResult',
-                input: ({ context }) => ({ jobId: context.jobId ?? '', resultId: context.resultId }),
+                input: jobOf,
                 onDone: [
                   { guard: { type: 'isReady', params: outcomeOf }, target: '#assessment.completed' },
                   {
@@ -417,7 +430,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
                   },
                   { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
                 ],
-                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'waiting' },
+                onError: afterDefect('waiting'),
               },
             },
             waiting: {
@@ -460,30 +473,32 @@ export const assessmentMachine = assessmentSetup.createMachine({
         'timed-out': {
           description:
             'Parked: it takes longer than anybody expected, and the user is asked. ' +
-            'We still look now and then, so a job that ends late ends well. ' +
-            'Ignores `deadline.passed`: it has.',
+            'We still look now and then, so a job that ends late ends well.',
           tags: 'parked',
           entry: 'noteTimedOut',
           initial: 'resting',
           states: {
             resting: {
-              after: {
-                slowCheck: [
-                  { guard: 'isReadyToDecide', target: '#assessment.active.deciding' },
-                  { guard: 'hasJob', target: 'checking' },
-                ],
-              },
+              after: { slowCheck: { target: 'looking' } },
               on: {
-                'page.resumed': { guard: 'hasJob', target: 'checking' },
-                'job.completed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
-                'job.failed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
+                'page.resumed': { target: 'looking' },
+                'job.completed': { guard: { type: 'isHint', params: eventOf }, target: 'looking' },
+                'job.failed': { guard: { type: 'isHint', params: eventOf }, target: 'looking' },
               },
+            },
+            looking: {
+              description: 'What is there to look at? Passed through in no time; no event can arrive here.',
+              always: [
+                { guard: 'isReadyToDecide', target: '#assessment.active.deciding' },
+                { guard: 'hasJob', target: 'checking' },
+                { target: 'resting' },
+              ],
             },
             checking: {
               invoke: {
                 id: 'checkStatus',
                 src: 'checkStatus',
-                input: ({ context }) => ({ jobId: context.jobId ?? '', resultId: context.resultId }),
+                input: jobOf,
                 onDone: [
                   ...verdicts,
                   {
@@ -502,7 +517,6 @@ export const assessmentMachine = assessmentSetup.createMachine({
               actions: [{ type: 'extendDeadline', params: eventOf }, 'armDeadline'],
               target: 'deciding',
             },
-            'deadline.passed': {},
           },
         },
       },

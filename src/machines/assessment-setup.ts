@@ -110,11 +110,17 @@ export const defectOf = ({ event }: { event: { error: unknown } }) => ({
   retryAfterMs: null,
   problem: toProblem(event.error),
 });
+/** The job that a call is about. */
+export const jobOf = ({ context }: { context: AssessmentContext }): Job => ({
+  submissionId: context.submissionId,
+  jobId: context.jobId ?? '',
+  resultId: context.resultId,
+});
 /** The event itself, as the parameter of a guard or an action. */
 export const eventOf = <T>({ event }: { event: T }): T => event;
 
 type Outcome<Type extends string = string> = { type: Type };
-type Job = { jobId: string; resultId: string | null };
+type Job = { submissionId: string; jobId: string; resultId: string | null };
 type JobIds = { jobId: string | null; resultId: string | null };
 type Failure = { retryAfterMs: number | null; problem: Problem };
 
@@ -161,6 +167,8 @@ export const assessmentSetup = setup({
     canPollNoMore: ({ context }) => context.feedLive || context.refreshDue,
     /** This failure is one too many for an assessment whose deadline has passed. */
     isGivingUp: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE - 1),
+    /** The latest failure, counted already, was one too many. */
+    isOutOfPatience: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE),
 
     // What an event says.
     isOurJob: ({ context }, { jobId, resultId }: JobIds) =>
