@@ -30,7 +30,10 @@ check('types', 'typescript/bin/tsc', '-p', '.');
 check('lint', 'oxlint/bin/oxlint', '--deny-warnings');
 check('format', 'prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.');
 check('no unused files, exports or dependencies', 'knip/bin/knip.js');
+rmSync('dist', { recursive: true, force: true });
 check('the package builds', 'typescript/bin/tsc', '-p', 'tsconfig.build.json');
+check('its exports are sound', 'publint/src/cli.js', '--strict');
+check('its types resolve', '@arethetypeswrong/cli/dist/index.js', '--pack', '.', '--profile', 'esm-only', '--quiet');
 
 const folder = mkdtempSync(join(tmpdir(), 'assessment-monitor-'));
 const report = join(folder, 'report.json');
