@@ -10,7 +10,7 @@ import { createSessions } from './sessions.ts';
 import { createSockets } from './sockets.ts';
 
 export type { ServerCounts, ServerLogEntry } from './counts.ts';
-export type { BackendOptions, Fault, RouteName } from './options.ts';
+export type { BackendOptions } from './options.ts';
 
 /** A job as tests see it. */
 export interface JobSummary {
