@@ -100,7 +100,9 @@ export const assessmentMachine = assessmentSetup.createMachine({
   initial: 'idle',
   states: {
     idle: {
-      description: 'Nothing was submitted yet. Nothing is invoked here, so only the user is heard.',
+      description:
+        'Nothing was submitted yet. Nothing is invoked here, so only the user is heard. ' +
+        'Ignores `assessment.keepWaiting` and `assessment.sendAgain`: nobody has asked yet.',
       on: {
         'assessment.submit': { target: 'active' },
         'assessment.resume': { target: 'active' },

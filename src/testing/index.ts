@@ -1,0 +1,16 @@
+export { answered, broken, endsPort, eventKey, ids, portIds, userEventTypes, worldEventTypes } from './alphabet.ts';
+export type { AssessmentMachine, AssessmentSnapshot, ModelEvent, PortId } from './alphabet.ts';
+export { declaredTransitions, isPassedThrough, shortEvent, stateName, statesOf } from './declared-transitions.ts';
+export type { DeclaredTransition } from './declared-transitions.ts';
+export { explore, modelInputs, nameOf, stateKey } from './explore.ts';
+export type { Edge, ExploreOptions, ModelMap, Vertex } from './explore.ts';
+export { fakeActors } from './fake-ports.ts';
+export type { FakeCall, FakePorts } from './fake-ports.ts';
+export { liveStage } from './live-stage.ts';
+export type { LiveAssessment, LiveStage } from './live-stage.ts';
+export { manualClock } from './manual-clock.ts';
+export type { ManualClock } from './manual-clock.ts';
+export { pathsOver, stateClass } from './paths.ts';
+export type { Path, PathOptions } from './paths.ts';
+export { callsIn, eventsFor } from './possible-events.ts';
+export { walk } from './walk.ts';

@@ -1,0 +1,162 @@
+import type { AssessmentMachine, modelInputs } from 'assessment-monitor/testing';
+import { assign } from 'xstate';
+import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
+import { breakMachine } from './broken-machine.ts';
+import type { rules } from './rules.ts';
+
+/*
+ * A mistake for each rule, of the kind that somebody could make while changing the chart. A rule that does not notice its own
+ * mistake would not notice others.
+ */
+
+interface Mistake {
+  readonly what: string;
+  readonly machine: () => AssessmentMachine;
+  /** How the assessment begins that meets the mistake. Default `a resumed job`. */
+  readonly start?: keyof typeof modelInputs;
+  /** The mistake only shows when failures are counted. */
+  readonly counts?: true;
+}
+
+const provide = (implementations: Parameters<typeof assessmentMachine.provide>[0]) => () =>
+  assessmentMachine.provide(implementations) as AssessmentMachine;
+const spoil = (how: Parameters<typeof breakMachine>[0]) => () => breakMachine(how);
+
+export const mistakes: Record<keyof typeof rules, Mistake> = {
+  credentialsNeverFail: {
+    what: 'a refused refresh fails the assessment',
+    machine: spoil((state) => {
+      for (const outcome of state('active.refreshing-token.requesting').invoke.onDone) {
+        if (outcome.target === '#assessment.active.auth-failed') outcome.target = '#assessment.failed';
+      }
+    }),
+  },
+  parkedKeepsItsJob: {
+    what: 'the job is forgotten when a sign-in is needed',
+    machine: provide({ actions: { noteSignInNeeded: assign({ jobId: null }) } }),
+  },
+  jobIdIsForGood: {
+    what: 'progress of any job is taken for ours',
+    machine: provide({
+      guards: { isOurJob: () => true },
+      actions: { noteProgress: assign(({ event }) => ('jobId' in event ? { jobId: event.jobId } : {})) },
+    }),
+  },
+  acceptedOnce: {
+    what: 'a job that is there is submitted all the same',
+    machine: provide({ guards: { hasNoJob: () => true } }),
+  },
+  onlyTheUserRepeats: {
+    what: 'a submission whose answer was lost is repeated without a key',
+    start: 'a fresh assessment on a server that does not recognise repeats',
+    machine: provide({ guards: { isUnrepeatable: () => false } }),
+  },
+  resultStaysInReach: {
+    what: 'a sign-in is noted, and nobody goes on',
+    machine: spoil((state) => {
+      delete state('active.auth-failed').on['session.restored'];
+      delete state('active.auth-failed').on['token.renewed'];
+    }),
+  },
+  everyWaitEnds: {
+    what: 'a poll is waited for without a timer',
+    machine: spoil((state) => {
+      state('active.polling.waiting').after = {};
+    }),
+  },
+  timersAreHeard: {
+    what: 'the timer of a poll does nothing unless the feed is live',
+    machine: spoil((state) => {
+      state('active.polling.waiting').after = { pollDelay: { guard: 'isFeedLive', target: 'checking' } };
+    }),
+  },
+  failingEndsInTime: {
+    what: 'patience has no end',
+    counts: true,
+    machine: provide({ guards: { isGivingUp: () => false, isOutOfPatience: () => false } }),
+  },
+  completedByItsResult: {
+    what: 'an event of the feed completes the assessment',
+    machine: spoil((state) => {
+      state('active').on['job.completed'] = { target: 'completed' };
+    }),
+  },
+  failedByAVerdict: {
+    what: 'a server that cannot answer now is taken for a verdict',
+    machine: provide({ guards: { isRejected: (_, { type }) => type === 'rejected' || type === 'transient' } }),
+  },
+  cancelledByPeople: {
+    what: 'the end of a session cancels the assessment',
+    machine: spoil((state) => {
+      state('active').on['session.ended'] = { target: 'cancelled' };
+    }),
+  },
+  noiseChangesNothing: {
+    what: 'every job is taken for ours',
+    machine: provide({ guards: { isOurJob: () => true } }),
+  },
+  twiceIsOnce: {
+    what: 'a feed that is announced again is taken for lost',
+    machine: provide({ actions: { noteFeedLive: assign(({ context }) => ({ feedLive: !context.feedLive })) } }),
+  },
+  contextIsPlain: {
+    what: 'a problem is kept as an error object',
+    machine: provide({
+      actions: {
+        noteFailure: assign(() => ({ problem: Object.assign(new Error('no network'), { code: 'network' as const }) })),
+      },
+    }),
+  },
+  contextHoldsNoSecret: {
+    what: 'a token is kept as the name of its user',
+    machine: provide({ actions: { noteUser: assign({ userId: 'eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.unsigned' }) } }),
+  },
+  deadlineLooksFirst: {
+    what: 'the user is told of the deadline before the job is looked at',
+    machine: spoil((state) => {
+      state('active.polling.waiting').on['deadline.passed'] = {
+        actions: 'noteOverdue',
+        target: '#assessment.active.timed-out',
+      };
+    }),
+  },
+  signInIsWaitedFor: {
+    what: 'a page that comes back leaves the sign-in',
+    machine: spoil((state) => {
+      state('active.auth-failed').on['page.resumed'] = { target: 'deciding' };
+    }),
+  },
+  noCallWhileARefreshIsDue: {
+    what: 'polling goes on with a token that expires',
+    machine: provide({ guards: { canPollNoMore: ({ context }) => context.feedLive } }),
+  },
+  refreshOnlyWhenDue: {
+    what: 'a page that comes back asks for a token, whatever is left of the old one',
+    machine: spoil((state) => {
+      state('active.polling.waiting').on['page.resumed'] = { target: '#assessment.active.refreshing-token' };
+    }),
+  },
+  progressGoesOn: {
+    what: 'progress is whatever was said last',
+    machine: provide({
+      actions: {
+        noteProgress: assign(({ context }, said) => ({
+          progress: { ...context.progress, percent: 'percent' in said ? (said.percent ?? 0) : 0 },
+        })),
+      },
+    }),
+  },
+  countersAreCapped: {
+    what: 'failures are counted past the end of patience',
+    counts: true,
+    machine: provide({
+      actions: { noteFailure: assign(({ context }) => ({ failures: Math.min(6, context.failures + 1) })) },
+    }),
+  },
+  nothingBreaks: {
+    what: 'a defect is not expected',
+    machine: spoil((state) => {
+      delete state('active.polling.checking').invoke.onError;
+    }),
+  },
+};
