@@ -1,28 +1,36 @@
 import { useSelector } from '@xstate/react';
-import { useSyncExternalStore } from 'react';
-import type { SnapshotFrom } from 'xstate';
-import type { assessmentMachine } from '../machines/assessment-machine.ts';
+import { useMemo, useSyncExternalStore } from 'react';
 import { useAssessmentClient } from './assessment-provider.tsx';
+import { createAssessmentStore, type UseAssessment } from './assessment-store.ts';
+
+export interface AssessmentSelectorOptions<Selected> {
+  /** Which assessment. Default: the newest. */
+  id?: string | undefined;
+  /** Whether two selections are the same. Default `===`; a selector that builds an object needs one that looks inside. */
+  isEqual?: (a: Selected, b: Selected) => boolean;
+}
 
 /**
- * A part of the newest assessment's machine snapshot, for those who render finely or show the chart itself. Re-renders only
- * when the selected part changes.
- *
- * @param selector gets undefined while there is no assessment
- * @param isEqual default `Object.is`
+ * A part of what {@link useAssessment} returns. Re-renders only when the selected part changes: what shows the phase does not
+ * render with each step of the progress.
  *
  * @example
- * const isParked = useAssessmentSelector((snapshot) => snapshot?.hasTag('parked') ?? false);
+ * const phase = useAssessmentSelector((it) => it.phase);
+ * const submit = useAssessmentSelector((it: UseAssessment<Answers>) => it.submit);
  */
-export function useAssessmentSelector<Selected>(
-  selector: (snapshot: SnapshotFrom<typeof assessmentMachine> | undefined) => Selected,
-  isEqual: (a: Selected, b: Selected) => boolean = Object.is,
+export function useAssessmentSelector<Selected, Submission = unknown, Result = unknown>(
+  selector: (assessment: UseAssessment<Submission, Result>) => Selected,
+  { id, isEqual }: AssessmentSelectorOptions<Selected> = {},
 ): Selected {
-  const client = useAssessmentClient();
-  const newest = useSyncExternalStore(
-    client.subscribe,
-    () => client.getSnapshot().assessments.at(-1),
-    () => undefined,
-  );
-  return useSelector(newest?.actor, selector, isEqual);
+  const client = useAssessmentClient<Submission, Result>();
+  const find = () => {
+    const { assessments } = client.getSnapshot();
+    return id === undefined ? assessments.at(-1) : assessments.find((it) => it.id === id);
+  };
+  const assessment = useSyncExternalStore(client.subscribe, find, nobody);
+  const store = useMemo(() => createAssessmentStore(client, assessment), [client, assessment]);
+  return useSelector(store, selector, isEqual);
 }
+
+/** The server has none, so the first render in the browser shows none either. */
+const nobody = () => undefined;

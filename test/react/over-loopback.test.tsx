@@ -1,0 +1,48 @@
+import './support/document.ts';
+import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
+import { AssessmentProvider, useBalance } from 'assessment-monitor/react';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openStage, type Stage } from '../../demo/scenarios/stage.ts';
+import { describeEachMode } from './support/modes.ts';
+import { Page } from './support/page.tsx';
+
+/* The whole way: components, client, sockets and HTTP, with the reference backend as the judge of what was sent. */
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await openStage({ backend: { jobDurationMs: 600_000, accessTokenTtlMs: 600_000 } });
+  await stage.signIn();
+});
+afterEach(async () => {
+  cleanup();
+  expect(await stage.close()).toEqual({ timers: 0, sockets: 0, requests: 0 });
+});
+
+const Credit = () => <var>{useBalance()}</var>;
+const show = () =>
+  render(
+    <AssessmentProvider client={stage.client}>
+      <Page />
+      <Credit />
+    </AssessmentProvider>,
+  );
+const text = (tag: string) => document.querySelector(tag)?.textContent;
+const untilPhase = (phase: string) =>
+  act(() => stage.until(`the page shows "${phase}"`, () => text('output') === phase));
+const press = (name: string) => fireEvent.click(screen.getByRole('button', { name }));
+
+describeEachMode(() => {
+  it('shows the way of an assessment from the click to the result, with one submission and one socket', async () => {
+    show();
+    expect(text('output')).toBe('idle');
+    press('submit');
+    expect(text('output')).toBe('submitting');
+    await untilPhase('waiting');
+    expect(text('var')).toBe('4');
+    await act(() => stage.until('it is watched', () => stage.states.at(-1) === 'ws-monitoring'));
+    stage.backend.finishJobs();
+    await untilPhase('completed');
+    expect(text('article')).not.toBe('');
+    expect(stage.backend.counts()).toMatchObject({ submitCalls: 1, submissionsAccepted: 1, socketsOpened: 1 });
+  });
+});
