@@ -11,6 +11,7 @@ import type { ServerCounts, ServerLog } from './counts.ts';
 import { codeOf, createFaults } from './faults.ts';
 import { FAILURE_TEXT, type Job, type Jobs } from './jobs.ts';
 import type { BackendOptions, RouteName } from './options.ts';
+import { analyse } from './sample-result.ts';
 import type { Sessions } from './sessions.ts';
 
 interface Env {
@@ -272,7 +273,8 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
               id: job.resultId,
               user_id: job.userId,
               test_data: job.answers,
-              test_result: job.result,
+              test_result:
+                job.result ?? (options().quirks.includes('result-before-done') ? analyse(job.answers) : null),
               is_public: false,
               created_at: new Date(job.acceptedAt).toISOString(),
               updated_at: new Date(job.updatedAt).toISOString(),
@@ -323,7 +325,11 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
   };
   const giveRefreshToken = (c: Context<Env>, refreshToken: string): object => {
     if (options().refreshTransport === 'body') return { refreshToken };
-    setCookie(c, REFRESH_COOKIE, refreshToken, { ...COOKIE, maxAge: Math.round(options().refreshTokenTtlMs / 1_000) });
+    setCookie(c, REFRESH_COOKIE, refreshToken, {
+      ...COOKIE,
+      httpOnly: !options().quirks.includes('readable-cookie'),
+      maxAge: Math.round(options().refreshTokenTtlMs / 1_000),
+    });
     return {};
   };
   const v2Answer = (data: unknown, message: string): Answer => ({
@@ -357,8 +363,10 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
       const outcome = await sessions.refresh(typeof token === 'string' ? token : undefined);
       if (outcome.type === 'limited') {
         counts.refreshesLimited += 1;
-        const answer = flat(429, 'RATE_LIMIT_EXCEEDED', 'Too many refreshes', { retryAfter: outcome.retryAfter });
-        return send(c, { ...answer, headers: { 'Retry-After': String(outcome.retryAfter) } });
+        const isSilent = options().quirks.includes('limit-without-retry-after');
+        const { retryAfter } = outcome;
+        const answer = flat(429, 'RATE_LIMIT_EXCEEDED', 'Too many refreshes', isSilent ? {} : { retryAfter });
+        return send(c, { ...answer, ...(isSilent ? {} : { headers: { 'Retry-After': String(retryAfter) } }) });
       }
       if (outcome.type === 'rejected') {
         counts.refreshesRejected += 1;

@@ -21,6 +21,14 @@ export interface Fault {
   times?: number | undefined;
 }
 
+/** A way in which real servers differ from the contract. */
+export type Quirk =
+  | 'events-without-job-id'
+  | 'result-before-done'
+  | 'refresh-without-rotation'
+  | 'readable-cookie'
+  | 'limit-without-retry-after';
+
 /** How the backend behaves. Everything but the port can be changed while it runs. */
 export interface BackendOptions {
   /** TCP port on the loopback interface; 0 takes a free one. Default 0. */
@@ -49,6 +57,8 @@ export interface BackendOptions {
   idempotency: boolean;
   /** Credit of a new user. Default 5. */
   initialBalance: number;
+  /** Default none: strict. */
+  quirks: readonly Quirk[];
   /** Default none. */
   faults: readonly Fault[];
 }
@@ -67,5 +77,6 @@ export const defaultOptions: BackendOptions = {
   sockets: 'accept',
   idempotency: true,
   initialBalance: 5,
+  quirks: [],
   faults: [],
 };

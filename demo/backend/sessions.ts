@@ -116,7 +116,8 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
         const wait = session.refreshedAt + options().refreshIntervalMs - Date.now();
         if (wait > 0) return { type: 'limited', retryAfter: Math.ceil(wait / 1_000) };
         session.refreshedAt = Date.now();
-        const refreshToken = renewRefreshToken(session);
+        const isStrict = !options().quirks.includes('refresh-without-rotation');
+        const refreshToken = isStrict || token === undefined ? renewRefreshToken(session) : token;
         const idToken = await sign(session.userId, session, options().accessTokenTtlMs);
         log.write({
           kind: 'auth',

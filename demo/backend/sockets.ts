@@ -72,7 +72,8 @@ export function createSockets({ server, options, counts, log, sessions, jobs }: 
       return;
     }
     const { job } = event;
-    const common = { jobId: job.jobId, assessment_name: job.name, timestamp: new Date().toISOString() };
+    const named = options().quirks.includes('events-without-job-id') ? {} : { jobId: job.jobId };
+    const common = { ...named, assessment_name: job.name, timestamp: new Date().toISOString() };
     const user = io.to(room(job.userId));
     if (event.type === 'started') {
       user.emit('analysis-started', {
