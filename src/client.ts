@@ -1,6 +1,7 @@
 import { type Assessment, startAssessment } from './assessment.ts';
 import { bindMachine } from './assessment-actors.ts';
 import { callSafely } from './call-safely.ts';
+import { SignInRequiredError, TokenUnavailableError, UnauthorizedError } from './errors.ts';
 import type { AssessmentClientOptions } from './options.ts';
 import type { IssuedToken } from './services/access-token.ts';
 import type { Log } from './services/log.ts';
@@ -42,7 +43,11 @@ export interface AssessmentClient<Submission = unknown, Result = unknown> {
    * @throws TokenUnavailableError when there is none now; it says when to ask again
    */
   ensureValidToken(forceRefresh?: boolean): Promise<string>;
-  /** Asks the server for the balance; the snapshot follows. @throws what the API throws */
+  /**
+   * Asks the server for the balance; the snapshot follows. A token that died is renewed first.
+   *
+   * @throws SignInRequiredError, TokenUnavailableError, TransientError or RejectedError
+   */
   refreshBalance(): Promise<number>;
   /** What to watch in production. */
   metrics(): Metrics;
@@ -83,8 +88,22 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
   const hearBalance = (balance: number): void => {
     if (balance !== snapshot.balance) change({ balance });
   };
+  /** The application's own calls get a better token once, and then an error that says what to do: never a bare 401. */
+  const authorised = async <T>(call: () => Promise<T>): Promise<T> => {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof UnauthorizedError)) throw error;
+      const outcome = await tokens.renew(error.generation);
+      if (outcome.type === 'rejected') throw new SignInRequiredError();
+      if ('retryAfterMs' in outcome) throw new TokenUnavailableError(outcome.retryAfterMs);
+    }
+    return call().catch((error: unknown) => {
+      throw error instanceof UnauthorizedError ? new TokenUnavailableError(services.pacing.minDistanceMs) : error;
+    });
+  };
   const refreshBalance = async (): Promise<number> => {
-    const balance = await api.balance(disposal.signal);
+    const balance = await authorised(() => api.balance(disposal.signal));
     hearBalance(balance);
     return balance;
   };

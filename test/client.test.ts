@@ -295,6 +295,27 @@ describe('sessions', () => {
     await finish();
   });
 
+  it('asks for the balance with a good token, and never throws a bare 401', async () => {
+    await open({ client: { timings: { refreshIntervalMs: 60_000 } } });
+    await expect(stage.client.refreshBalance()).rejects.toMatchObject({ code: 'sign-in-required' });
+    await stage.signIn();
+    expect(await stage.client.refreshBalance()).toBe(5);
+    stage.backend.endTokens();
+    await expect(stage.client.refreshBalance()).rejects.toMatchObject({
+      code: 'unavailable',
+      retryAfterMs: expect.any(Number),
+    });
+    expect(stage.client.getSnapshot().balance).toBe(5);
+  });
+
+  it('renews a token that died before it asks for the balance again', async () => {
+    await open();
+    await stage.signIn();
+    stage.backend.endTokens();
+    expect(await stage.client.refreshBalance()).toBe(5);
+    expect(counts()).toMatchObject({ refreshes: 1, unauthorizedAnswers: 1 });
+  });
+
   it('gives the application a token that is valid, and a typed error when there is none', async () => {
     await open();
     await expect(stage.client.ensureValidToken()).rejects.toMatchObject({
