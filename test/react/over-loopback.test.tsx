@@ -27,8 +27,11 @@ const show = () =>
     </AssessmentProvider>,
   );
 const text = (tag: string) => document.querySelector(tag)?.textContent;
-const untilPhase = (phase: string) =>
-  act(() => stage.until(`the page shows "${phase}"`, () => text('output') === phase));
+const untilPhase = async (phase: string) => {
+  const newest = () => stage.client.getSnapshot().assessments.at(-1);
+  await act(() => stage.until(`it is ${phase}`, () => newest()?.getSnapshot().phase === phase));
+  expect(text('output')).toBe(phase);
+};
 const press = (name: string) => fireEvent.click(screen.getByRole('button', { name }));
 
 describeEachMode(() => {

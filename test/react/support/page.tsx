@@ -1,3 +1,4 @@
+import { fireEvent, within } from '@testing-library/react';
 import { useAssessment } from 'assessment-monitor/react';
 import { sampleAnswers } from '../../../demo/sample-answers.ts';
 
@@ -23,3 +24,13 @@ export function Page({ id, answers = sampleAnswers }: { id?: string; answers?: A
     </section>
   );
 }
+
+/** What the user sees, in the first place or in another. */
+export const seen = (section: Element = document.body) => ({
+  phase: section.querySelector('output')?.textContent,
+  percent: section.querySelector('progress')?.value,
+  result: section.querySelector('article')?.textContent,
+  alert: section.querySelector('[role=alert]')?.textContent,
+});
+export const press = (name: string, section: HTMLElement = document.body) =>
+  fireEvent.click(within(section).getAllByRole('button', { name })[0]!);

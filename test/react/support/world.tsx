@@ -1,0 +1,155 @@
+import { act, render } from '@testing-library/react';
+import {
+  type Assessment,
+  type AssessmentClient,
+  type AssessmentClientOptions,
+  createAssessmentClient,
+} from 'assessment-monitor';
+import { AssessmentProvider } from 'assessment-monitor/react';
+import type { ReactElement, ReactNode } from 'react';
+import { memoryStore } from '../../../src/services/storage.ts';
+import { fakeSocketIo } from '../../support/services/fake-socket-io.ts';
+import { settle, virtualClock } from '../../support/services/virtual-clock.ts';
+import type { Answers, Report } from './page.tsx';
+
+/*
+ * A client between fakes, for what components do with it: the network says what a test says, and time stands still unless a test
+ * lets it go by.
+ */
+
+type Route = 'submit' | 'status' | 'result' | 'balance' | 'other';
+type Client = AssessmentClient<Answers, Report>;
+
+export interface World {
+  /** The page of now; `reload` replaces it. */
+  readonly client: Client;
+  readonly clock: ReturnType<typeof virtualClock>;
+  /** Calls that the server has seen. */
+  readonly calls: Record<Route, number>;
+  readonly socketsOpened: number;
+  /** What the server answers from now on instead of what it would. */
+  readonly faults: Partial<Record<Route, () => Response | Promise<Response>>>;
+  /** Resolves when everything that waits for promises has run, and the condition holds. */
+  until(condition: () => boolean): Promise<void>;
+  /** Something happens, and the page follows. */
+  happens(what: () => void, condition?: () => boolean): Promise<void>;
+  /** The socket is there, and everything is watched over it. */
+  goLive(): Promise<void>;
+  /** The server says so, at once: to be called within `act`. */
+  progress(percent: number, jobId?: string): void;
+  complete(jobId?: string): void;
+  /** Throws the page away and opens it anew, as a browser does. Whoever renders must do so again. */
+  reload(): Client;
+}
+
+const report: Report = { archetype: 'The Explorer' };
+const resultOf = (jobId: string) => jobId.replace('job', 'result');
+
+export function openWorld(options: Partial<AssessmentClientOptions<Report>> = {}): World {
+  const clock = virtualClock();
+  const socketIo = fakeSocketIo();
+  const storage = memoryStore();
+  const tokenStorage = memoryStore();
+  const calls = { submit: 0, status: 0, result: 0, balance: 0, other: 0 };
+  const faults: World['faults'] = {};
+  const completed = new Set<string>();
+  let jobs = 0;
+  let ids = 0;
+
+  const answers: Record<Route, (path: string) => object> = {
+    submit: () => ({ jobId: `job-${++jobs}`, resultId: `result-${jobs}`, remainingTokens: 5 - jobs }),
+    status: (path) => ({ status: completed.has(path.split('/').at(-1) ?? '') ? 'completed' : 'processing' }),
+    result: () => ({ test_result: report }),
+    balance: () => ({ token_balance: 5 - jobs }),
+    other: () => ({}),
+  };
+  const serve: typeof fetch = async (input) => {
+    const { pathname } = new URL(String(input));
+    const route = routeOf(pathname);
+    calls[route] += 1;
+    return (await faults[route]?.()) ?? Response.json({ success: true, data: answers[route](pathname) });
+  };
+  const openPage = (): Client =>
+    createAssessmentClient<Answers, Report>({
+      baseUrl: 'https://api.example.test',
+      clock,
+      storage,
+      tokenStorage,
+      random: () => 0,
+      createId: () => `assessment-${++ids}`,
+      fetch: serve,
+      loadSocketIo: socketIo.load,
+      timings: { minDistanceMs: 0 },
+      ...options,
+    });
+  let client = openPage();
+  client.signedIn({ accessToken: 'a-token', expiresIn: 3_600 });
+
+  const waitUntil = async (condition: () => boolean, wait: () => Promise<void>): Promise<void> => {
+    await wait();
+    for (let turn = 0; !condition(); turn += 1) {
+      if (turn === 1_000) throw new Error(`waited in vain until ${condition.toString()}`);
+      await wait();
+    }
+  };
+  const until: World['until'] = (condition) => waitUntil(condition, settle);
+  const happens: World['happens'] = async (what, condition = () => true) => {
+    await act(async () => what());
+    // Turn by turn: React shows what has happened when an `act` ends.
+    await waitUntil(condition, () => act(settle));
+  };
+  return {
+    get client() {
+      return client;
+    },
+    clock,
+    calls,
+    faults,
+    get socketsOpened() {
+      return socketIo.sockets.length;
+    },
+    until,
+    happens,
+    async goLive() {
+      await happens(
+        () => {},
+        () => socketIo.sockets.length > 0,
+      );
+      await happens(
+        () => socketIo.socket.goLive(),
+        () => client.getSnapshot().assessments.every(isWatched),
+      );
+    },
+    progress: (percent, jobId = 'job-1') =>
+      socketIo.socket.fire('analysis-started', { jobId, resultId: resultOf(jobId), progress: percent }),
+    complete(jobId = 'job-1') {
+      completed.add(jobId);
+      socketIo.socket.fire('analysis-complete', { jobId, resultId: resultOf(jobId) });
+    },
+    reload() {
+      client.dispose();
+      client = openPage();
+      return client;
+    },
+  };
+}
+
+const isWatched = ({ actor }: Assessment) => {
+  const snapshot = actor.getSnapshot();
+  return snapshot.status === 'done' || snapshot.matches({ active: { 'ws-monitoring': 'listening' } });
+};
+
+function routeOf(path: string): Route {
+  if (path.endsWith('/submit')) return 'submit';
+  if (path.includes('/status/')) return 'status';
+  if (path.includes('/results/')) return 'result';
+  return path.endsWith('/token-balance') ? 'balance' : 'other';
+}
+
+/** Renders under a provider of this client. */
+export const renderWith = (client: Client, ui: ReactElement) =>
+  render(ui, {
+    wrapper: ({ children }: { children: ReactNode }) => (
+      <AssessmentProvider client={client}>{children}</AssessmentProvider>
+    ),
+  });
