@@ -1,0 +1,223 @@
+// @vitest-environment jsdom
+import { act, cleanup, renderHook } from '@testing-library/react';
+import { type AssessmentClientOptions, type Remedy } from 'assessment-monitor';
+import { AssessmentProvider, useAssessment, type UseAssessment, useBalance } from 'assessment-monitor/react';
+import type { ReactNode } from 'react';
+import { afterEach, describe, expect, it } from 'vitest';
+import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { describeEachMode } from './support/modes.ts';
+import type { Answers, Report } from './support/page.tsx';
+import { openWorld, type World } from './support/world.tsx';
+
+/* What a component can do, and what it is told. */
+
+let world: World;
+let hook: { current: UseAssessment<Answers, Report> & { balance: number | null } };
+const open = (options?: Partial<AssessmentClientOptions<Report>>) => {
+  world = openWorld(options);
+  const wrapper = ({ children }: { children: ReactNode }) => (
+    <AssessmentProvider client={world.client}>{children}</AssessmentProvider>
+  );
+  hook = renderHook(() => ({ ...useAssessment<Answers, Report>(), balance: useBalance() }), { wrapper }).result;
+};
+const does = (what: (it: UseAssessment<Answers, Report>) => unknown, phase: string) =>
+  world.happens(
+    () => void what(hook.current),
+    () => hook.current.phase === phase,
+  );
+const submits = (phase = 'waiting') => does((it) => it.submit(sampleAnswers), phase);
+const goesBy = (ms: number) => act(() => world.clock.advance(ms));
+
+afterEach(() => {
+  cleanup();
+  world.client.dispose();
+  expect(world.clock.timers).toBe(0);
+});
+
+const breaks = () => Promise.reject(new TypeError('fetch failed'));
+const refuses = (status: number, code: string) => () =>
+  Response.json({ success: false, error: { code, message: 'said by the server' } }, { status });
+
+describeEachMode(() => {
+  describe('submit', () => {
+    it('takes a double click for one submission, and says which', async () => {
+      open();
+      let ids: string[] = [];
+      await does(
+        (it) => (ids = [it.submit(sampleAnswers).id, it.submit(structuredClone(sampleAnswers)).id]),
+        'waiting',
+      );
+      expect(ids).toEqual(['assessment-1', 'assessment-1']);
+      expect(world.calls.submit).toBe(1);
+    });
+
+    it('takes two different questionnaires in a row for two', async () => {
+      open();
+      await does((it) => {
+        it.submit(sampleAnswers);
+        it.submit({ ...sampleAnswers, assessment_name: 'Another one' });
+      }, 'waiting');
+      await world.happens(
+        () => {},
+        () => world.calls.submit === 2,
+      );
+      expect(hook.current).toMatchObject({ id: 'assessment-2' });
+    });
+
+    it('can be called long after the render that it came from', async () => {
+      open();
+      const { submit } = hook.current;
+      await submits();
+      await does((it) => it.cancel(), 'cancelled');
+      await does(() => submit(sampleAnswers), 'waiting');
+      expect(world.calls.submit).toBe(2);
+      expect(hook.current.submit).toBe(submit);
+    });
+  });
+
+  it('cancel ends it, and reset makes room for the next', async () => {
+    open();
+    await submits();
+    await does((it) => it.cancel(), 'cancelled');
+    await does((it) => it.reset(), 'idle');
+    expect(world.client.getSnapshot().assessments).toEqual([]);
+    await submits();
+    expect(hook.current).toMatchObject({ id: 'assessment-2' });
+  });
+
+  it('reset leaves alone what is under way', async () => {
+    open();
+    await submits();
+    await does((it) => it.reset(), 'waiting');
+    expect(world.client.getSnapshot().assessments).toHaveLength(1);
+  });
+
+  it('does nothing where there is nothing to do it to', () => {
+    open();
+    act(() => {
+      hook.current.cancel();
+      hook.current.keepWaiting();
+      hook.current.sendAgain();
+      hook.current.reset();
+      hook.current.resume();
+    });
+    expect(hook.current.phase).toBe('idle');
+    expect(world.calls).toEqual({ submit: 0, status: 0, result: 0, balance: 0, other: 0 });
+  });
+
+  it('keepWaiting gives a delayed assessment as much time again, and it still ends well', async () => {
+    open({ settings: () => ({ monitoringTimeoutMs: 120_000 }) });
+    await submits();
+    await world.goLive();
+    await goesBy(121_000);
+    expect(hook.current.phase).toBe('delayed');
+    await does((it) => it.keepWaiting(), 'waiting');
+    await goesBy(115_000);
+    expect(hook.current.phase).toBe('waiting');
+    await does(() => world.complete(), 'completed');
+    expect(hook.current).toMatchObject({ result: { archetype: 'The Explorer' } });
+  });
+
+  it('sendAgain is the answer to a submission of which nobody knows whether it arrived', async () => {
+    open({ idempotencyHeader: null });
+    world.faults.submit = breaks;
+    await submits('unconfirmed');
+    delete world.faults.submit;
+    await does((it) => it.sendAgain(), 'waiting');
+    expect(world.calls.submit).toBe(2);
+  });
+
+  it('goes on by itself after a sign-in', async () => {
+    open();
+    await submits();
+    await does(() => world.client.signedOut(), 'sign-in-needed');
+    await does(() => world.client.signedIn({ accessToken: 'another-token', expiresIn: 3_600 }), 'waiting');
+    expect(world.calls.submit).toBe(1);
+  });
+
+  describe('the balance', () => {
+    it('is unknown at first and follows each submission', async () => {
+      open();
+      expect(hook.current.balance).toBeNull();
+      await submits();
+      expect(hook.current.balance).toBe(4);
+    });
+
+    it('follows when the application asks for it', async () => {
+      open();
+      await act(() => world.client.refreshBalance());
+      expect(hook.current.balance).toBe(5);
+    });
+  });
+
+  describe('an error', () => {
+    const remedies: readonly Remedy[] = ['retry', 'sign-in', 'keep-waiting', 'contact-support'];
+    const ways: Record<string, { into: () => Promise<void>; phase: string; code: string }> = {
+      'a session that has ended': {
+        into: async () => {
+          await submits();
+          await does(() => world.client.signedOut(), 'sign-in-needed');
+        },
+        phase: 'sign-in-needed',
+        code: 'sign-in-required',
+      },
+      'a job that takes long': {
+        into: async () => {
+          await submits();
+          await world.goLive();
+          await goesBy(30 * 60_000 + 1_000);
+        },
+        phase: 'delayed',
+        code: 'timed-out',
+      },
+      'a submission that got no answer': {
+        into: () => {
+          world.faults.submit = breaks;
+          return submits('unconfirmed');
+        },
+        phase: 'unconfirmed',
+        code: 'outcome-unknown',
+      },
+      'answers that were refused': {
+        into: () => {
+          world.faults.submit = refuses(400, 'VALIDATION_ERROR');
+          return submits('failed');
+        },
+        phase: 'failed',
+        code: 'validation',
+      },
+      'too little credit': {
+        into: () => {
+          world.faults.submit = refuses(402, 'INSUFFICIENT_TOKENS');
+          return submits('failed');
+        },
+        phase: 'failed',
+        code: 'insufficient-credit',
+      },
+      'an analysis that failed': {
+        into: async () => {
+          world.faults.status = () =>
+            Response.json({ success: true, data: { status: 'failed', error: 'said by the server' } });
+          await submits('failed');
+        },
+        phase: 'failed',
+        code: 'job-failed',
+      },
+    };
+
+    it.each(Object.entries(ways))('speaks English and Indonesian and says what to do: %s', async (_, way) => {
+      open({ idempotencyHeader: null });
+      await way.into();
+      expect(hook.current.phase).toBe(way.phase);
+      if (!('error' in hook.current)) throw new Error('there is an error in this phase');
+      const { code, message, remedies: offered } = hook.current.error;
+      expect(code).toBe(way.code);
+      expect(message.en).toMatch(/\w{3}.*\.$/);
+      expect(message.id).toMatch(/\w{3}.*\.$/);
+      expect(message.id).not.toBe(message.en);
+      expect(offered.length).toBeGreaterThan(0);
+      expect(remedies).toEqual(expect.arrayContaining([...offered]));
+      expect(JSON.stringify(hook.current.error)).not.toMatch(/said by the server|[A-Z]_[A-Z]/);
+    });
+  });
+});

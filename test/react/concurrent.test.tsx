@@ -1,0 +1,104 @@
+// @vitest-environment jsdom
+import { act, cleanup } from '@testing-library/react';
+import { useAssessment, useAssessmentSelector } from 'assessment-monitor/react';
+import { startTransition, useLayoutEffect, useState, useTransition } from 'react';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { describeEachMode } from './support/modes.ts';
+import { openWorld, renderWith, type World } from './support/world.tsx';
+
+/* Progress comes in the middle of a concurrent render: no two parts of a page ever show different moments. */
+
+let world: World;
+beforeEach(async () => {
+  world = openWorld();
+  world.client.submit(sampleAnswers);
+  await world.until(() => world.client.getSnapshot().assessments[0]?.getSnapshot().phase === 'waiting');
+  await world.goLive();
+  world.progress(10);
+});
+afterEach(() => {
+  cleanup();
+  world.client.dispose();
+});
+
+const Percent = () => {
+  const assessment = useAssessment();
+  return <b>{'progress' in assessment ? assessment.progress.percent : null}</b>;
+};
+const SelectedPercent = () => <b>{useAssessmentSelector((it) => ('progress' in it ? it.progress.percent : null))}</b>;
+const texts = () => [...document.querySelectorAll('b')].map((it) => it.textContent);
+
+describeEachMode(() => {
+  it('shows one moment when progress comes between the renders of two components', () => {
+    const painted: (string | null)[][] = [];
+    let news: (() => void) | null = () => world.progress(60);
+    /** Renders after the first reader and before the last, and the server speaks just then. */
+    const Middle = () => {
+      news?.();
+      news = null;
+      useLayoutEffect(() => void painted.push(texts()));
+      return null;
+    };
+    let open = () => {};
+    const App = () => {
+      const [isOpen, setOpen] = useState(false);
+      open = () => setOpen(true);
+      return isOpen
+        ? [<Percent key={1} />, <Middle key={2} />, <Percent key={3} />, <SelectedPercent key={4} />]
+        : null;
+    };
+    renderWith(world.client, <App />);
+    act(() => startTransition(open));
+    expect(news).toBeNull();
+    for (const moment of painted) expect(new Set(moment).size).toBe(1);
+    expect(texts()).toEqual(['60', '60', '60']);
+  });
+
+  it('shows one moment while a transition is pending and progress goes on', async () => {
+    const painted: (string | null)[][] = [];
+    const Watch = () => {
+      const all = [useAssessmentSelector((it) => ('progress' in it ? it.progress.percent : null))];
+      useLayoutEffect(() => void painted.push(texts()), all);
+      return null;
+    };
+    let open = () => {};
+    const App = () => {
+      const [rows, setRows] = useState(1);
+      const [isPending, start] = useTransition();
+      open = () => start(() => setRows(200));
+      return (
+        <>
+          <Watch />
+          {isPending && <p>pending</p>}
+          {Array.from({ length: rows }, (_, row) => (
+            <Percent key={row} />
+          ))}
+        </>
+      );
+    };
+    renderWith(world.client, <App />);
+    await act(async () => {
+      open();
+      for (const percent of [20, 30, 40]) {
+        await Promise.resolve();
+        world.progress(percent);
+      }
+    });
+    expect(painted.length).toBeGreaterThan(1);
+    for (const moment of painted) expect(new Set(moment).size).toBe(1);
+    expect(texts()).toEqual(Array.from({ length: 200 }, () => '40'));
+  });
+
+  it('the snapshot is the same object between two changes', () => {
+    const assessment = world.client.getSnapshot().assessments[0]!;
+    const before = assessment.getSnapshot();
+    expect(assessment.getSnapshot()).toBe(before);
+    world.progress(10);
+    expect(assessment.getSnapshot()).toBe(before);
+    world.progress(11);
+    expect(assessment.getSnapshot()).not.toBe(before);
+    expect(world.client.getSnapshot()).toBe(world.client.getSnapshot());
+    expect(before).toMatchObject({ progress: { percent: 10 } });
+  });
+});

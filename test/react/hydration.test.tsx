@@ -1,0 +1,70 @@
+// @vitest-environment jsdom
+import { cleanup, render } from '@testing-library/react';
+import { AssessmentProvider, useAssessmentSelector, useAssessments, useBalance } from 'assessment-monitor/react';
+import { renderToString } from 'react-dom/server';
+import { afterEach, expect, it } from 'vitest';
+import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { describeEachMode } from './support/modes.ts';
+import { Page, press, seen } from './support/page.tsx';
+import { openWorld, type World } from './support/world.tsx';
+
+/* A page that a server rendered comes to life in the browser. React says on the console where the two differ. */
+
+let world: World;
+afterEach(() => {
+  cleanup();
+  world.client.dispose();
+});
+
+const Facts = () => (
+  <p>
+    {useAssessments().length} {useBalance() ?? '?'} {useAssessmentSelector((it) => it.phase)}
+  </p>
+);
+const app = () => (
+  <AssessmentProvider client={world.client}>
+    <Page />
+    <Facts />
+  </AssessmentProvider>
+);
+const hydrate = (html: string) => {
+  const container = document.body.appendChild(document.createElement('div'));
+  container.innerHTML = html;
+  return render(app(), { container, hydrate: true });
+};
+const facts = () => document.querySelector('p')?.textContent;
+const isPhase = (phase: string) => () => seen().phase === phase;
+const served = () => {
+  world = openWorld();
+  return renderToString(app());
+};
+
+describeEachMode(() => {
+  it('begins with what the server sent, and works', async () => {
+    hydrate(served());
+    expect(seen().phase).toBe('idle');
+    await world.happens(() => press('submit'), isPhase('waiting'));
+    expect(facts()).toBe('1 4 waiting');
+    expect(world.calls.submit).toBe(1);
+  });
+
+  it('shows what was under way before the reload, right after it', async () => {
+    const html = served();
+    const { unmount } = hydrate(html);
+    await world.happens(() => press('submit'), isPhase('waiting'));
+    unmount();
+    world.reload();
+    hydrate(html);
+    await world.happens(() => {}, isPhase('waiting'));
+    expect(world.calls.submit).toBe(1);
+  });
+
+  it('shows what the client was already at when the page came to life', async () => {
+    const html = served();
+    world.client.submit(sampleAnswers);
+    await world.until(() => world.client.getSnapshot().assessments[0]?.getSnapshot().phase === 'waiting');
+    hydrate(html);
+    expect(facts()).toBe('1 4 waiting');
+    expect(world.calls.submit).toBe(1);
+  });
+});

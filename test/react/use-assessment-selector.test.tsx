@@ -1,0 +1,154 @@
+// @vitest-environment jsdom
+import { act, cleanup } from '@testing-library/react';
+import {
+  useAssessment,
+  type UseAssessment,
+  useAssessmentSelector,
+  useAssessments,
+  useBalance,
+} from 'assessment-monitor/react';
+import { Profiler, useState } from 'react';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { describeEachMode } from './support/modes.ts';
+import { openWorld, renderWith, type World } from './support/world.tsx';
+
+/* Who reads a part renders when that part changes, and not else. */
+
+let world: World;
+beforeEach(() => {
+  world = openWorld();
+});
+afterEach(() => {
+  cleanup();
+  world.client.dispose();
+});
+
+/** Shows what the hook reads, and returns what was committed each time: the render that StrictMode adds is not counted. */
+function show<T>(useRead: () => T): T[] {
+  const committed: T[] = [];
+  let last: T;
+  const Component = () => {
+    last = useRead();
+    return null;
+  };
+  renderWith(
+    world.client,
+    <Profiler id="" onRender={() => committed.push(last)}>
+      <Component />
+    </Profiler>,
+  );
+  return committed;
+}
+const phase = () => world.client.getSnapshot().assessments.at(-1)?.getSnapshot().phase;
+const submitted = async () => {
+  await world.happens(
+    () => void world.client.submit(sampleAnswers),
+    () => phase() === 'waiting',
+  );
+  await world.goLive();
+};
+const completed = () =>
+  world.happens(
+    () => world.complete(),
+    () => phase() === 'completed',
+  );
+/** Steps of progress, each rendered before the next. */
+const progresses = (steps = 1_000) => {
+  for (let step = 1; step <= steps; step += 1) act(() => world.progress((step / steps) * 99));
+};
+
+describeEachMode(() => {
+  it('who reads the phase renders as often as it changes, while 1,000 steps of progress go by', async () => {
+    const phases = show(() => useAssessmentSelector((it) => it.phase));
+    const everything = show(() => useAssessment());
+    await submitted();
+    const before = everything.length;
+    progresses();
+    expect(everything).toHaveLength(before + 1_000);
+    await completed();
+    expect(phases).toEqual(['idle', 'submitting', 'waiting', 'completed']);
+  });
+
+  it('who reads an action renders once for an assessment, and can still do it at the end', async () => {
+    const actions = show(() => useAssessmentSelector((it) => it.submit));
+    await submitted();
+    progresses(10);
+    await completed();
+    expect(actions).toEqual([actions[0], actions[0]]);
+    act(() => void actions[0]?.(sampleAnswers));
+    expect(phase()).toBe('submitting');
+  });
+
+  it('who reads the list or the balance does not render with the progress', async () => {
+    const ids = show(() => useAssessments().map(({ id }) => id));
+    const balances = show(() => useBalance());
+    await submitted();
+    const [lists, numbers] = [ids.length, balances.length];
+    progresses(10);
+    await completed();
+    expect(ids).toHaveLength(lists);
+    expect(balances).toHaveLength(numbers);
+    expect(ids.at(-1)).toEqual(['assessment-1']);
+    expect(balances.at(-1)).toBe(4);
+  });
+
+  it('compares as it is told to', async () => {
+    const percentOf = (it: UseAssessment) => ({ tens: 'progress' in it ? Math.floor(it.progress.percent / 10) : -1 });
+    const tens = show(() => useAssessmentSelector(percentOf, { isEqual: (a, b) => a.tens === b.tens }));
+    await submitted();
+    progresses(200);
+    expect(tens.map((it) => it.tens)).toEqual([-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it('a selector that builds a new object renders with each change, and never without end', async () => {
+    const built = show(() => useAssessmentSelector(({ phase }) => ({ phase })));
+    await submitted();
+    const before = built.length;
+    progresses(10);
+    expect(built).toHaveLength(before + 10);
+  });
+
+  it('a selector that depends on the render follows it', async () => {
+    let choose = (_: 'phase' | 'id') => {};
+    const chosen = show(() => {
+      const [key, setKey] = useState<'phase' | 'id'>('phase');
+      choose = setKey;
+      return useAssessmentSelector((it) => (key === 'id' && it.phase !== 'idle' ? it.id : it.phase));
+    });
+    await submitted();
+    act(() => choose('id'));
+    expect(chosen.at(-1)).toBe('assessment-1');
+  });
+
+  it('reads the assessment of an id, whichever is the newest', async () => {
+    const first = show(() => useAssessmentSelector((it) => ('jobId' in it ? it.jobId : null), { id: 'assessment-1' }));
+    await submitted();
+    await world.happens(
+      () => void world.client.submit({ ...sampleAnswers, assessment_name: 'Another one' }),
+      () => phase() === 'waiting',
+    );
+    expect(first.filter((it) => it !== null)).toEqual(['job-1']);
+  });
+
+  it('returns the same object until something changes', async () => {
+    let again = () => {};
+    const seen = show(() => {
+      const [, render] = useState(0);
+      again = () => render((times) => times + 1);
+      return useAssessment();
+    });
+    await submitted();
+    const before = seen.at(-1);
+    act(() => again());
+    act(() => again());
+    expect(seen.at(-1)).toBe(before);
+    // The server says once more what it said before.
+    act(() => world.progress(30));
+    const after = seen.at(-1);
+    const renders = seen.length;
+    act(() => world.progress(30));
+    expect(seen).toHaveLength(renders);
+    expect(after).not.toBe(before);
+  });
+});
