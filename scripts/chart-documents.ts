@@ -1,0 +1,62 @@
+import { assessmentMachine } from '../src/machines/assessment-machine.ts';
+import { declaredTransitions, explore, pathsOver, stateClass, statesOf } from '../src/testing/index.ts';
+import { toMermaid, toOverview } from './chart-diagrams.ts';
+
+/** The command that writes the documents anew. */
+export const REGENERATE = 'npm run --silent chart';
+
+/** The generated documents of the chart, by path: what the chart is now, in words that a review can compare. */
+export function chartDocuments(): Readonly<Record<string, string>> {
+  const diagram = toMermaid(assessmentMachine);
+  const chart = [
+    '# The chart',
+    `Generated from \`src/machines\` by \`${REGENERATE}\`; a test fails when it is not up to date. The reasons are in the source.`,
+    counts(),
+    '## The diagram',
+    `\`\`\`mermaid\n${diagram}\`\`\``,
+    '`done` is the answer of a call, `broken` a defect in it, `after` a timer, `always` no event at all. Guards are asked from top to bottom.',
+    '## Every transition',
+    table(),
+  ].join('\n\n');
+  return {
+    'docs/assessment.mmd': diagram,
+    'docs/overview.mmd': toOverview(assessmentMachine),
+    'docs/chart.md': `${chart}\n`,
+  };
+}
+
+function counts(): string {
+  const map = explore(assessmentMachine);
+  const vertices = [...map.vertices.values()];
+  const steps = vertices.reduce((sum, { edges }) => sum + edges.length, 0);
+  const paths = pathsOver(map);
+  const rows = [
+    ['States in the chart', statesOf(assessmentMachine).length - 1],
+    ['Declared transitions, all of them walked', declaredTransitions(assessmentMachine).length],
+    ['States that can be reached, told apart by all that a guard reads', vertices.length],
+    [
+      '… without counting failures and telling users apart',
+      new Set(vertices.map(({ snapshot }) => stateClass(snapshot))).size,
+    ],
+    ['Steps that can be taken, each held against the rules', steps],
+    ['Paths that are walked on live actors', paths.length],
+    ['… with this many steps', paths.reduce((sum, { events }) => sum + events.length, 0)],
+  ];
+  return [
+    '|  |  |',
+    '| --- | ---: |',
+    ...rows.map(([what, count]) => `| ${what} | ${count?.toLocaleString('en')} |`),
+  ].join('\n');
+}
+
+function table(): string {
+  const code = (text: string) => (text ? `\`${text}\`` : '');
+  const rows = declaredTransitions(assessmentMachine).map(({ from, event, guard, target, actions }) =>
+    [from, event, guard, target, actions.map(code).join(' ')].map((it, column) => (column < 4 ? code(it) : it)),
+  );
+  return [
+    '| from | event | guard | target | actions |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows.map((cells) => `| ${cells.join(' | ')} |`),
+  ].join('\n');
+}
