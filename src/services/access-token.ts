@@ -58,7 +58,7 @@ export function describeToken(
 ): AccessToken {
   const { exp, iat, sub, user_id, uid, id } = readClaims(issued.accessToken);
   const told = Number(issued.expiresIn ?? Number.NaN) * 1_000;
-  const claimed = exp !== undefined && iat !== undefined ? (exp - iat) * 1_000 : Number.NaN;
+  const claimed = ((exp ?? Number.NaN) - (iat ?? Number.NaN)) * 1_000;
   const ttlMs = told > 0 ? told : claimed > 0 ? claimed : null;
   const isAgeKnown = told > 0 || isFresh;
   const expiresAt = isAgeKnown && ttlMs !== null ? receivedAt + ttlMs : exp === undefined ? null : exp * 1_000 - skewMs;

@@ -46,10 +46,10 @@ export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: Htt
   signal?.throwIfAborted();
   const controller = new AbortController();
   const cancel = () => controller.abort(signal?.reason);
-  signal?.addEventListener('abort', cancel, { once: true });
+  signal?.addEventListener('abort', cancel);
   // A fetch that hangs may not listen to its signal either, and a caller of ours must not hang with it.
   const givenUp = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error), { once: true });
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error));
   });
   let timedOut = false;
   const timer = clock.setTimeout(() => {

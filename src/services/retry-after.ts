@@ -22,7 +22,7 @@ export function parseRetryAfter(value: unknown, now: number): number | null {
 
 function readMs(value: unknown, now: number): number | null {
   if (typeof value === 'number') return Number.isNaN(value) ? null : value * 1_000;
-  if (typeof value !== 'string' || value.trim() === '') return null;
+  if (typeof value !== 'string') return null;
   const seconds = Number(value);
   if (!Number.isNaN(seconds)) return seconds * 1_000;
   // HTTP dates start with the day of the week; Date.parse alone finds a year in "busy until 2031", too.

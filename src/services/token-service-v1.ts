@@ -137,14 +137,14 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
 
 /** A sign-in page of the past stored the token as JSON, quotes included, and every call with it was refused. */
 function unquote(stored: string | null): string {
-  const value = stored?.startsWith('"') ? (parseText(stored) ?? stored) : stored;
+  const value = parseText(stored) ?? stored;
   // "null" and "undefined" are what careless code stores after a sign-out.
   return value === null || value === 'null' || value === 'undefined' ? '' : value;
 }
 
-function parseText(json: string): string | null {
+function parseText(json: string | null): string | null {
   try {
-    const value: unknown = JSON.parse(json);
+    const value: unknown = JSON.parse(json ?? 'null');
     return typeof value === 'string' ? value : null;
   } catch {
     return null;

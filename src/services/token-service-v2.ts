@@ -64,8 +64,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   let ended = false;
   /** Counts sessions: what was begun in an earlier one is discarded when it arrives. */
   let session = 0;
-  /** The refresh in the air, and the session that began it. */
-  let flight: { session: number; landed: Promise<RefreshOutcome> } | null = null;
+  /** The latest refresh, in the air or landed, and the session that asked for it. */
+  let latest: { session: number; landed: Promise<RefreshOutcome> } | null = null;
   /** The last token that a refresh brought: everybody who waited for it brings it once more. */
   let taken: IssuedToken | null = null;
   let skewMs = 0;
@@ -120,6 +120,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   };
 
   const refuse = (held: AccessToken): RenewalOutcome | null => {
+    // A clock that was set back must not make the patience longer than it is.
+    if (unproven) unproven.since = Math.min(unproven.since, clock.now());
     const outage = unproven?.generation === held.generation && clock.now() - unproven.since < outagePatienceMs;
     log({ type: 'token.refused', generation: held.generation, outage });
     if (!unproven || !outage) return null;
@@ -133,13 +135,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
    */
   const ask = async (): Promise<RefreshOutcome | null> => {
     const asking = session;
-    if (flight && flight.session !== asking) await flight.landed;
+    if (latest && latest.session !== asking) await latest.landed;
     if (session !== asking) return null;
     const landed = coordinator.refresh();
-    if (!flight) {
-      flight = { session, landed };
-      void landed.finally(() => (flight = null));
-    }
+    latest = { session, landed };
     return landed;
   };
 
@@ -186,8 +185,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       const now = usable();
       if (now) return now.value;
       if (outcome.type === 'rejected') throw new SignInRequiredError();
-      const untilNext = Math.max(0, coordinator.availableAt() - clock.now());
-      throw new TokenUnavailableError(outcome.type === 'wait' ? outcome.retryAfterMs : untilNext);
+      throw new TokenUnavailableError(Math.max(0, coordinator.availableAt() - clock.now()));
     },
     async renew(refused) {
       if (ended) return { type: 'rejected' };

@@ -96,8 +96,8 @@ describe('describeToken', () => {
   );
 
   it.each(['soon', '', 0, -60, Number.NaN, 'NaN'])('ignores the lifetime %j and reads the claims', (expiresIn) => {
-    const accessToken = jwt({ iat: seconds, exp: seconds + 300 });
-    expect(describeAt({ accessToken, expiresIn })).toMatchObject({ ttlMs: 300_000, expiresAt: T0 + 300_000 });
+    const accessToken = jwt({ iat: seconds - 100, exp: seconds + 200 });
+    expect(describeAt({ accessToken, expiresIn })).toMatchObject({ ttlMs: 300_000, expiresAt: T0 + 200_000 });
   });
 
   it.each([{ sub: 42 }, { user_id: null }, { id: {} }, { uid: ['x'] }, { iat: 'yesterday' }])(

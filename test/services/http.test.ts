@@ -168,13 +168,13 @@ describe('when no answer comes', () => {
 
   it('tells of a connection that is refused', async () => {
     await server.close();
-    await expect(ask()).rejects.toEqual(network(/no answer/));
+    await expect(ask()).rejects.toEqual(network(/the network gave no answer/));
     server = await startServer();
   });
 
   it('tells of a connection that is reset', async () => {
     server.answer((response) => response.destroy());
-    await expect(ask()).rejects.toEqual(network(/no answer/));
+    await expect(ask()).rejects.toEqual(network(/the network gave no answer/));
   });
 
   it('does not take half a body for an answer', async () => {
@@ -182,7 +182,7 @@ describe('when no answer comes', () => {
       response.writeHead(200, { 'content-length': '100' });
       response.write('{"data":1}', () => response.destroy());
     });
-    await expect(ask()).rejects.toEqual(network(/no answer/));
+    await expect(ask()).rejects.toEqual(network(/the network gave no answer/));
   });
 
   it('waits as long as it was told to, and no longer', async () => {

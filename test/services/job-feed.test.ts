@@ -179,6 +179,16 @@ describe('connecting', () => {
     expect(socketIo.socket.sent).toEqual([authenticateWith(3)]);
   });
 
+  it('sends nothing before it is connected again, either', async () => {
+    const { first, socketIo, clock, renew } = await liveFeed();
+    first.fire('disconnect', 'transport close');
+    await clock.advance(1_000);
+    renew(2);
+    expect(socketIo.socket.sent).toEqual([]);
+    socketIo.socket.fire('connect');
+    expect(socketIo.socket.sent).toEqual([authenticateWith(2)]);
+  });
+
   it('gives up after 8 s without an answer, whether to the connection or to the token', async () => {
     for (const event of ['nothing', 'connect']) {
       const { listen, socketIo, clock, recorded } = openFeed();
@@ -244,6 +254,9 @@ describe('a token that is renewed', () => {
     const { first, socketIo, tokenEvents$ } = await liveFeed();
     tokenEvents$.next({ type: 'token.expiring' });
     expect([socketIo.sockets.length, first.isOpen, first.sent.length]).toEqual([1, true, 1]);
+    first.fire('disconnect', 'transport close');
+    tokenEvents$.next({ type: 'token.expiring' });
+    expect(socketIo.sockets).toHaveLength(1);
   });
 });
 
@@ -389,6 +402,15 @@ describe('a page that wakes up', () => {
     socketIo.socket.goLive();
     wake();
     expect(socketIo.sockets).toHaveLength(1);
+  });
+
+  it('does not make a socket that is on its way wait for longer', async () => {
+    const { listen, socketIo, clock, wake } = openFeed();
+    await listen();
+    await clock.advance(7_000);
+    wake();
+    await clock.advance(2_000);
+    expect(socketIo.sockets).toHaveLength(2);
   });
 
   it('does not connect without a token, or before Socket.IO is loaded', async () => {

@@ -81,6 +81,15 @@ describe('createMetrics', () => {
     });
   });
 
+  it('counts nothing else', () => {
+    const others: MonitorEvent[] = [
+      { type: 'feed.live' },
+      { type: 'token.renewed', generation: 1, ttlMs: null, remainingMs: null },
+      { type: 'session.ended', reason: 'rejected' },
+    ];
+    expect(metricsOf(others)).toEqual(createMetrics().read());
+  });
+
   it('gives a reading that later events do not change', () => {
     const metrics = createMetrics();
     const read = metrics.read();

@@ -1,27 +1,18 @@
+import { getEventListeners } from 'node:events';
 import type { Subscription } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createPageSignals, type PageEvent } from '../../src/services/page-signals.ts';
 import { recordedLog } from '../support/services/recorded-log.ts';
 import { virtualClock } from '../support/services/virtual-clock.ts';
 
-/** An EventTarget that knows how many listeners it has. */
-class CountedTarget extends EventTarget {
-  listeners = 0;
-  override addEventListener(...args: Parameters<EventTarget['addEventListener']>): void {
-    this.listeners += 1;
-    super.addEventListener(...args);
-  }
-  override removeEventListener(...args: Parameters<EventTarget['removeEventListener']>): void {
-    this.listeners -= 1;
-    super.removeEventListener(...args);
-  }
-}
+const TYPES = ['visibilitychange', 'resume', 'online', 'pageshow'];
+const listenersOf = (target: EventTarget) => TYPES.flatMap((type) => getEventListeners(target, type)).length;
 
 function openPage() {
   const clock = virtualClock();
   const recorded = recordedLog();
-  const window = new CountedTarget();
-  const document = Object.assign(new CountedTarget(), { visibilityState: 'visible' });
+  const window = new EventTarget();
+  const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
   const signals$ = createPageSignals({ clock, log: recorded.log, page: { window, document } });
   const heard: PageEvent['reason'][] = [];
   return {
@@ -34,7 +25,7 @@ function openPage() {
     listen: () => signals$.subscribe((event) => heard.push(event.reason)),
     pageShow: (persisted: boolean) => window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted })),
     get listeners() {
-      return window.listeners + document.listeners;
+      return listenersOf(window) + listenersOf(document);
     },
   };
 }

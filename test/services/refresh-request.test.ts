@@ -46,6 +46,9 @@ describe('with the refresh token in a cookie', () => {
     expect(await createRequest()()).toEqual({ type: 'issued', token: { accessToken: 'fresh' }, sentAt: T0 });
     expect(server.requests[0]?.body).toEqual({});
     expect(store.get(REFRESH_TOKEN_KEY)).toBe('left over');
+    store.remove(REFRESH_TOKEN_KEY);
+    await createRequest()();
+    expect(store.keys()).toEqual([]);
   });
 });
 
@@ -170,6 +173,7 @@ describe('what an answer amounts to', () => {
   ])('is ambiguous when a success holds %s: the token was probably rotated', async (_case, body) => {
     server.reply(200, body);
     expect(await createRequest()()).toEqual({ type: 'ambiguous' });
+    expect(recorded.of('request.finished')).toMatchObject([{ outcome: 'transient', status: 200 }]);
   });
 
   it('is ambiguous when the connection breaks, before an answer or in the middle of one', async () => {

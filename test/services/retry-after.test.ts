@@ -30,6 +30,8 @@ describe('parseRetryAfter', () => {
     const now = Date.UTC(2030, 0, 1, 12);
     expect(parseRetryAfter('Tuesday, 01-Jan-30 12:00:40 GMT', now)).toBe(40_000);
     expect(parseRetryAfter('Tue Jan  1 12:00:40 2030 GMT', now)).toBe(40_000);
+    expect(parseRetryAfter('Wednesday, 02-Jan-30 12:00:00 GMT', now + 86_390_000)).toBe(10_000);
+    expect(parseRetryAfter('Sunday, 06-Jan-30 12:00:00 GMT', now + 5 * 86_400_000 - 10_000)).toBe(10_000);
   });
 
   it.each([0, -1, -0.001, '0', '-5', -1e9, Number.NEGATIVE_INFINITY, '-Infinity', httpDate(T0), httpDate(T0 - 1_000)])(
@@ -71,7 +73,7 @@ describe('parseRetryAfter', () => {
   });
 
   // V8 skips words that it does not know and finds a year in almost any sentence.
-  it.each(['Busy 2031', 'try again after 2099', 'abc 2030-06-01', 'Monday', 'Sunset 2031'])(
+  it.each(['Busy 2031', 'try again after 2099', 'abc 2030-06-01', 'Monday', 'Sunset 2031', 'until Mon, 01 Jan 2031'])(
     'does not find a date in the sentence %j',
     (value) => {
       expect(parseRetryAfter(value, T0)).toBeNull();

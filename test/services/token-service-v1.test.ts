@@ -95,6 +95,8 @@ describe('the token of the application', () => {
     ['plain', 'plain'],
     ['"half quoted', '"half quoted'],
     ['in"side', 'in"side'],
+    [' "quoted" ', 'quoted'],
+    ['12345', '12345'],
     ['{"token":1}', '{"token":1}'],
   ])('stored as %s is %s', (stored, value) => {
     expect(openTab({ stored }).held).toBe(value);
@@ -202,7 +204,11 @@ describe('renew', () => {
     await tab.clock.advance(400);
     expect(await tab.tokens.renew(1)).toEqual(outage(600));
     await tab.clock.advance(600);
-    expect(await tab.tokens.renew(1)).toEqual(outage(2_000));
+    for (const ms of [2_000, 4_000, 8_000]) {
+      expect(await Promise.all([tab.tokens.renew(1), tab.tokens.renew(1)])).toEqual([outage(ms), outage(ms)]);
+      await tab.clock.advance(ms);
+    }
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
   });
 
   it('does not wait for an hour when the clock is set back during an outage', async () => {
@@ -241,6 +247,17 @@ describe('renew', () => {
     expect(tab.store.get('token')).toBe('one');
   });
 
+  it('gives up the next token as well, when the application puts one there that is no better', async () => {
+    const tab = openTab({ stored: 'one' });
+    await refuseUntilGivenUp(tab);
+    tab.store.set('token', 'two');
+    expect(tab.held).toBe('two');
+    await refuseUntilGivenUp(tab);
+    expect(tab.held).toBeNull();
+    await expect(tab.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
+    expect(tab.heard).toHaveLength(2);
+  });
+
   it('does not log a refusal where nothing was sent', async () => {
     const tab = openTab();
     await tab.tokens.renew(null);
@@ -266,6 +283,12 @@ describe('what other tabs do', () => {
     tab.inAnotherTab(() => tab.store.set('token', tokenOf('ann', { exp: seconds - 1 })));
     expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
     expect(tab.held).toBeNull();
+  });
+
+  it('is nothing to tell of while nobody was signed in and nobody is', () => {
+    const tab = openTab();
+    tab.inAnotherTab(() => tab.store.set('theme', 'dark'));
+    expect(tab.heard).toEqual([]);
   });
 
   it('begins a session where there was none', () => {

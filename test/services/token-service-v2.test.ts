@@ -380,12 +380,28 @@ describe('a fresh token that is refused', () => {
     expect(tab.endpoint.requests).toBe(2);
   });
 
+  it('is doubted after the patience even when the clock was set back meanwhile', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    tab.clock.jump(-HOUR);
+    expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+    await tab.clock.advance(OUTAGE_PATIENCE - 1);
+    expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+    await tab.clock.advance(1);
+    expect(await refuseAndReplace(tab, 'third')).toEqual({ type: 'renewed' });
+  });
+
   it('is an ordinary token once the server has accepted it', async () => {
     const tab = signedInTab();
     await refuseAndReplace(tab);
     tab.tokens.accepted(2);
     await tab.clock.advance(MINUTE);
     expect(await refuseAndReplace(tab, 'third')).toEqual({ type: 'renewed' });
+  });
+
+  it('is not the only one that the server accepts', () => {
+    const tab = signedInTab();
+    expect(() => tab.tokens.accepted(1)).not.toThrow();
   });
 
   it('is not proven by an answer to an older token', async () => {
@@ -502,6 +518,29 @@ describe('a session that ends or changes', () => {
     expect(await forced).toBe("bob's");
   });
 
+  it('that begins after a sign-out does not take in a refresh of before, either', async () => {
+    const tab = signedInTab();
+    void tab.tokens.renew(1);
+    tab.tokens.signOut();
+    tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
+    const forced = tab.tokens.ensureValidToken(true);
+    await tab.issue("ann's, too late");
+    expect(await forced).toBe("bob's");
+    expect(tab.held).toBe("bob's");
+  });
+
+  it('asks nothing of the server when it is over before its turn came', async () => {
+    const tab = signedInTab();
+    void tab.tokens.renew(1);
+    tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
+    const forced = watch(tab.tokens.ensureValidToken(true));
+    await tab.clock.advance(2 * MINUTE);
+    tab.tokens.signOut();
+    await tab.issue("ann's, too late");
+    expect(forced.error).toBeInstanceOf(SignInRequiredError);
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
   it('gives a caller who waits for a refresh of the session before the token of now', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
@@ -597,6 +636,13 @@ describe('a refresh token in the storage', () => {
     }
   });
 
+  it('is not left to anybody when nobody says who it is', () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: 'opaque', refreshToken: 'r1' });
+    tab.tokens.signIn({ accessToken: 'another opaque' });
+    expect(stored(tab)).toBeNull();
+  });
+
   it('is left to the same user', () => {
     const tab = openTab();
     tab.tokens.signIn({ accessToken: 'first', refreshToken: "ann's", userId: 'ann' });
@@ -640,6 +686,16 @@ describe('the announcement of the next refresh', () => {
     tab.listen();
     tab.listen();
     expect(tab.clock.timers).toBe(1);
+    await tab.clock.advance(55 * MINUTE);
+    expect(tab.heard).toEqual([expiring, expiring]);
+  });
+
+  it('is not moved by a listener who comes later', async () => {
+    let luck = 0;
+    const tab = signedInTab({ random: () => luck });
+    tab.listen();
+    luck = 1;
+    tab.listen();
     await tab.clock.advance(55 * MINUTE);
     expect(tab.heard).toEqual([expiring, expiring]);
   });
