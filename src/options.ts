@@ -47,6 +47,8 @@ export interface AssessmentClientOptions<Result = unknown> {
     Pacing & {
       /** At most one refresh attempt in this time, in this browser profile. Default 60 000. */
       refreshIntervalMs: number;
+      /** How long a token that was just refreshed may be refused before one more refresh is tried. Default 600 000. */
+      outagePatienceMs: number;
       /** Bound of one refresh call. Default 15 000. */
       refreshTimeoutMs: number;
       /** From opening the socket to being authenticated on it. Default 8 000. */
@@ -97,6 +99,7 @@ export const defaultTimings = {
   slowCheckMs: 60_000,
   minDistanceMs: 1_000,
   refreshIntervalMs: 60_000,
+  outagePatienceMs: 600_000,
   refreshTimeoutMs: 15_000,
   connectTimeoutMs: 8_000,
   stableAfterMs: 5_000,

@@ -78,7 +78,7 @@ export function createServices<Submission, Result>(
       ...common,
       store: tokenStorage,
       isRefreshEnabled: () => settings().refresh ?? true,
-      outagePatienceMs: 10 * minIntervalMs,
+      outagePatienceMs: timings.outagePatienceMs,
       coordinator: createRefreshCoordinator({ clock, log, store: storage, minIntervalMs, request }),
     });
   };

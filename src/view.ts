@@ -73,7 +73,12 @@ export function toView<Result>(snapshot: Snapshot): AssessmentView<Result> {
     case 'auth-failed':
       return { ...common, phase: 'sign-in-needed', error: describeProblem({ code: 'sign-in-required', message: '' }) };
     case 'timed-out':
-      return { ...common, phase: 'delayed', error: describeProblem({ code: 'timed-out', message: '' }) };
+      // Without a job nothing runs on the server yet: it could not be reached, and is tried again now and then.
+      return {
+        ...common,
+        phase: 'delayed',
+        error: describeProblem({ code: jobId === null ? 'unavailable' : 'timed-out', message: '' }),
+      };
     default:
       if (snapshot.matches({ active: { submitting: 'unconfirmed' } })) {
         return { ...common, phase: 'unconfirmed', error: describeProblem({ code: 'outcome-unknown', message: '' }) };

@@ -493,7 +493,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
               always: [
                 { guard: 'isReadyToDecide', target: '#assessment.active.deciding' },
                 { guard: 'hasJob', target: 'checking' },
-                { target: 'resting' },
+                // It could not even be submitted. The user has not cancelled, and the key keeps it from happening twice.
+                { target: '#assessment.active.submitting' },
               ],
             },
             checking: {
