@@ -11,7 +11,9 @@ import type { Incident, World } from './world.ts';
 
 /** What a world did to the promise. No violation: it was kept. */
 export interface Verdict {
-  /** Each with the number of the invariant, or `promise`. */
+  /** Every rule by name, with the number of its invariant, and whether it was kept. */
+  rules: Readonly<Record<string, boolean>>;
+  /** The names of those that were not. */
   violations: string[];
   /** The phases that the user saw, in order. */
   phases: string[];
@@ -65,8 +67,10 @@ export async function runWorld(
   const isShown = stage.views.at(-1);
   stage.client.dispose();
   await clock.run(60_000);
+  const rules = judge(stage, isShown);
   return {
-    violations: judge(stage, isShown),
+    rules,
+    violations: Object.keys(rules).filter((name) => !rules[name]),
     phases: collapse(stage.views.map(({ phase }) => phase)),
     events: stage.events,
   };
@@ -202,12 +206,12 @@ const clockOfJobs = ({ clock, world, backend }: Stage): number[] =>
 function judge(
   { world, clock, backend, page, views, events, storage, ended }: Stage,
   last: AssessmentView | undefined,
-): string[] {
+): Record<string, boolean> {
   const { seen } = backend;
   // Whose clock is set anew cannot tell how much time has passed.
   const hasJump = world.incidents.some((it) => it.do === 'jump');
-  const found: string[] = [];
-  const rule = (name: string, isKept: boolean) => void (isKept || found.push(name));
+  const rules: Record<string, boolean> = {};
+  const rule = (name: string, isKept: boolean) => void (rules[name] = isKept);
 
   rule('1 one accepted submission per assessment', seen.submissionsAccepted <= 1);
   rule('2 no request carries a token that its sender knows to be expired', hasJump || seen.expiredTokens === 0);
@@ -245,11 +249,8 @@ function judge(
 
   const isWanted = !ended.cancelled && !ended.otherUser;
   const expected = world.jobFails ? 'failed' : 'completed';
-  rule(
-    `promise: a job that the server finished is shown (${last?.phase ?? 'nothing'})`,
-    !isWanted || last?.phase === expected,
-  );
-  return found;
+  rule('promise: every job that the server finishes is shown', !isWanted || last?.phase === expected);
+  return rules;
 }
 
 const losesAnswers = ({ do: what }: Incident) =>
