@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { assessmentMachine } from '../src/machines/assessment-machine.ts';
 import { declaredTransitions, explore, pathsOver, stateClass, statesOf } from '../src/testing/index.ts';
 import { toMermaid, toOverview } from './chart-diagrams.ts';
@@ -22,7 +23,16 @@ export function chartDocuments(): Readonly<Record<string, string>> {
     'docs/assessment.mmd': diagram,
     'docs/overview.mmd': toOverview(assessmentMachine),
     'docs/chart.md': `${chart}\n`,
+    'README.md': withPicture(readFileSync('README.md', 'utf8'), toOverview(assessmentMachine)),
   };
+}
+
+/** The README shows the overview between two marks. */
+function withPicture(readme: string, overview: string): string {
+  return readme.replace(
+    /(<!-- chart: [^\n]*-->\n)[\s\S]*(<!-- \/chart -->)/,
+    (_, begin: string, end: string) => `${begin}\n\`\`\`mermaid\n${overview}\`\`\`\n\n${end}`,
+  );
 }
 
 function counts(): string {
