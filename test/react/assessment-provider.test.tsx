@@ -92,6 +92,21 @@ describeEachMode(() => {
       expect(world.calls.submit).toBe(1);
     });
 
+    it('still shows a result that came while nobody looked', async () => {
+      const { rerender } = render(app());
+      await submitted();
+      rerender(<AssessmentProvider client={world.client}>elsewhere</AssessmentProvider>);
+      await world.happens(
+        () => world.complete(),
+        () => world.client.getSnapshot().assessments[0]?.getSnapshot().phase === 'completed',
+      );
+      reloaded();
+      render(app());
+      await world.happens(() => {}, isPhase('completed'));
+      expect(seen().result).toBe('The Explorer');
+      expect(world.calls.submit).toBe(1);
+    });
+
     it('shows nothing of an assessment that was seen to its end', async () => {
       render(app());
       await submitted();
@@ -157,6 +172,9 @@ describe('without a provider', () => {
     ['useAssessmentClient', () => useAssessmentClient()],
   ])('%s says what is missing', (_, useHook) => {
     const console = vi.spyOn(globalThis.console, 'error').mockImplementation(() => {});
+    // React 18 tells the window too, which would print it.
+    const keepQuiet = (event: Event) => event.preventDefault();
+    window.addEventListener('error', keepQuiet);
     const onError = vi.fn<(error: Error) => void>();
     const Lost = () => {
       useHook();
@@ -167,6 +185,7 @@ describe('without a provider', () => {
         <Lost />
       </Boundary>,
     );
+    window.removeEventListener('error', keepQuiet);
     console.mockRestore();
     expect(onError.mock.calls[0]?.[0].message).toContain('<AssessmentProvider client={…}>');
   });

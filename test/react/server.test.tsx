@@ -1,6 +1,6 @@
 import { createAssessmentClient } from 'assessment-monitor';
 import { AssessmentProvider } from 'assessment-monitor/react';
-import { StrictMode } from 'react';
+import { StrictMode, version } from 'react';
 import { renderToString } from 'react-dom/server';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
@@ -20,13 +20,14 @@ afterEach(() => {
 
 const nothingIsSent: typeof fetch = () => Promise.reject(new Error('a server sends nothing while it renders'));
 
-it('runs without window and document', () => {
+it('runs without window and document, with the React that is meant', () => {
+  expect(version.split('.')[0]).toBe(process.env.REACT_MAJOR ?? '19');
   expect([typeof window, typeof document]).toEqual(['undefined', 'undefined']);
 });
 
 it('renders the idle view, does nothing, and leaves no timer', () => {
   const clock = virtualClock();
-  const fetch = vi.fn(nothingIsSent);
+  const fetch = vi.fn<typeof globalThis.fetch>(nothingIsSent);
   const client = createAssessmentClient({ baseUrl: 'https://api.example.test', clock, fetch });
   const html = renderToString(
     <StrictMode>

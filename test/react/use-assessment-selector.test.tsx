@@ -110,7 +110,7 @@ describeEachMode(() => {
   });
 
   it('a selector that depends on the render follows it', async () => {
-    let choose = (_: 'phase' | 'id') => {};
+    let choose: (key: 'phase' | 'id') => void = () => {};
     const chosen = show(() => {
       const [key, setKey] = useState<'phase' | 'id'>('phase');
       choose = setKey;

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { build } from 'vite';
+import { defineConfig } from 'vitest/config';
+import { alias } from '../../vitest.config.ts';
+
+/*
+ * The tests of this folder with React 18; `react-18.test.ts` runs them. All packages that import React are bundled with it
+ * first: they would find React 19 otherwise.
+ */
+const root = join(import.meta.dirname, '../..');
+const outDir = process.env.REACT_18_BUNDLE ?? join(root, 'node_modules/.react-18');
+const react18 = [
+  { find: /^react(?=\/|$)/, replacement: 'react-18' },
+  { find: /^react-dom(?=\/|$)/, replacement: 'react-dom-18' },
+];
+const entries = [
+  'react',
+  'react/jsx-runtime',
+  'react/jsx-dev-runtime',
+  'react-dom',
+  'react-dom/client',
+  'react-dom/server',
+  'react-dom/test-utils',
+  '@xstate/react',
+  '@testing-library/react',
+];
+const fileOf = (entry: string) => entry.replaceAll(/[@/]/g, '_');
+
+await build({
+  root,
+  configFile: false,
+  logLevel: 'warn',
+  mode: 'development',
+  resolve: { alias: react18 },
+  ssr: { noExternal: true, external: ['xstate'] },
+  build: {
+    ssr: true,
+    outDir,
+    emptyOutDir: true,
+    minify: false,
+    rolldownOptions: { input: Object.fromEntries(entries.map((entry) => [fileOf(entry), entry])) },
+  },
+});
+
+export default defineConfig({
+  root,
+  resolve: {
+    alias: [
+      ...Object.entries(alias).map(([find, replacement]) => ({ find, replacement })),
+      ...entries.map((entry) => ({ find: new RegExp(`^${entry}$`), replacement: join(outDir, `${fileOf(entry)}.js`) })),
+    ],
+  },
+  test: {
+    include: ['test/react/**/*.test.tsx'],
+    // React 18 has no Activity.
+    exclude: ['test/react/activity.test.tsx'],
+    env: { REACT_MAJOR: '18' },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});

@@ -1,0 +1,225 @@
+import type {
+  Assessment,
+  AssessmentClient,
+  AssessmentPhase,
+  AssessmentView,
+  ErrorCode,
+  Language,
+  ProblemDescription,
+  Remedy,
+} from 'assessment-monitor';
+import { createAssessmentClient } from 'assessment-monitor';
+import {
+  type AssessmentActions,
+  type AssessmentProvider,
+  type UseAssessment,
+  useAssessment,
+  useAssessmentClient,
+  useAssessmentSelector,
+  useAssessments,
+  useBalance,
+} from 'assessment-monitor/react';
+import type { ComponentProps } from 'react';
+import { describe, expectTypeOf, it } from 'vitest';
+import * as z from 'zod';
+
+/* What the compiler knows. `tsc` is the judge: nothing here ever runs. */
+
+interface Answers {
+  name: string;
+  scores: Record<string, number>;
+}
+interface Report {
+  archetype: string;
+}
+type Phase = UseAssessment['phase'];
+
+describe('phase', () => {
+  it('is idle or one of the phases of an assessment', () => {
+    expectTypeOf<Phase>().toEqualTypeOf<'idle' | AssessmentPhase>();
+    expectTypeOf<AssessmentPhase>().toEqualTypeOf<
+      'submitting' | 'waiting' | 'sign-in-needed' | 'delayed' | 'unconfirmed' | 'completed' | 'failed' | 'cancelled'
+    >();
+  });
+
+  it('is exhausted by a switch, in which each phase has what belongs to it', () => {
+    const render = (assessment: UseAssessment<Answers, Report>): string | number => {
+      switch (assessment.phase) {
+        case 'idle':
+          return '';
+        case 'submitting':
+        case 'waiting':
+          return assessment.progress.percent;
+        case 'sign-in-needed':
+        case 'delayed':
+        case 'unconfirmed':
+        case 'failed':
+          return assessment.error.message.id;
+        case 'completed':
+          return assessment.result.archetype;
+        case 'cancelled':
+          return assessment.id;
+        default:
+          return assessment satisfies never;
+      }
+    };
+    expectTypeOf(render).returns.toEqualTypeOf<string | number>();
+  });
+
+  it('that was forgotten is an error', () => {
+    const forgetful = (assessment: UseAssessment<Answers, Report>): string => {
+      switch (assessment.phase) {
+        case 'idle':
+        case 'submitting':
+        case 'waiting':
+        case 'sign-in-needed':
+        case 'delayed':
+        case 'unconfirmed':
+        case 'completed':
+        case 'failed':
+          return assessment.phase;
+        default:
+          // @ts-expect-error `cancelled` is not never
+          return assessment satisfies never;
+      }
+    };
+    expectTypeOf(forgetful).toBeFunction();
+  });
+
+  it('that does not exist is an error', () => {
+    // @ts-expect-error a state of the chart is not a phase
+    expectTypeOf(() => useAssessment().phase === 'polling').toBeFunction();
+    // @ts-expect-error a typing mistake
+    expectTypeOf(() => useAssessmentSelector((it) => it.phase === 'complete')).toBeFunction();
+  });
+});
+
+describe('an assessment', () => {
+  const assessment = {} as UseAssessment<Answers, Report>;
+
+  it('has a result only in `completed`', () => {
+    // @ts-expect-error not known to be completed
+    expectTypeOf(() => assessment.result).toBeFunction();
+    expectTypeOf<Extract<typeof assessment, { result: unknown }>['phase']>().toEqualTypeOf<'completed'>();
+    expectTypeOf<Extract<typeof assessment, { phase: 'completed' }>['result']>().toEqualTypeOf<Report>();
+  });
+
+  it('has an error only where there is one', () => {
+    // @ts-expect-error not known to have one
+    expectTypeOf(() => assessment.error).toBeFunction();
+    expectTypeOf<Extract<typeof assessment, { error: unknown }>['phase']>().toEqualTypeOf<
+      'sign-in-needed' | 'delayed' | 'unconfirmed' | 'failed'
+    >();
+  });
+
+  it('has an id and progress in every phase but `idle`', () => {
+    // @ts-expect-error nothing was submitted yet
+    expectTypeOf(() => assessment.id).toBeFunction();
+    expectTypeOf<
+      Extract<typeof assessment, { id: string; progress: object }>['phase']
+    >().toEqualTypeOf<AssessmentPhase>();
+    expectTypeOf<Extract<typeof assessment, { phase: 'idle' }>>().toEqualTypeOf<
+      { readonly phase: 'idle' } & AssessmentActions<Answers, Report>
+    >();
+  });
+
+  it('can be acted on in every phase', () => {
+    expectTypeOf(assessment.submit).parameters.toEqualTypeOf<[Answers]>();
+    expectTypeOf(assessment.submit).returns.toEqualTypeOf<Assessment<Report>>();
+    expectTypeOf<AssessmentActions>().toHaveProperty('keepWaiting');
+    expectTypeOf(assessment.cancel).toEqualTypeOf<() => void>();
+  });
+
+  it('cannot be changed by who reads it', () => {
+    // @ts-expect-error readonly
+    expectTypeOf(() => (assessment.phase = 'idle')).toBeFunction();
+  });
+});
+
+describe('an error', () => {
+  it('speaks two languages and names remedies from a list', () => {
+    expectTypeOf<ProblemDescription['message']>().toEqualTypeOf<Readonly<Record<Language, string>>>();
+    expectTypeOf<Language>().toEqualTypeOf<'en' | 'id'>();
+    expectTypeOf<ProblemDescription['remedies']>().toEqualTypeOf<readonly Remedy[]>();
+    expectTypeOf<Remedy>().toEqualTypeOf<'retry' | 'sign-in' | 'keep-waiting' | 'contact-support'>();
+  });
+
+  it('has a code of ours, never one of the server', () => {
+    expectTypeOf<ProblemDescription['code']>().toEqualTypeOf<ErrorCode>();
+    expectTypeOf<Extract<ErrorCode, 'INVALID_TOKEN' | 'invalid-token' | 'unauthorized'>>().toEqualTypeOf<never>();
+    // @ts-expect-error a server's code
+    expectTypeOf((error = {} as ProblemDescription) => error.code === 'INVALID_TOKEN').toBeFunction();
+    // None is written in capitals, as the server's are.
+    expectTypeOf<Uppercase<ErrorCode> & ErrorCode>().toEqualTypeOf<never>();
+  });
+});
+
+describe('submissions', () => {
+  it('of the wrong type are an error', () => {
+    // @ts-expect-error no scores
+    expectTypeOf(() => useAssessment<Answers, Report>().submit({ name: 'Ann' })).toBeFunction();
+    // @ts-expect-error no answers
+    expectTypeOf(() => useAssessment<Answers>().submit()).toBeFunction();
+    const client = {} as AssessmentClient<Answers>;
+    // @ts-expect-error a number is no score sheet
+    expectTypeOf(() => client.submit({ name: 'Ann', scores: 1 })).toBeFunction();
+  });
+});
+
+describe('results', () => {
+  const resultSchema = z.object({ archetype: z.string(), score: z.string().transform(Number) });
+
+  it('are what the schema makes of them', () => {
+    const create = () => createAssessmentClient({ baseUrl: 'https://api.example.test', resultSchema });
+    type Client = ReturnType<typeof create>;
+    expectTypeOf<Client>().toEqualTypeOf<AssessmentClient<unknown, { archetype: string; score: number }>>();
+    type View = Awaited<ReturnType<ReturnType<Client['submit']>['settled']>>;
+    expectTypeOf<Extract<View, { phase: 'completed' }>['result']>().toEqualTypeOf<{
+      archetype: string;
+      score: number;
+    }>();
+  });
+
+  it('that the schema does not make are an error', () => {
+    expectTypeOf(() =>
+      // @ts-expect-error the schema makes no { total }
+      createAssessmentClient<Answers, { total: number }>({ baseUrl: 'https://api.example.test', resultSchema }),
+    ).toBeFunction();
+  });
+
+  it('are an object of anything where there is no schema', () => {
+    const create = () => createAssessmentClient({ baseUrl: 'https://api.example.test' });
+    expectTypeOf(create).returns.toEqualTypeOf<AssessmentClient<unknown, Record<string, unknown>>>();
+  });
+});
+
+describe('hooks', () => {
+  it('take the provider of any client', () => {
+    type Prop = ComponentProps<typeof AssessmentProvider>['client'];
+    expectTypeOf<AssessmentClient<Answers, Report>>().toExtend<Prop>();
+    expectTypeOf<AssessmentClient>().toExtend<Prop>();
+  });
+
+  it('select with types that follow from the selector', () => {
+    expectTypeOf(() => {
+      expectTypeOf(useAssessmentSelector((it) => it.phase)).toEqualTypeOf<Phase>();
+      const result = useAssessmentSelector((it: UseAssessment<Answers, Report>) =>
+        it.phase === 'completed' ? it.result : null,
+      );
+      expectTypeOf(result).toEqualTypeOf<Report | null>();
+      const submit = useAssessmentSelector((it: UseAssessment<Answers, Report>) => it.submit);
+      expectTypeOf(submit).parameters.toEqualTypeOf<[Answers]>();
+      // @ts-expect-error a comparison of something else
+      useAssessmentSelector((it) => it.phase, { isEqual: (a: number, b: number) => a === b });
+    }).toBeFunction();
+  });
+
+  it('return what they say', () => {
+    expectTypeOf(useBalance).returns.toEqualTypeOf<number | null>();
+    expectTypeOf(useAssessment<Answers, Report>).returns.toEqualTypeOf<UseAssessment<Answers, Report>>();
+    expectTypeOf(useAssessmentClient<Answers, Report>).returns.toEqualTypeOf<AssessmentClient<Answers, Report>>();
+    expectTypeOf(useAssessments<Report>)
+      .returns.items.toHaveProperty('getSnapshot')
+      .returns.toEqualTypeOf<AssessmentView<Report>>();
+  });
+});
