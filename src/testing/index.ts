@@ -14,3 +14,13 @@ export { pathsOver, stateClass } from './paths.ts';
 export type { Path, PathOptions } from './paths.ts';
 export { callsIn, eventsFor } from './possible-events.ts';
 export { walk } from './walk.ts';
+
+export { checkBackend } from './conformance.ts';
+export type { ConformanceOptions, ConformanceReport, Difference } from './conformance.ts';
+export { anyWorld } from './worlds/any-world.ts';
+export { openTestWorld } from './worlds/open-test-world.ts';
+export type { TestWorld } from './worlds/open-test-world.ts';
+export { runWorld } from './worlds/run-world.ts';
+export type { Verdict } from './worlds/run-world.ts';
+export { calmWorld, tellStory } from './worlds/world.ts';
+export type { Incident, World } from './worlds/world.ts';

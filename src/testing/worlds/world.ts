@@ -34,6 +34,18 @@ export interface World {
   incidents: readonly Incident[];
 }
 
+/** Nothing goes wrong, but the job outlives the token: a world to begin with. */
+export const calmWorld: World = {
+  seed: 1,
+  tokenTtlMs: 300_000,
+  jobMs: 330_000,
+  jobFails: false,
+  latencyMs: 200,
+  loss: 0,
+  eventsNameJobs: true,
+  incidents: [],
+};
+
 const minutes = (ms: number): string => {
   const [whole, rest] = [Math.floor(ms / 60_000), Math.round((ms % 60_000) / 1_000)];
   return `${whole}:${String(rest).padStart(2, '0')}`;
