@@ -99,6 +99,12 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
     what: 'a feed that is announced again is taken for lost',
     machine: provide({ actions: { noteFeedLive: assign(({ context }) => ({ feedLive: !context.feedLive })) } }),
   },
+  contextFollows: {
+    what: 'a deadline that was put off is kept',
+    machine: provide({
+      actions: { extendDeadline: assign((_, { deadlineAt }) => ({ deadlineAt, timedOut: false, problem: null })) },
+    }),
+  },
   contextIsPlain: {
     what: 'a problem is kept as an error object',
     machine: provide({

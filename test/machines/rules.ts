@@ -7,12 +7,13 @@ import {
   isPassedThrough,
   type ModelMap,
   nameOf,
-  shortEvent,
   stateName,
   statesOf,
   worldEventTypes,
 } from 'assessment-monitor/testing';
 import { PATIENCE } from '../../src/machines/assessment-setup.ts';
+import { learned } from './learned.ts';
+import { isAboutOurJob, saidBy } from './said.ts';
 
 /*
  * What has to be true of every state that can be reached and of every step that can be taken. None of it is read off the
@@ -165,6 +166,11 @@ export const rules = {
       }),
   },
 
+  contextFollows: everyStep(
+    'what is known is what was learned, and nothing else',
+    (edge) => JSON.stringify(edge.after.context) === JSON.stringify(learned(edge)),
+  ),
+
   contextIsPlain: everyState('what is known can be serialised, and comes back the same', ({ context }) => {
     const text = JSON.stringify(context);
     return JSON.stringify(JSON.parse(text)) === text && isPlain(context);
@@ -235,13 +241,6 @@ const isTimedOut = (snapshot: AssessmentSnapshot): boolean => leafOf(snapshot).s
 /** The calls in the air that carry a token. */
 const callsOf = (snapshot: AssessmentSnapshot): string[] => callsIn(snapshot).filter((call) => call !== 'refreshToken');
 
-/** `checkStatus: running`, `checkStatus: defect`, `after pollDelay`, or the type of an event of the world. */
-function saidBy({ event }: Edge): string {
-  if (!('actorId' in event)) return shortEvent(event.type);
-  if ('error' in event) return `${event.actorId}: defect`;
-  return `${event.actorId}: ${(event.output as { type: string } | undefined)?.type ?? 'over'}`;
-}
-
 const isOfCredentials = (edge: Edge): boolean =>
   /^(token|session)\.|^refreshToken: |: unauthorized$/.test(saidBy(edge));
 const isFailing = (edge: Edge): boolean =>
@@ -254,13 +253,6 @@ const leadsOn = (edge: Edge): boolean =>
   /^(after .*|\w+: \w+|deadline\.passed|assessment\.(submit|resume|keepWaiting|sendAgain)|session\.restored)$/.test(
     saidBy(edge),
   );
-
-const isAboutOurJob = ({ before, event }: Edge): boolean =>
-  'jobId' in event &&
-  before.context.jobId !== null &&
-  (event.jobId !== null
-    ? event.jobId === before.context.jobId
-    : event.resultId !== null && event.resultId === before.context.resultId);
 
 /** A job that is not ours, or is over, or is not known yet; a beginning of what has begun. */
 function isNoise({ before, event }: Edge): boolean {

@@ -1,0 +1,138 @@
+import { type AssessmentSnapshot, type Edge, endsPort, nameOf } from 'assessment-monitor/testing';
+import type { Problem } from '../../src/errors.ts';
+import { type AssessmentContext, PATIENCE } from '../../src/machines/assessment-setup.ts';
+import { isAboutOurJob, isHint, saidBy } from './said.ts';
+
+/*
+ * What an assessment should have learned from one step, written down a second time and from the other side: not what each
+ * transition does, but what each fact depends on.
+ */
+
+/** What is known after a step, as it should be. */
+export function learned(edge: Edge): AssessmentContext {
+  const { context } = edge.before;
+  return {
+    ...context,
+    ...ids(edge),
+    ...token(edge),
+    ...deadline(edge),
+    ...trouble(edge),
+    feedLive: is(edge, 'feed.live') || (context.feedLive && !is(edge, 'feed.lost', 'jobFeed: over', 'jobFeed: defect')),
+    finished: context.finished || isFinishedBy(edge),
+    outcomeUnknown: (context.outcomeUnknown || isLost(edge)) && !(is(edge, 'assessment.sendAgain') && isAsked(edge)),
+    hinted: (context.hinted || isNotedHint(edge)) && !is(edge, 'after heartbeat'),
+    progress: progress(edge),
+  };
+}
+
+type Learned = Partial<AssessmentContext>;
+
+const is = (edge: Edge, ...said: string[]): boolean => said.includes(saidBy(edge));
+const isAt = (snapshot: AssessmentSnapshot, state: string): boolean =>
+  `.${nameOf(snapshot.value)}.`.includes(`.${state}.`);
+
+/** What the outcome of a call, or an event, brings along. */
+const detail = <T>({ event }: Edge, key: string, otherwise: T): T => {
+  const said = 'output' in event ? event.output : event;
+  return typeof said === 'object' && said !== null && key in said ? ((said as Record<string, T>)[key] as T) : otherwise;
+};
+
+const isUnauthorized = (edge: Edge) => saidBy(edge).endsWith(': unauthorized');
+/** A submission whose answer was lost, on a server that would not recognise a second one. */
+const isLost = (edge: Edge) => is(edge, 'submitAssessment: unconfirmed') && !edge.before.context.idempotent;
+const isFinishedBy = (edge: Edge) =>
+  is(edge, 'checkStatus: completed') || (is(edge, 'job.completed') && isAboutOurJob(edge));
+/** A result that does not fit for the last time. */
+const isUseless = (edge: Edge) => is(edge, 'fetchResult: invalid') && edge.before.context.failures >= PATIENCE - 1;
+const isFailure = (edge: Edge) =>
+  /^(submitAssessment|checkStatus|fetchResult|refreshToken): (transient|unconfirmed|invalid|wait|outage|defect)$/.test(
+    saidBy(edge),
+  ) &&
+  !isLost(edge) &&
+  !isUseless(edge);
+const isGoodAnswer = (edge: Edge) =>
+  is(edge, 'submitAssessment: accepted', 'checkStatus: running') || isFinishedBy(edge);
+/** By the user whose assessment it is. */
+const isSignIn = (edge: Edge) => is(edge, 'token.renewed', 'session.restored') && !isAt(edge.after, 'cancelled');
+/** The user is asked, and this is the answer. */
+const isAsked = ({ before, event }: Edge) =>
+  event.type === 'assessment.sendAgain' ? isAt(before, 'unconfirmed') : isAt(before, 'timed-out');
+const isMoreTime = (edge: Edge) => is(edge, 'assessment.keepWaiting') && isAsked(edge);
+/** A hint is followed at once by what only waits, and kept in mind by all others. */
+const isNotedHint = (edge: Edge) =>
+  isHint(edge) && !isAt(edge.before, 'polling.waiting') && !isAt(edge.before, 'timed-out.resting');
+
+function ids(edge: Edge): Learned {
+  const { jobId, resultId, userId } = edge.before.context;
+  const isAccepted = is(edge, 'submitAssessment: accepted');
+  return {
+    jobId: isAccepted ? detail(edge, 'jobId', null) : jobId,
+    resultId: isAccepted || isFinishedBy(edge) ? (detail<string | null>(edge, 'resultId', null) ?? resultId) : resultId,
+    userId: isSignIn(edge) ? (userId ?? detail(edge, 'userId', null)) : userId,
+  };
+}
+
+function token(edge: Edge): Learned {
+  const { refreshDue, refusedGeneration } = edge.before.context;
+  if (isUnauthorized(edge)) return { refreshDue: true, refusedGeneration: detail(edge, 'generation', null) };
+  if (is(edge, 'refreshToken: renewed', 'refreshToken: holds', 'refreshToken: outage')) {
+    return { refreshDue: false, refusedGeneration: null };
+  }
+  if (isSignIn(edge)) return { refreshDue: false, refusedGeneration: null };
+  // A submission in the air is answered first; everybody else is parked by the end of the session.
+  const isEnded = is(edge, 'session.ended') && isAt(edge.before, 'submitting.sending');
+  return { refreshDue: refreshDue || is(edge, 'token.expiring') || isEnded, refusedGeneration };
+}
+
+function deadline(edge: Edge): Learned {
+  const { deadlineAt, overdue, timedOut } = edge.before.context;
+  if (is(edge, 'submitAssessment: accepted') || isMoreTime(edge)) {
+    return { deadlineAt: detail(edge, 'deadlineAt', 0), overdue: false, timedOut: false };
+  }
+  const isLookedAtAgain = isAt(edge.before, 'auth-failed') && isSignIn(edge);
+  return {
+    overdue: overdue || is(edge, 'deadline.passed'),
+    deadlineAt,
+    timedOut: (timedOut && !isLookedAtAgain) || isAt(edge.after, 'timed-out'),
+  };
+}
+
+function trouble(edge: Edge): Learned {
+  const { failures, retryAfterMs, problem } = edge.before.context;
+  const isNewStart = isMoreTime(edge) || (isAt(edge.before, 'auth-failed') && isSignIn(edge));
+  const counted = isFailure(edge)
+    ? { failures: Math.min(PATIENCE, failures + 1), retryAfterMs: detail<number | null>(edge, 'retryAfterMs', null) }
+    : isGoodAnswer(edge)
+      ? { failures: 0, retryAfterMs: null }
+      : { failures: isNewStart ? 0 : failures, retryAfterMs };
+  const isNewState = (state: string) => isAt(edge.after, state) && !isAt(edge.before, state);
+  const known = isGoodAnswer(edge) || isNewStart ? null : (problemOf(edge) ?? problem);
+  return {
+    ...counted,
+    problem: isNewState('auth-failed')
+      ? { code: 'sign-in-required', message: 'the session has ended; the job is kept and goes on after a sign-in' }
+      : isNewState('timed-out')
+        ? (known ?? { code: 'timed-out', message: 'the deadline passed and the analysis still runs' })
+        : known,
+  };
+}
+
+/** The problem that a step tells of, if it does. */
+function problemOf(edge: Edge): Problem | null {
+  const { event } = edge;
+  if ('error' in event) return endsPort(event) ? null : { code: 'unexpected', message: event.error.name };
+  if (event.type !== 'job.failed') return detail<Problem | null>(edge, 'problem', null);
+  return isAboutOurJob(edge) ? { code: 'job-failed', message: event.message } : null;
+}
+
+function progress(edge: Edge): AssessmentContext['progress'] {
+  const { progress: before } = edge.before.context;
+  const isReport = is(edge, 'checkStatus: running') || (is(edge, 'job.progressed') && isAboutOurJob(edge));
+  if (!isReport) return before;
+  const status = detail<'queued' | 'processing'>(edge, 'status', 'queued');
+  return {
+    status: before.status === 'queued' ? status : 'processing',
+    percent: Math.max(before.percent, detail<number | null>(edge, 'percent', null) ?? 0),
+    queuePosition: status === 'queued' ? detail<number | null>(edge, 'queuePosition', null) : null,
+  };
+}
