@@ -120,8 +120,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   };
 
   const refuse = (held: AccessToken): RenewalOutcome | null => {
-    // A clock that was set back must not make the patience longer than it is.
-    if (unproven) unproven.since = Math.min(unproven.since, clock.now());
+    // The clock was set back: what we believe of the token's age is worth nothing, and it may simply have died.
+    if (unproven && unproven.since > clock.now()) unproven = null;
     const outage = unproven?.generation === held.generation && clock.now() - unproven.since < outagePatienceMs;
     log({ type: 'token.refused', generation: held.generation, outage });
     if (!unproven || !outage) return null;

@@ -85,9 +85,12 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
   ],
   [
     '7 nothing is left open',
-    'never stops',
-    ((options: Options) => ({ ...createAssessmentClient(options), dispose: () => {} })) as Create,
-    { jobMs: 3_000_000 },
+    'leaves a timer behind',
+    tampered(({ clock }) => {
+      clock!.setTimeout(() => {}, 1e12);
+      return {};
+    }),
+    {},
   ],
   [
     '8 completed once, with the result of its own job',

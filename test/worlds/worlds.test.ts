@@ -55,6 +55,17 @@ describe('in these worlds, each of which cost somebody a result once,', () => {
       { tokenTtlMs: 3_600_000, incidents: [{ at: 60_000, do: 'jump', byMs: 3_600_000 }] },
     ],
     ['the clock is set back by an hour', { incidents: [{ at: 60_000, do: 'jump', byMs: -3_600_000 }] }],
+    [
+      'the clock is set back while a fresh token is not yet proven',
+      {
+        tokenTtlMs: 120_000,
+        jobMs: 237_000,
+        incidents: [
+          { at: 0, do: 'serverDown', forMs: 327_000 },
+          { at: 205_000, do: 'jump', byMs: -725_000 },
+        ],
+      },
+    ],
     ['the session is revoked and the user signs in again', { incidents: [{ at: 100_000, do: 'revoke' }] }],
     ['the socket is open and silent', { incidents: [{ at: 10_000, do: 'silence', forMs: 900_000 }] }],
     ['the network is gone when the job ends', { incidents: [{ at: 300_000, do: 'offline', forMs: 120_000 }] }],

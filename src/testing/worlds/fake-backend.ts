@@ -274,7 +274,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     /** What is open on the network: requests under way, sockets. */
     open: () => ({ requests: open.size, sockets: sockets.size }),
     secrets: () => [...tokens.keys()],
-    jobs: () => [...jobs.values()].map((job) => ({ jobId: job.jobId, userId: job.userId, isDone: isDone(job) })),
+    jobs: () => [...jobs.values()].map((job) => ({ jobId: job.jobId, userId: job.userId, doneAt: job.doneAt })),
     signIn(userId: string) {
       session = { userId, refreshToken: (serial += 1), refreshedAt: Number.NEGATIVE_INFINITY };
       jar = session.refreshToken;

@@ -62,8 +62,9 @@ export async function runWorld(
     await runWithUser(stage, startedAt + at - clock.time());
     act(stage);
   }
-  const last = Math.max(0, ...[...clockOfJobs(stage)]);
-  await runWithUser(stage, Math.max(0, last - clock.time()) + QUIET_MS);
+  await runWithUser(stage, QUIET_MS);
+  // What was accepted late has its time, too.
+  await runWithUser(stage, Math.max(0, ...backend.jobs().map(({ doneAt }) => doneAt + QUIET_MS - clock.time())));
   const isShown = stage.views.at(-1);
   stage.client.dispose();
   await clock.run(60_000);
@@ -198,9 +199,6 @@ function toSteps(incident: Incident): Step[] {
     }
   }
 }
-
-const clockOfJobs = ({ clock, world, backend }: Stage): number[] =>
-  backend.jobs().map(({ isDone }) => (isDone ? 0 : clock.time() + world.jobMs));
 
 /** Rules that do not come from the machine: what the server saw, what the user was shown, what is left. */
 function judge(
