@@ -2,18 +2,24 @@
 import { cleanup, render } from '@testing-library/react';
 import { AssessmentProvider, useAssessmentSelector, useAssessments, useBalance } from 'assessment-monitor/react';
 import { renderToString } from 'react-dom/server';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
 import { describeEachMode } from './support/modes.ts';
 import { Page, press, seen } from './support/page.tsx';
 import { openWorld, type World } from './support/world.tsx';
 
-/* A page that a server rendered comes to life in the browser. React says on the console where the two differ. */
+/* A page that a server rendered comes to life in the browser. React says where the two differ. */
 
 let world: World;
+/** What React made good by rendering anew. */
+let recovered: unknown[];
+beforeEach(() => {
+  recovered = [];
+});
 afterEach(() => {
   cleanup();
   world.client.dispose();
+  expect(recovered).toEqual([]);
 });
 
 const Facts = () => (
@@ -30,7 +36,7 @@ const app = () => (
 const hydrate = (html: string) => {
   const container = document.body.appendChild(document.createElement('div'));
   container.innerHTML = html;
-  return render(app(), { container, hydrate: true });
+  return render(app(), { container, hydrate: true, onRecoverableError: (error) => recovered.push(error) });
 };
 const facts = () => document.querySelector('p')?.textContent;
 const isPhase = (phase: string) => () => seen().phase === phase;
