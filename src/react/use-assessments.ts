@@ -4,7 +4,8 @@ import { useAssessmentClient } from './assessment-provider.tsx';
 
 /**
  * All assessments of the client in the order of their submission, those from before a reload included. Re-renders only when
- * one comes or goes; each one's own component follows it by its id.
+ * one comes or goes; each one's own component follows it by its id. XState users find each one's `actor` here, for
+ * `useSelector` of `@xstate/react`.
  *
  * @example
  * return useAssessments().map(({ id }) => <Row key={id} id={id} />); // Row: useAssessment(id)
