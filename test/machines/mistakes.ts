@@ -1,6 +1,7 @@
 import type { AssessmentMachine, modelInputs } from 'assessment-monitor/testing';
 import { assign } from 'xstate';
 import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
+import { PATIENCE } from '../../src/machines/assessment-setup.ts';
 import { breakMachine } from './broken-machine.ts';
 import type { rules } from './rules.ts';
 
@@ -125,6 +126,17 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
         target: '#assessment.active.timed-out',
       };
     }),
+  },
+  patienceEnds: {
+    what: 'patience lasts one failure longer',
+    counts: true,
+    machine: provide({
+      guards: { isGivingUp: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE) },
+    }),
+  },
+  nobodyHurries: {
+    what: 'a live feed is no reason to listen',
+    machine: provide({ guards: { canListenNoMore: ({ context }) => context.feedLive } }),
   },
   signInIsWaitedFor: {
     what: 'a page that comes back leaves the sign-in',

@@ -189,6 +189,26 @@ export const rules = {
     },
   ),
 
+  patienceEnds: everyStep(
+    'after the deadline, the failure that ends patience parks the assessment, or its fruitless wait does',
+    (edge) => {
+      const { before, after } = edge;
+      const isLast = before.context.overdue && before.context.failures >= PATIENCE - 1;
+      const isWaitedOut =
+        saidBy(edge) === 'after refreshDelay' && before.context.failures === PATIENCE && !before.context.refreshDue;
+      const isOneTooMany = /: (defect|transient|wait)$/.test(saidBy(edge)) && isFailing(edge);
+      return !(isLast && (isOneTooMany || isWaitedOut)) || isTimedOut(after);
+    },
+  ),
+
+  nobodyHurries: everyStep(
+    'a call that brought nothing is not made again at once',
+    (edge) =>
+      !(isFailing(edge) || saidBy(edge) === 'checkStatus: running') ||
+      saidBy(edge).startsWith('after ') ||
+      leafOf(edge.before) !== leafOf(edge.after),
+  ),
+
   signInIsWaitedFor: everyStep(
     'neither a deadline nor a page that comes back moves a job that waits for a sign-in',
     ({ before, after, event }) =>
