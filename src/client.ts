@@ -164,8 +164,11 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
         .map((record) => add(startAssessment(services, machine, record, 'assessment.resume')));
     },
     dismiss(id) {
-      const assessments = snapshot.assessments.filter((it) => it.id !== id || !isOver(it));
-      if (assessments.length < snapshot.assessments.length) change({ assessments });
+      const dismissed = snapshot.assessments.find((it) => it.id === id && isOver(it));
+      if (!dismissed) return;
+      // Its result may not have been seen: it must not come back all the same. What broke off is not done, and may.
+      if (dismissed.actor.getSnapshot().status === 'done') jobs.remove(id);
+      change({ assessments: snapshot.assessments.filter((it) => it !== dismissed) });
     },
     getSnapshot: () => snapshot,
     subscribe(listener) {

@@ -31,6 +31,6 @@ export function AssessmentProvider({ client, resume = true, children }: Assessme
 /** The client of the nearest provider. @throws Error when there is none */
 export function useAssessmentClient<Submission = unknown, Result = unknown>(): AssessmentClient<Submission, Result> {
   const client = useContext(ClientContext);
-  if (!client) throw new Error('useAssessment needs an <AssessmentProvider client={…}> above it');
+  if (!client) throw new Error('the hooks of assessment-monitor need an <AssessmentProvider client={…}> above them');
   return client as AssessmentClient<Submission, Result>;
 }

@@ -107,6 +107,23 @@ describeEachMode(() => {
       expect(world.calls.submit).toBe(1);
     });
 
+    it('does not bring back what was dismissed, although nobody had looked at its result', async () => {
+      const { rerender } = render(app());
+      await submitted();
+      rerender(<AssessmentProvider client={world.client}>elsewhere</AssessmentProvider>);
+      const [assessment] = world.client.getSnapshot().assessments;
+      await world.happens(
+        () => world.complete(),
+        () => assessment?.getSnapshot().phase === 'completed',
+      );
+      world.client.dismiss('assessment-1');
+      expect(world.client.resume()).toEqual([]);
+      reloaded();
+      render(app());
+      await act(settle);
+      expect(seen().phase).toBe('idle');
+    });
+
     it('shows nothing of an assessment that was seen to its end', async () => {
       render(app());
       await submitted();
