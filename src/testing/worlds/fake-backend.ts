@@ -210,21 +210,21 @@ export function fakeBackend(world: World, clock: VirtualClock) {
   // --- sockets
 
   class FakeSocket implements FeedSocket {
-    #listeners = new Map<string, ((payload: unknown) => void)[]>();
-    #isOpen = false;
+    listeners = new Map<string, ((payload: unknown) => void)[]>();
+    isOpen = false;
     userId: string | null = null;
 
     on(event: string, listener: (payload: unknown) => void) {
-      this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), listener]);
+      this.listeners.set(event, [...(this.listeners.get(event) ?? []), listener]);
     }
     removeAllListeners() {
-      this.#listeners.clear();
+      this.listeners.clear();
     }
     connect() {
-      this.#isOpen = true;
+      this.isOpen = true;
       sockets.add(this);
       clock.setTimeout(() => {
-        if (!this.#isOpen) return;
+        if (!this.isOpen) return;
         if (state.offline || state.noSockets || state.down) this.fail('connect_error');
         else this.receive('connect', undefined);
       }, world.latencyMs);
@@ -234,7 +234,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       const known = tokens.get(token);
       if (known && clock.now() >= known.knownExpiry) seen.expiredTokens += 1;
       clock.setTimeout(() => {
-        if (!this.#isOpen || event !== 'authenticate') return;
+        if (!this.isOpen || event !== 'authenticate') return;
         const verdict = verify(token);
         if (!verdict) return this.fail('auth_error');
         this.userId = verdict.userId;
@@ -243,7 +243,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       }, world.latencyMs);
     }
     disconnect() {
-      this.#isOpen = false;
+      this.isOpen = false;
       sockets.delete(this);
     }
     fail(event: string) {
@@ -251,7 +251,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       this.disconnect();
     }
     receive(event: string, payload: unknown) {
-      for (const listener of this.#listeners.get(event) ?? []) listener(payload);
+      for (const listener of this.listeners.get(event) ?? []) listener(payload);
     }
   }
   const tell = (userId: string | null, event: string, payload: unknown): void => {

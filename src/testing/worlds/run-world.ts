@@ -56,7 +56,7 @@ export async function runWorld(
   stage.client.signedIn(backend.signIn(USER));
   watch(stage, stage.client.submit({ answers: [1, 2, 3] }));
 
-  const steps = [...world.incidents.flatMap(toSteps)].toSorted((a, b) => a.at - b.at);
+  const steps = world.incidents.flatMap(toSteps).toSorted((a, b) => a.at - b.at);
   const startedAt = clock.time();
   for (const { at, act } of steps) {
     await runWithUser(stage, startedAt + at - clock.time());

@@ -62,5 +62,8 @@ export function virtualClock(startAt = 1_800_000_000_000): VirtualClock {
   };
 }
 
+// The test kit runs in Node, whose types the package itself does without.
+declare const setImmediate: (callback: () => void) => unknown;
+
 /** Runs every promise reaction that is ready: a macrotask comes after all of them. */
-const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+const settle = () => new Promise<void>((resolve) => setImmediate(() => resolve()));
