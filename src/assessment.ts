@@ -90,7 +90,12 @@ export function startAssessment<Submission, Result>(
     const seen = toView<Result>(snapshot);
     const isNew = !isSameView(view, seen);
     if (isNew) view = seen;
-    if (snapshot.status === 'active') remember({ ...record, ...snapshot.context });
+    if (snapshot.status === 'active') {
+      // What is on its way may have arrived when the page dies now. Without a key the next page must ask before it sends again.
+      const isAtRisk = !services.idempotent && snapshot.matches({ active: { submitting: 'sending' } });
+      const { context } = snapshot;
+      remember({ ...record, ...context, outcomeUnknown: context.outcomeUnknown || isAtRisk });
+    }
     if (snapshot.status === 'done') report(snapshot.output as AssessmentOutput<Result>);
     if (isNew) for (const watcher of watchers) callSafely(watcher, log);
     forgetWhenShown();

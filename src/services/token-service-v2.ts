@@ -95,7 +95,9 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   const adopt = (issued: IssuedToken, receivedAt: number, isRefreshed: boolean): AccessToken => {
     const before = token;
     const generation = (before?.generation ?? 0) + 1;
-    token = describeToken(issued, { generation, receivedAt, skewMs, isFresh: isRefreshed });
+    // Where the clock was set back while the answer was under way, the request left in the future: no token lives that long.
+    const since = Math.min(receivedAt, clock.now());
+    token = describeToken(issued, { generation, receivedAt: since, skewMs, isFresh: isRefreshed });
     // A refreshed token speaks for the same user, also when it does not say so. One that somebody signed in with may not.
     if (isRefreshed) token.userId ??= before?.userId ?? null;
     store.set(TOKEN_KEY, JSON.stringify(token));

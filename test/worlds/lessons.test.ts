@@ -1,0 +1,88 @@
+import { createAssessmentClient } from 'assessment-monitor';
+import { describe, expect, it } from 'vitest';
+import { memoryStore } from '../../src/services/storage.ts';
+import { virtualClock } from '../support/services/virtual-clock.ts';
+
+/* What random worlds found in this package, each in as few lines as show it. */
+
+type Fetch = typeof globalThis.fetch;
+
+const answer = (status: number, body: unknown): Response =>
+  ({ status, headers: { get: () => null }, text: async () => JSON.stringify(body) }) as unknown as Response;
+const never = new Promise<Response>(() => {});
+
+describe('a server that knows no idempotency keys', () => {
+  const openPage = (storage = memoryStore(), calls: string[] = []) => {
+    const client = createAssessmentClient({
+      baseUrl: 'https://world.test',
+      socket: false,
+      idempotencyHeader: null,
+      clock: virtualClock(),
+      storage,
+      tokenStorage: memoryStore(),
+      fetch: ((url: string) => (calls.push(url.split('/').at(-1) ?? ''), never)) as unknown as Fetch,
+    });
+    client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
+    return { client, storage, calls };
+  };
+  const settle = () => virtualClock().advance(0);
+
+  it('is not sent the answers a second time when the page died while they were sent: the user is asked', async () => {
+    const { client, storage, calls } = openPage();
+    client.submit({ answers: [1] });
+    await settle();
+    expect(calls).toEqual(['submit']);
+
+    const next = openPage(storage, calls);
+    const [resumed] = next.client.resume();
+    await settle();
+    expect(resumed?.getSnapshot().phase).toBe('unconfirmed');
+    expect(calls).toEqual(['submit']);
+    resumed?.sendAgain();
+    await settle();
+    expect(calls).toEqual(['submit', 'submit']);
+    client.dispose();
+    next.client.dispose();
+  });
+
+  it('is sent them by the next page when they had not been sent yet', async () => {
+    const { client, storage, calls } = openPage();
+    client.signedOut();
+    client.submit({ answers: [1] });
+    await settle();
+    client.dispose();
+
+    const next = openPage(storage, calls);
+    next.client.resume();
+    await settle();
+    expect(calls).toEqual(['submit']);
+    next.client.dispose();
+  });
+});
+
+describe('a clock that is set back while a refresh is under way', () => {
+  it('does not make the new token live longer than it does', async () => {
+    const clock = virtualClock();
+    let arrive = (_: Response) => {};
+    const client = createAssessmentClient({
+      baseUrl: 'https://world.test',
+      clock,
+      storage: memoryStore(),
+      tokenStorage: memoryStore(),
+      fetch: (() => new Promise<Response>((resolve) => (arrive = resolve))) as unknown as Fetch,
+    });
+    client.signedIn({ accessToken: 'first', expiresIn: 60 });
+    const token = client.ensureValidToken(true);
+    await clock.advance(1_000);
+    clock.jump(-3_600_000);
+    arrive(answer(200, { data: { idToken: 'second', expiresIn: '60' } }));
+    expect(await token).toBe('second');
+
+    await clock.advance(61_000);
+    const later = client.ensureValidToken();
+    await clock.advance(0);
+    arrive(answer(200, { data: { idToken: 'third', expiresIn: '60' } }));
+    expect(await later).toBe('third');
+    client.dispose();
+  });
+});
