@@ -63,7 +63,7 @@ describe('a server that knows no idempotency keys', () => {
 describe('a clock that is set back while a refresh is under way', () => {
   it('does not make the new token live longer than it does', async () => {
     const clock = virtualClock();
-    let arrive = (_: Response) => {};
+    let arrive: (response: Response) => void = () => {};
     const client = createAssessmentClient({
       baseUrl: 'https://world.test',
       clock,
