@@ -221,10 +221,12 @@ export const assessmentSetup = setup({
     noteProgress: enqueueActions(({ context, event, enqueue }, report: Outcome | ProgressReport) => {
       if (!('percent' in report)) return;
       const before = context.progress;
+      const status = before.status === 'processing' ? 'processing' : report.status;
       const progress: Progress = {
-        status: before.status === 'processing' ? 'processing' : report.status,
+        status,
         percent: Math.max(before.percent, report.percent ?? 0),
-        queuePosition: report.status === 'queued' ? report.queuePosition : null,
+        // A stale report does not bring back a place in a queue that was left.
+        queuePosition: status === 'queued' ? report.queuePosition : null,
       };
       const isSame =
         progress.status === before.status &&

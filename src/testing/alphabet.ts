@@ -127,7 +127,13 @@ const ofTheUser: CasesOf<Extract<AssessmentEvent, { type: `assessment.${string}`
 const ofTheWorld: CasesOf<Exclude<AssessmentEvent, { type: `assessment.${string}` }>> = {
   'feed.live': [{ type: 'feed.live' }],
   'feed.lost': [{ type: 'feed.lost' }],
-  'job.progressed': jobIds.map((job) => ({ type: 'job.progressed', ...job, status: 'processing', percent: 60 })),
+  // A feed that does not name the job does not say how far it is, either.
+  'job.progressed': jobIds.map((job) => ({
+    type: 'job.progressed',
+    ...job,
+    status: 'processing',
+    percent: job.jobId === null ? null : 60,
+  })),
   'job.completed': jobIds.map((job) => ({ type: 'job.completed', ...job })),
   'job.failed': jobIds.map((job) => ({ type: 'job.failed', ...job, message: 'the analysis failed' })),
   'balance.changed': [{ type: 'balance.changed', balance: 2 }],

@@ -129,9 +129,10 @@ function progress(edge: Edge): AssessmentContext['progress'] {
   const { progress: before } = edge.before.context;
   const isReport = is(edge, 'checkStatus: running') || (is(edge, 'job.progressed') && isAboutOurJob(edge));
   if (!isReport) return before;
-  const status = detail<'queued' | 'processing'>(edge, 'status', 'queued');
+  const said = detail<'queued' | 'processing'>(edge, 'status', 'queued');
+  const status = before.status === 'queued' ? said : 'processing';
   return {
-    status: before.status === 'queued' ? status : 'processing',
+    status,
     percent: Math.max(before.percent, detail<number | null>(edge, 'percent', null) ?? 0),
     queuePosition: status === 'queued' ? detail<number | null>(edge, 'queuePosition', null) : null,
   };
