@@ -6,7 +6,7 @@ const usage = 'usage: npm run --silent bench -- latency [--rounds N] [--json]';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean' }, rounds: { type: 'string', default: '60' } },
+  options: { json: { type: 'boolean' }, rounds: { type: 'string', default: '200' } },
 });
 const rounds = Number(values.rounds);
 if (positionals.join(' ') !== 'latency' || !Number.isInteger(rounds) || rounds < 1) {

@@ -53,8 +53,8 @@ export interface JobFeedOptions {
 
 export interface JobFeed {
   /**
-   * Everything that the server says to this user. All subscribers share one socket, which lives as long as there is one.
-   * A subscriber that comes to a live socket is told so at once.
+   * Everything that the server says to this user. All subscribers share one socket, which lives a moment longer than the
+   * last of them. A subscriber that comes to a live socket is told so at once.
    */
   readonly events$: Observable<JobFeedEvent>;
 }
@@ -72,9 +72,18 @@ export function createJobFeed(options: JobFeedOptions): JobFeed {
       throw error;
     }
   };
-  const shared$ = connection({ ...options, load }, (value) => (live = value)).pipe(share());
+  const shared$ = connection({ ...options, load }, (value) => (live = value)).pipe(
+    share({ resetOnRefCountZero: () => aMoment(options.clock) }),
+  );
   return { events$: defer(() => (live ? shared$.pipe(startWith<JobFeedEvent>({ type: 'feed.live' })) : shared$)) };
 }
+
+/** Closing a socket takes longer than showing a result, so it waits its turn. Who subscribes meanwhile keeps the socket. */
+const aMoment = (clock: Clock) =>
+  new Observable<void>((subscriber) => {
+    const timer = clock.setTimeout(() => subscriber.next(), 0);
+    return () => clock.clearTimeout(timer);
+  });
 
 /** One socket that keeps itself connected and authenticated from subscription to unsubscription. */
 function connection(options: JobFeedOptions, setLive: (live: boolean) => void): Observable<JobFeedEvent> {
