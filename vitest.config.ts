@@ -17,6 +17,8 @@ export default defineConfig({
     include: ['test/**/*.test.{ts,tsx}'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Vitest leaves one core free, which on two cores is half of them; many tests here wait for sockets, not for a core.
+    maxWorkers: '100%',
     reporters: ['default'],
   },
 });

@@ -189,6 +189,7 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
     dispose() {
       disposal.abort(new Error('this assessment client was disposed of'));
       for (const { actor } of snapshot.assessments) actor.stop();
+      services.feed.close();
       tokens.dispose();
       listeners.clear();
     },

@@ -107,7 +107,10 @@ export function createServices<Submission, Result>(
   return {
     tokens,
     resumed$,
-    feed: options.socket === false ? { events$: NEVER } : feed(options.socket?.transports ?? ['websocket']),
+    feed:
+      options.socket === false
+        ? { events$: NEVER, close: () => {} }
+        : feed(options.socket?.transports ?? ['websocket']),
     api: createAssessmentApi<Submission, Result>({
       ...http,
       tokens,

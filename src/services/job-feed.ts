@@ -1,4 +1,4 @@
-import { defer, Observable, share, startWith } from 'rxjs';
+import { defer, from, merge, Observable, share, startWith, Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { backoff, type Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
@@ -57,6 +57,8 @@ export interface JobFeed {
    * last of them. A subscriber that comes to a live socket is told so at once.
    */
   readonly events$: Observable<JobFeedEvent>;
+  /** Does not wait for that moment: a socket without a subscriber is closed at once. */
+  close(): void;
 }
 
 const RECONNECT = { minMs: 250, baseMs: 1_000, capMs: 20_000 };
@@ -72,18 +74,21 @@ export function createJobFeed(options: JobFeedOptions): JobFeed {
       throw error;
     }
   };
+  const closing$ = new Subject<void>();
   const shared$ = connection({ ...options, load }, (value) => (live = value)).pipe(
-    share({ resetOnRefCountZero: () => aMoment(options.clock) }),
+    share({ resetOnRefCountZero: () => merge(from(aMoment()), closing$) }),
   );
-  return { events$: defer(() => (live ? shared$.pipe(startWith<JobFeedEvent>({ type: 'feed.live' })) : shared$)) };
+  return {
+    events$: defer(() => (live ? shared$.pipe(startWith<JobFeedEvent>({ type: 'feed.live' })) : shared$)),
+    close: () => closing$.next(),
+  };
 }
 
-/** Closing a socket takes longer than showing a result, so it waits its turn. Who subscribes meanwhile keeps the socket. */
-const aMoment = (clock: Clock) =>
-  new Observable<void>((subscriber) => {
-    const timer = clock.setTimeout(() => subscriber.next(), 0);
-    return () => clock.clearTimeout(timer);
-  });
+/**
+ * Closing a socket takes longer than handing over a result, so those who wait for the result come first. Who subscribes within
+ * the moment keeps the socket.
+ */
+const aMoment = () => Promise.resolve().then(() => {});
 
 /** One socket that keeps itself connected and authenticated from subscription to unsubscription. */
 function connection(options: JobFeedOptions, setLive: (live: boolean) => void): Observable<JobFeedEvent> {

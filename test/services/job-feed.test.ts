@@ -8,7 +8,7 @@ import type { TokenEvent } from '../../src/services/token-service.ts';
 import { deferred } from '../support/services/deferred.ts';
 import { fakeSocketIo } from '../support/services/fake-socket-io.ts';
 import { recordedLog } from '../support/services/recorded-log.ts';
-import { settle, virtualClock, type VirtualClock } from '../support/services/virtual-clock.ts';
+import { settle, virtualClock } from '../support/services/virtual-clock.ts';
 
 const live: JobFeedEvent = { type: 'feed.live' };
 const lost: JobFeedEvent = { type: 'feed.lost' };
@@ -95,7 +95,7 @@ function openFeed({
 }
 
 /** The socket is closed a moment after its last listener left, so that whatever made the listener leave is shown first. */
-const aMomentLater = (clock: VirtualClock) => clock.advance(0);
+const aMomentLater = settle;
 
 /** A feed that is live. */
 async function liveFeed(options: Parameters<typeof openFeed>[0] = {}) {
@@ -593,7 +593,7 @@ describe('many listeners', () => {
     expect(first.isOpen).toBe(true);
     second.unsubscribe();
     expect(first.isOpen).toBe(true);
-    await aMomentLater(clock);
+    await aMomentLater();
     expect([first.isOpen, first.listenerCount, clock.timers]).toEqual([false, 0, 0]);
     expect([tokenEvents$.observed, resumed$.observed]).toEqual([false, false]);
     expect(recorded.of('feed.lost')).toEqual([{ type: 'feed.lost', reason: 'closed' }]);
@@ -602,14 +602,24 @@ describe('many listeners', () => {
   it('leave no timer behind, whether they leave while it connects or while it waits', async () => {
     const connecting = openFeed();
     (await connecting.listen()).unsubscribe();
-    await aMomentLater(connecting.clock);
+    await aMomentLater();
     expect([connecting.clock.timers, connecting.socket.isOpen]).toEqual([0, false]);
 
     const waiting = await liveFeed();
     waiting.first.fire('disconnect', 'transport close');
     waiting.subscription.unsubscribe();
-    await aMomentLater(waiting.clock);
+    await aMomentLater();
     expect(waiting.clock.timers).toBe(0);
+  });
+
+  it('are not waited for when the feed is closed', async () => {
+    const { feed, first, subscription } = await liveFeed();
+    feed.close();
+    expect(first.isOpen).toBe(true);
+    subscription.unsubscribe();
+    expect(first.isOpen).toBe(true);
+    feed.close();
+    expect([first.isOpen, first.listenerCount]).toEqual([false, 0]);
   });
 
   it('who come within a moment after the last has left keep its socket, and are told that it is live', async () => {
@@ -617,15 +627,15 @@ describe('many listeners', () => {
     subscription.unsubscribe();
     const heard: JobFeedEvent[] = [];
     feed.events$.subscribe((event) => heard.push(event));
-    await aMomentLater(clock);
+    await aMomentLater();
     expect(heard).toEqual([live]);
     expect([socketIo.sockets.length, first.isOpen, clock.timers]).toEqual([1, true, 0]);
   });
 
   it('who come after that get a new socket, and are not told that it is live before it is', async () => {
-    const { feed, socketIo, clock, subscription } = await liveFeed();
+    const { feed, socketIo, subscription } = await liveFeed();
     subscription.unsubscribe();
-    await aMomentLater(clock);
+    await aMomentLater();
     const heard: JobFeedEvent[] = [];
     feed.events$.subscribe((event) => heard.push(event));
     await settle();
@@ -658,9 +668,11 @@ describe('Socket.IO itself', () => {
   it('may be there at the next try', async () => {
     const socketIo = fakeSocketIo();
     let isThere = false;
-    const { listen, clock } = openFeed({ load: () => (isThere ? socketIo.load() : Promise.reject(new Error('offline'))) });
+    const { listen } = openFeed({
+      load: () => (isThere ? socketIo.load() : Promise.reject(new Error('offline'))),
+    });
     (await listen()).unsubscribe();
-    await aMomentLater(clock);
+    await aMomentLater();
     isThere = true;
     await listen();
     expect(socketIo.sockets).toHaveLength(1);
@@ -678,18 +690,18 @@ describe('Socket.IO itself', () => {
   it('may arrive when everybody has left: then no socket is made', async () => {
     const socketIo = fakeSocketIo();
     const arrival = deferred<Awaited<ReturnType<LoadSocketIo>>>();
-    const { listen, clock } = openFeed({ load: () => arrival.promise });
+    const { listen } = openFeed({ load: () => arrival.promise });
     (await listen()).unsubscribe();
-    await aMomentLater(clock);
+    await aMomentLater();
     arrival.resolve(await socketIo.load());
     await settle();
     expect(socketIo.sockets).toEqual([]);
   });
 
   it('is not needed when nobody listens any more, but for the next one it need not be loaded again', async () => {
-    const { listen, socketIo, clock } = openFeed();
+    const { listen, socketIo } = openFeed();
     (await listen()).unsubscribe();
-    await aMomentLater(clock);
+    await aMomentLater();
     await listen();
     expect(socketIo.loads).toBe(1);
   });
@@ -710,7 +722,7 @@ describe('a listener that leaves in the middle of what it hears', () => {
   it('leaves neither timer nor socket when it hears that the feed is lost', async () => {
     const { socketIo, clock } = await leavingFeed((event) => event.type === 'feed.lost');
     socketIo.socket.fire('disconnect', 'transport close');
-    await aMomentLater(clock);
+    await aMomentLater();
     expect(clock.timers).toBe(0);
     await clock.advance(60_000);
     expect(socketIo.sockets).toHaveLength(1);
@@ -719,14 +731,14 @@ describe('a listener that leaves in the middle of what it hears', () => {
   it('leaves no socket when somebody else signs in', async () => {
     const { socketIo, clock, restoreSession } = await leavingFeed((event) => event.type === 'feed.lost');
     restoreSession(2, 'bob');
-    await aMomentLater(clock);
+    await aMomentLater();
     expect(socketIo.sockets.filter(({ isOpen }) => isOpen)).toEqual([]);
     expect(clock.timers).toBe(0);
   });
 
   it('leaves nothing when it hears that the feed is live', async () => {
     const { socketIo, clock } = await leavingFeed((event) => event.type === 'feed.live');
-    await aMomentLater(clock);
+    await aMomentLater();
     expect([socketIo.socket.isOpen, clock.timers]).toEqual([false, 0]);
   });
 
@@ -739,7 +751,7 @@ describe('a listener that leaves in the middle of what it hears', () => {
     subscription = feed.events$.subscribe();
     await settle();
     renew(1);
-    await aMomentLater(clock);
+    await aMomentLater();
     expect(socketIo.sockets.filter(({ isOpen }) => isOpen)).toEqual([]);
     expect(clock.timers).toBe(0);
   });
