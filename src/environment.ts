@@ -1,6 +1,8 @@
 import type { FeedSocket, LoadSocketIo } from './services/job-feed.ts';
 import type { Log } from './services/log.ts';
 import type { PageTarget } from './services/page-signals.ts';
+import type { TabChannel } from './services/shared-session.ts';
+import type { TabLocks } from './services/tab-lock.ts';
 import { type KeyValueStore, memoryStore, webStore } from './services/storage.ts';
 
 /*
@@ -15,6 +17,23 @@ export function browserPage(): PageTarget | undefined {
 
 export function browserStore(kind: 'localStorage' | 'sessionStorage', log: Log): KeyValueStore {
   return inBrowser() ? webStore(() => window[kind], log) : memoryStore();
+}
+
+/** Without Web Locks tabs take turns as well as the channel and the storage allow, and the log says so once. */
+export function browserLocks(log: Log): TabLocks | null {
+  if (!inBrowser()) return null;
+  // Not there outside of secure contexts, whatever the types say.
+  const locks = navigator.locks as TabLocks | undefined;
+  if (!locks) log({ type: 'tabs.uncoordinated', missing: 'locks' });
+  return locks ?? null;
+}
+
+/** Without a channel each tab asks for its own tokens, one a minute among them all, and the log says so once. */
+export function browserChannel(log: Log): ((name: string) => TabChannel) | null {
+  if (!inBrowser()) return null;
+  if (typeof BroadcastChannel === 'function') return (name) => new BroadcastChannel(name);
+  log({ type: 'tabs.uncoordinated', missing: 'channel' });
+  return null;
 }
 
 export const loadSocketIo: LoadSocketIo = async () => {

@@ -6,7 +6,9 @@ import type { LoadSocketIo } from './services/job-feed.ts';
 import type { MonitorEvent } from './services/log.ts';
 import type { PageTarget } from './services/page-signals.ts';
 import type { Schema } from './services/schema.ts';
+import type { TabChannel } from './services/shared-session.ts';
 import type { KeyValueStore } from './services/storage.ts';
+import type { TabLocks } from './services/tab-lock.ts';
 
 /** What can be changed in production without a new build: it is read each time it matters. */
 export interface RuntimeSettings {
@@ -76,6 +78,10 @@ export interface AssessmentClientOptions<Result = unknown> {
   storage?: KeyValueStore;
   /** The access token; outlives a reload. Default `sessionStorage`. */
   tokenStorage?: KeyValueStore;
+  /** Lets one tab refresh at a time; null for a client that is alone. Default `navigator.locks` in a page. */
+  locks?: TabLocks | null;
+  /** Opens the channel over which tabs tell one another of new tokens; null for none. Default `BroadcastChannel` in a page. */
+  channel?: ((name: string) => TabChannel) | null;
   /** Default: the document and window, where there are any. */
   page?: PageTarget;
   /** Default `() => import('socket.io-client')`. */

@@ -1,7 +1,15 @@
 import { NEVER, type Observable, share, tap } from 'rxjs';
 import * as z from 'zod/mini';
 import type { Pacing } from './assessment-actors.ts';
-import { browserPage, browserStore, checkBaseUrl, loadSocketIo, originOf } from './environment.ts';
+import {
+  browserChannel,
+  browserLocks,
+  browserPage,
+  browserStore,
+  checkBaseUrl,
+  loadSocketIo,
+  originOf,
+} from './environment.ts';
 import {
   type AssessmentClientOptions,
   DEFAULT_MONITORING_TIMEOUT_MS,
@@ -19,7 +27,9 @@ import type { Log } from './services/log.ts';
 import { createPageSignals, type PageEvent, type PageTarget } from './services/page-signals.ts';
 import { createRefreshCoordinator } from './services/refresh-coordinator.ts';
 import { createRefreshRequest } from './services/refresh-request.ts';
+import { createSharedSession } from './services/shared-session.ts';
 import type { Schema } from './services/schema.ts';
+import { createTabLock } from './services/tab-lock.ts';
 import type { TokenService } from './services/token-service.ts';
 import { createTokenServiceV1 } from './services/token-service-v1.ts';
 import { createTokenServiceV2 } from './services/token-service-v2.ts';
@@ -73,13 +83,22 @@ export function createServices<Submission, Result>(
       transport: options.auth?.refreshTransport ?? 'cookie',
       store: tokenStorage,
     });
+    // One name for each API: what tabs tell one another is for clients of the same one.
+    const name = `assessment-monitor:${originOf(baseUrl)}${paths.refresh}`;
+    const { locks = browserLocks(log), channel: openChannel = browserChannel(log) } = options;
+    const key = `${name}:session`;
+    const shared = createSharedSession({ store: storage, channel: openChannel?.(name) ?? null, clock, key });
+    // Nobody who is awake keeps the lock for longer than one request.
+    const waitMs = timings.refreshTimeoutMs + 1_000;
+    const lock = createTabLock({ locks, name, clock, waitMs });
     const minIntervalMs = timings.refreshIntervalMs;
     return createTokenServiceV2({
       ...common,
       store: tokenStorage,
       isRefreshEnabled: () => settings().refresh ?? true,
       outagePatienceMs: timings.outagePatienceMs,
-      coordinator: createRefreshCoordinator({ clock, log, store: storage, minIntervalMs, request }),
+      shared,
+      coordinator: createRefreshCoordinator({ clock, log, store: storage, shared, lock, minIntervalMs, request }),
     });
   };
   const tokens = createTokens();

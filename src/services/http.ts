@@ -21,6 +21,8 @@ export interface HttpRequest {
   timeoutMs: number;
   signal?: AbortSignal | undefined;
   credentials?: RequestCredentials;
+  /** Goes on when the page is closed: what it changes on the server must not be lost halfway. */
+  keepalive?: boolean;
 }
 
 export interface HttpAnswer {
@@ -42,7 +44,7 @@ export interface HttpAnswer {
  * @throws the signal's reason when the caller aborted
  */
 export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpRequest): Promise<HttpAnswer> {
-  const { method, path, headers, body, timeoutMs, signal, credentials } = request;
+  const { method, path, headers, body, timeoutMs, signal, credentials, keepalive } = request;
   signal?.throwIfAborted();
   const controller = new AbortController();
   const cancel = () => controller.abort(signal?.reason);
@@ -69,6 +71,7 @@ export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: Htt
       cache: 'no-store',
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(credentials ? { credentials } : {}),
+      ...(keepalive ? { keepalive } : {}),
     });
     return { response, content: await response.text() };
   };

@@ -6,7 +6,7 @@ export type RouteName = 'submit' | 'status' | 'result' | 'job' | 'balance' | 're
 /** How a call ended. `aborted` is our own doing: the state that asked was left. */
 export type RequestOutcome = 'ok' | 'unauthorized' | 'transient' | 'rejected' | 'aborted';
 
-/** How a refresh ended; see `RefreshCoordinator`. */
+/** How a refresh ended; see `RefreshCoordinator`. One that was `joined` was another tab's. */
 export type RefreshOutcomeName = 'refreshed' | 'joined' | 'limited' | 'transient' | 'ambiguous' | 'rejected';
 
 /**
@@ -45,6 +45,8 @@ export type MonitorEvent =
     }
   | { type: 'job.dropped'; reason: 'malformed' | 'old-version' | 'another-user' | 'no-submission' }
   | { type: 'storage.unavailable' }
+  /** The browser lacks what tabs need to take turns: each looks after itself. */
+  | { type: 'tabs.uncoordinated'; missing: 'locks' | 'channel' }
   | { type: 'listener.failed'; error: string };
 
 /** Where services report what happens. It never throws. */

@@ -2,7 +2,9 @@ import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import type { SharedSession } from './shared-session.ts';
 import type { KeyValueStore } from './storage.ts';
+import type { TabLock } from './tab-lock.ts';
 
 /** What came back from the refresh endpoint. */
 export type RefreshAnswer =
@@ -17,10 +19,10 @@ export type RefreshAnswer =
 
 /** How a refresh ended, for everybody who waited for it. */
 export type RefreshOutcome =
-  /** This call made the request. */
-  | { type: 'refreshed'; token: IssuedToken; sentAt: number }
-  /** Somebody else's request was joined. */
-  | { type: 'joined'; token: IssuedToken; sentAt: number }
+  /** This call made the request. All tabs have been told of the token, this one included. */
+  | { type: 'refreshed' }
+  /** Somebody else's request was joined: of this tab, or of another, whose news have been heard by now. */
+  | { type: 'joined' }
   /** Nothing was sent: the budget is spent until `until`, ms since the epoch. */
   | { type: 'limited'; until: number }
   | { type: 'transient'; until: number }
@@ -29,7 +31,7 @@ export type RefreshOutcome =
 
 /**
  * Makes sure that refreshes of rotating tokens never race: two at once look like theft to the server, and it ends the session.
- * One at a time, and one attempt a minute, successes and failures counted, also over a reload.
+ * One at a time, and one attempt a minute, successes and failures counted, in all tabs together and over reloads.
  */
 export interface RefreshCoordinator {
   /** Never throws. A request that has begun is never aborted by its callers: it may have rotated the token. */
@@ -42,7 +44,10 @@ export interface RefreshCoordinatorOptions {
   /** Asks the server once. Bounded in time, never throws. */
   request: () => Promise<RefreshAnswer>;
   clock: Clock;
+  /** Shared by all tabs. */
   store: KeyValueStore;
+  shared: SharedSession;
+  lock: TabLock;
   log: Log;
   /** At most one attempt in this time, ms. */
   minIntervalMs: number;
@@ -55,7 +60,7 @@ const budgetSchema = z.object({ attemptedAt: z.number(), availableAt: z.number()
 type Budget = z.infer<typeof budgetSchema>;
 
 export function createRefreshCoordinator(options: RefreshCoordinatorOptions): RefreshCoordinator {
-  const { request, clock, store, log, minIntervalMs } = options;
+  const { request, clock, store, shared, lock, log, minIntervalMs } = options;
   let flight: Promise<RefreshOutcome> | null = null;
   /** What this page has spent itself: applications clear the storage, and some storages forget. */
   let spent: Budget | null = null;
@@ -75,18 +80,39 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     return spent.availableAt;
   };
 
-  const attempt = async (): Promise<RefreshOutcome> => {
+  /** Somebody else has tried since we began, or got further. */
+  const isRaced = (): boolean => {
+    const there = readBudget(store.get(BUDGET_KEY));
+    return shared.isBehind() || (there !== null && there.attemptedAt !== spent?.attemptedAt);
+  };
+  const joined = (startedAt: number): RefreshOutcome => {
+    log({ type: 'refresh.finished', outcome: 'joined', ms: clock.now() - startedAt });
+    return { type: 'joined' };
+  };
+
+  const attempt = async (session: number): Promise<RefreshOutcome> => {
+    const limit = availableAt();
+    if (clock.now() < limit) return { type: 'limited', until: limit };
     const startedAt = clock.now();
     // Counted before it leaves: a reload in the middle must not allow a second one.
     let until = spend(minIntervalMs);
-    const answer = await request();
+    let answer = await request();
+    // The answer to a race with another tab. Believed only when it is given once more, for the cookie as it is now.
+    if (answer.type === 'rejected' && isRaced()) {
+      if (await shared.catchUp()) return joined(startedAt);
+      until = spend(minIntervalMs);
+      answer = await request();
+    }
+    // It may have rotated the token. Before anybody asks again, others may know more.
+    if (answer.type === 'ambiguous' && (await shared.catchUp())) return joined(startedAt);
     if (answer.type === 'limited' || answer.type === 'transient') {
       const remaining = until - clock.now();
       if (answer.retryAfterMs !== null && answer.retryAfterMs > remaining) until = spend(answer.retryAfterMs);
     }
+    if (answer.type === 'issued') shared.renewed(answer.token, answer.sentAt, session);
     const outcome: RefreshOutcome =
       answer.type === 'issued'
-        ? { type: 'refreshed', token: answer.token, sentAt: answer.sentAt }
+        ? { type: 'refreshed' }
         : answer.type === 'rejected'
           ? answer
           : { type: answer.type, until };
@@ -94,16 +120,27 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     return outcome;
   };
 
+  /** Alone among the tabs. Whoever gets his turn after another looks first whether there is anything left to do. */
+  const takeTurn = async (): Promise<RefreshOutcome> => {
+    const startedAt = clock.now();
+    const session = shared.session();
+    if (await shared.catchUp()) return joined(startedAt);
+    const turn = await lock.run(
+      async () => ((await shared.catchUp()) ? joined(startedAt) : attempt(session)),
+      shared.news$,
+      (outcome) => outcome.type === 'refreshed',
+    );
+    return turn ? turn.value : joined(startedAt);
+  };
+
   return {
     availableAt,
     async refresh() {
       if (flight) {
         const outcome = await flight;
-        return outcome.type === 'refreshed' ? { ...outcome, type: 'joined' } : outcome;
+        return outcome.type === 'refreshed' ? { type: 'joined' } : outcome;
       }
-      const until = availableAt();
-      if (clock.now() < until) return { type: 'limited', until };
-      flight = attempt().finally(() => {
+      flight = takeTurn().finally(() => {
         flight = null;
       });
       return flight;

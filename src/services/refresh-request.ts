@@ -44,6 +44,8 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
       body: refreshToken === null ? {} : { refreshToken },
       timeoutMs,
       credentials: 'include',
+      // A tab that is closed now must not take the new cookie with it.
+      keepalive: true,
     });
     const { status, sentAt, retryAfterMs } = response;
     const error = errorOf(response, null);
@@ -63,8 +65,14 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
     if (refreshToken !== null && issued.refreshToken && store.get(REFRESH_TOKEN_KEY) === refreshToken) {
       store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
     }
+    const token = { accessToken: issued.idToken, expiresIn: issued.expiresIn };
     return {
-      answer: { type: 'issued', token: { accessToken: issued.idToken, expiresIn: issued.expiresIn }, sentAt },
+      // Other tabs hold a copy of the token that was used up. One that came with a cookie is nobody's business.
+      answer: {
+        type: 'issued',
+        token: refreshToken === null ? token : { ...token, refreshToken: issued.refreshToken },
+        sentAt,
+      },
       status,
     };
   };

@@ -15,10 +15,13 @@ import type { Log } from './log.ts';
 import type { RefreshCoordinator, RefreshOutcome } from './refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
 import type { KeyValueStore } from './storage.ts';
+import type { SharedNews, SharedSession } from './shared-session.ts';
 import type { RenewalOutcome, TokenEvent, TokenService } from './token-service.ts';
 
 export interface TokenServiceV2Options {
   coordinator: RefreshCoordinator;
+  /** What other tabs do. Closed by `dispose`. */
+  shared: SharedSession;
   clock: Clock;
   random: Random;
   log: Log;
@@ -46,7 +49,7 @@ const OUTAGE_BACKOFF = { minMs: 500, baseMs: 2_000, capMs: 15_000 };
  * Nothing here polls the clock. One timer announces the next refresh; everything else is asked when it is needed.
  */
 export function createTokenServiceV2(options: TokenServiceV2Options): TokenService {
-  const { coordinator, clock, random, log, store, isRefreshEnabled, outagePatienceMs } = options;
+  const { coordinator, shared, clock, random, log, store, isRefreshEnabled, outagePatienceMs } = options;
   const announced$ = new Subject<TokenEvent>();
   /** The timer runs only while somebody listens: nothing is left behind when the last assessment has ended. */
   let listeners = 0;
@@ -61,13 +64,14 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     };
   });
   let token: AccessToken | null = restore(store);
+  // While this page was away somebody else may have signed in: this token is nobody's any more.
+  if (token && !shared.restored(token.generation)) token = null;
   let ended = false;
   /** Counts sessions: what was begun in an earlier one is discarded when it arrives. */
   let session = 0;
   /** The latest refresh, in the air or landed, and the session that asked for it. */
   let latest: { session: number; landed: Promise<RefreshOutcome> } | null = null;
-  /** The last token that a refresh brought: everybody who waited for it brings it once more. */
-  let taken: IssuedToken | null = null;
+  let isAsking = false;
   let skewMs = 0;
   let timer: unknown;
   /** The generation that a refresh brought and no answer has accepted yet, and how often it was refused since when. */
@@ -92,19 +96,41 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     );
   };
 
-  const adopt = (issued: IssuedToken, receivedAt: number, isRefreshed: boolean): AccessToken => {
+  const adopt = (
+    issued: IssuedToken,
+    { receivedAt, generation, isRefreshed }: { receivedAt: number; generation: number; isRefreshed: boolean },
+  ): AccessToken => {
     const before = token;
-    const generation = (before?.generation ?? 0) + 1;
     // Where the clock was set back while the answer was under way, the request left in the future: no token lives that long.
     const since = Math.min(receivedAt, clock.now());
     token = describeToken(issued, { generation, receivedAt: since, skewMs, isFresh: isRefreshed });
     // A refreshed token speaks for the same user, also when it does not say so. One that somebody signed in with may not.
     if (isRefreshed) token.userId ??= before?.userId ?? null;
     store.set(TOKEN_KEY, JSON.stringify(token));
+    if (issued.refreshToken) store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
     const { ttlMs, expiresAt } = token;
     log({ type: 'token.renewed', generation, ttlMs, remainingMs: expiresAt === null ? null : expiresAt - clock.now() });
     schedule();
     return token;
+  };
+
+  /** A refresh brought it, here or in another tab. */
+  const renew = (issued: IssuedToken, receivedAt: number, generation: number): void => {
+    const { userId } = adopt(issued, { receivedAt, generation, isRefreshed: true });
+    unproven = { generation, refusals: 0, since: clock.now() };
+    announced$.next({ type: 'token.renewed', generation, userId });
+  };
+
+  const begin = (issued: IssuedToken, receivedAt: number, generation: number): void => {
+    const before = token?.userId ?? null;
+    session += 1;
+    ended = false;
+    unproven = null;
+    const { userId } = adopt(issued, { receivedAt, generation, isRefreshed: false });
+    // One that is left over would bring the tokens of whoever was here before.
+    if (!issued.refreshToken && (userId === null || userId !== before)) store.remove(REFRESH_TOKEN_KEY);
+    log({ type: 'session.restored' });
+    announced$.next({ type: 'session.restored', userId });
   };
 
   const end = (reason: 'signed-out' | 'rejected'): void => {
@@ -141,6 +167,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     if (session !== asking) return null;
     const landed = coordinator.refresh();
     latest = { session, landed };
+    isAsking = true;
+    void landed.then(() => (isAsking = false));
     return landed;
   };
 
@@ -152,16 +180,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     switch (outcome.type) {
       case 'refreshed':
       case 'joined':
-        // Everybody who waited arrives here; the first one takes it in.
-        if (outcome.token !== taken) {
-          taken = outcome.token;
-          const { generation, userId } = adopt(outcome.token, outcome.sentAt, true);
-          unproven = { generation, refusals: 0, since: clock.now() };
-          announced$.next({ type: 'token.renewed', generation, userId });
-        }
-        return { type: 'renewed' };
+        return ended ? { type: 'rejected' } : { type: 'renewed' };
       case 'rejected':
         end('rejected');
+        shared.ended('rejected');
         return { type: 'rejected' };
       default:
         schedule(0);
@@ -169,6 +191,22 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
         return { type: 'wait', retryAfterMs: Math.max(0, outcome.until - clock.now()), reason: outcome.type };
     }
   };
+
+  shared.answerWith(() => {
+    const now = usable();
+    if (!now) return null;
+    const { value, userId, expiresAt, ttlMs } = now;
+    const sentAt = expiresAt === null || ttlMs === null ? clock.now() : expiresAt - ttlMs;
+    const refreshToken = store.get(REFRESH_TOKEN_KEY) ?? undefined;
+    const expiresIn = ttlMs === null ? undefined : ttlMs / 1_000;
+    return { token: { accessToken: value, expiresIn, userId: userId ?? undefined, refreshToken }, sentAt };
+  });
+  const follow = (news: SharedNews): void => {
+    if (news.type === 'ended') end(news.reason);
+    else if (news.type === 'signed-in') begin(news.token, news.sentAt, news.generation);
+    else if (!ended) renew(news.token, news.sentAt, news.generation);
+  };
+  const following = shared.news$.subscribe(follow);
 
   const service: TokenService = {
     events$,
@@ -205,22 +243,27 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       skewMs = serverNow + 500 - clock.now();
     },
     signIn(issued) {
-      const before = token?.userId ?? null;
-      session += 1;
-      ended = false;
-      unproven = null;
-      const { userId } = adopt(issued, clock.now(), false);
-      if (issued.refreshToken) store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
-      // One that is left over would bring the tokens of whoever was here before.
-      else if (userId === null || userId !== before) store.remove(REFRESH_TOKEN_KEY);
-      log({ type: 'session.restored' });
-      announced$.next({ type: 'session.restored', userId });
+      const now = clock.now();
+      begin(issued, now, shared.signedIn(issued, now));
     },
-    signOut: () => end('signed-out'),
-    recheck: () => schedule(0),
+    signOut() {
+      if (!ended) shared.ended('signed-out');
+      end('signed-out');
+    },
+    recheck() {
+      shared.look();
+      schedule(0);
+    },
     dispose() {
       clock.clearTimeout(timer);
       announced$.complete();
+      // A refresh that has begun is not broken off, and other tabs wait for what it brings.
+      const close = (): void => {
+        following.unsubscribe();
+        shared.close();
+      };
+      if (isAsking) void latest?.landed.then(close);
+      else close();
     },
   };
   return service;

@@ -58,7 +58,7 @@ describe('with the refresh token in the body', () => {
     server.reply(200, yes({ idToken: 'fresh', refreshToken: 'r2', expiresIn: '3600' }));
     expect(await createRequest('body')()).toEqual({
       type: 'issued',
-      token: { accessToken: 'fresh', expiresIn: '3600' },
+      token: { accessToken: 'fresh', expiresIn: '3600', refreshToken: 'r2' },
       sentAt: T0,
     });
     expect(server.requests).toMatchObject([{ body: { refreshToken: 'r1' } }]);

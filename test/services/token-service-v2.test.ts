@@ -8,6 +8,7 @@ import { createTokenServiceV2 } from '../../src/services/token-service-v2.ts';
 import type { TokenEvent } from '../../src/services/token-service.ts';
 import { watch } from '../support/services/deferred.ts';
 import { jwt } from '../support/services/jwt.ts';
+import { loneTab } from '../support/services/lone-tab.ts';
 import { recordedLog } from '../support/services/recorded-log.ts';
 import { refreshEndpoint } from '../support/services/refresh-endpoint.ts';
 import { settle, T0, virtualClock } from '../support/services/virtual-clock.ts';
@@ -36,7 +37,9 @@ function openTab({
   const recorded = recordedLog();
   const { log } = recorded;
   const settings = { refresh: true };
+  const tab = loneTab(clock, budgetStore);
   const coordinator = createRefreshCoordinator({
+    ...tab,
     request: endpoint.request,
     clock,
     store: budgetStore,
@@ -44,6 +47,7 @@ function openTab({
     minIntervalMs: MINUTE,
   });
   const tokens = createTokenServiceV2({
+    shared: tab.shared,
     coordinator,
     clock,
     random,

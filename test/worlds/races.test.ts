@@ -6,6 +6,7 @@ import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services
 import { memoryStore } from '../../src/services/storage.ts';
 import { createTokenServiceV2 } from '../../src/services/token-service-v2.ts';
 import type { RenewalOutcome } from '../../src/services/token-service.ts';
+import { loneTab } from '../support/services/lone-tab.ts';
 
 /*
  * Everything that can happen to the token service, in every order: callers, sign-ins, sign-outs and the answers of the server are
@@ -75,8 +76,11 @@ function openTab(scheduler: fc.Scheduler, answers: readonly Answer[]) {
     return type === 'limited' || type === 'transient' ? { type, retryAfterMs: null } : { type };
   };
 
+  const tab = loneTab(clock, memoryStore());
   const tokens = createTokenServiceV2({
+    shared: tab.shared,
     coordinator: createRefreshCoordinator({
+      ...tab,
       request,
       clock,
       store: memoryStore(),

@@ -1,0 +1,221 @@
+import { type Observable, Subject } from 'rxjs';
+import * as z from 'zod/mini';
+import type { IssuedToken } from './access-token.ts';
+import type { Clock } from './clock.ts';
+import type { KeyValueStore } from './storage.ts';
+
+/** The part of a `BroadcastChannel` that we use. */
+export interface TabChannel {
+  postMessage(message: unknown): void;
+  addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
+  close(): void;
+}
+
+/** What happened to the session, in whichever tab. Never older than what this tab knows. */
+export type SharedNews =
+  /** The token was refreshed, here or in another tab. */
+  | { type: 'renewed'; token: IssuedToken; sentAt: number; generation: number }
+  /** Somebody signed in in another tab. The cookie is one for all tabs, so that is who is signed in here as well. */
+  | { type: 'signed-in'; token: IssuedToken; sentAt: number; generation: number }
+  /** It was ended in another tab. */
+  | { type: 'ended'; reason: 'signed-out' | 'rejected' };
+
+/**
+ * What the tabs of a browser tell one another of the one session that they share.
+ *
+ * Tokens travel over a `BroadcastChannel` and are kept nowhere; how far the session has got is also written down, without the
+ * token, for tabs that slept. Tokens are numbered over all tabs and sessions, and a session is known by the number of its first
+ * token: what is older than what a tab knows is never news.
+ */
+export interface SharedSession {
+  readonly news$: Observable<SharedNews>;
+  /** The number of the session. */
+  session(): number;
+  /** Whether a token of this number, found after a reload, still belongs to the session. */
+  restored(generation: number): boolean;
+  /** Tells everybody of a refresh, this tab first; nobody if the session that asked for it is over. */
+  renewed(token: IssuedToken, sentAt: number, session: number): void;
+  /** Tells the others of a sign-in. Returns the token's number. */
+  signedIn(token: IssuedToken, sentAt: number): number;
+  ended(reason: 'signed-out' | 'rejected'): void;
+  /** Something newer is written down than this tab has heard of. */
+  isBehind(): boolean;
+  /** Looks what is written down, and asks the others for what is missing. For tabs that slept. */
+  look(): void;
+  /** Asks the others, if this tab is behind, and waits a moment. True when there was news: its listeners have it by then. */
+  catchUp(): Promise<boolean>;
+  /** What another tab gets that asks: the token in use, or null. */
+  answerWith(held: () => { token: IssuedToken; sentAt: number } | null): void;
+  close(): void;
+}
+
+export interface SharedSessionOptions {
+  /** Shared by all tabs; holds no token. */
+  store: KeyValueStore;
+  /** Null where there are no other tabs, or no way to reach them. */
+  channel: TabChannel | null;
+  clock: Clock;
+  /** Where the record lies: one for each API. */
+  key: string;
+}
+
+/** A tab that is awake answers within milliseconds; one that is frozen not at all. */
+const ANSWER_MS = 300;
+
+const number = z.int().check(z.minimum(0), z.maximum(1e12));
+const recordSchema = z.object({ session: number, generation: number, ended: z.boolean() });
+const tokenSchema = z.object({
+  accessToken: z.string().check(z.minLength(1)),
+  expiresIn: z.optional(z.union([z.string(), z.number()])),
+  userId: z.optional(z.string()),
+  refreshToken: z.optional(z.string()),
+});
+const messageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('token'), session: number, generation: number, token: tokenSchema, sentAt: z.number() }),
+  z.object({ type: z.literal('ended'), session: number, reason: z.enum(['signed-out', 'rejected']) }),
+  z.object({ type: z.literal('ask'), session: number, generation: number }),
+]);
+type Message = z.infer<typeof messageSchema>;
+
+/** @example const shared = createSharedSession({ store, channel: new BroadcastChannel(name), clock, key }); */
+export function createSharedSession({ store, channel, clock, key }: SharedSessionOptions): SharedSession {
+  const news$ = new Subject<SharedNews>();
+  let held: () => { token: IssuedToken; sentAt: number } | null = () => null;
+  let isOver = false;
+  let newest = Number.NEGATIVE_INFINITY;
+
+  const record = () => {
+    try {
+      return recordSchema.safeParse(JSON.parse(store.get(key) ?? 'null')).data ?? null;
+    } catch {
+      return null;
+    }
+  };
+  const before = record();
+  let session = before?.session ?? 0;
+  let generation = 0;
+  // Somebody may have signed in on a page without us since: the cookie is worth a try, and what it brings is a new session.
+  if (before?.ended) {
+    session = before.generation + 1;
+    generation = before.generation;
+  }
+
+  const say = (message: Message): void => {
+    try {
+      channel?.postMessage(message);
+    } catch {
+      // Closed: the page is going, and what it knows is written down.
+    }
+  };
+  const write = (): void => {
+    const there = record();
+    if (there && (there.session > session || (there.session === session && there.generation > generation))) return;
+    store.set(key, JSON.stringify({ session, generation, ended: isOver }));
+  };
+  const isBehind = (): boolean => {
+    const there = record();
+    if (there === null || there.session < session) return false;
+    return there.session > session || (!isOver && (there.ended || there.generation > generation));
+  };
+  const end = (reason: 'signed-out' | 'rejected'): void => {
+    isOver = true;
+    news$.next({ type: 'ended', reason });
+  };
+
+  const hear = (message: Message): void => {
+    switch (message.type) {
+      case 'ask': {
+        const isNewer =
+          session > message.session || (session === message.session && (isOver || generation > message.generation));
+        if (!isNewer) return;
+        const offer = held();
+        if (isOver) say({ type: 'ended', session, reason: 'signed-out' });
+        else if (offer) say({ type: 'token', session, generation, ...offer });
+        return;
+      }
+      case 'ended':
+        if (message.session < session || (message.session === session && isOver)) return;
+        session = message.session;
+        return end(message.reason);
+      case 'token': {
+        const { token, sentAt } = message;
+        const isSignIn = message.session > session;
+        // Two tabs that could not coordinate may have given one number to two tokens: the later one lives.
+        const isNewer =
+          message.generation > generation || (message.generation === generation && message.sentAt > newest);
+        if (!isSignIn && (isOver || message.session < session || !isNewer)) return;
+        session = message.session;
+        generation = Math.max(message.generation, generation + 1);
+        isOver = false;
+        newest = sentAt;
+        news$.next({ type: isSignIn ? 'signed-in' : 'renewed', token, sentAt, generation });
+      }
+    }
+  };
+  channel?.addEventListener('message', ({ data }) => {
+    const message = messageSchema.safeParse(data).data;
+    if (message) hear(message);
+  });
+
+  const look = (): void => {
+    const there = record();
+    if (there?.ended && there.session >= session && !isOver) {
+      session = there.session;
+      end('signed-out');
+    } else if (isBehind()) say({ type: 'ask', session, generation });
+  };
+  const tellToken = (token: IssuedToken, sentAt: number): number => {
+    newest = sentAt;
+    write();
+    say({ type: 'token', session, generation, token, sentAt });
+    return generation;
+  };
+  const next = (): number => Math.max(generation, record()?.generation ?? 0) + 1;
+
+  return {
+    news$,
+    session: () => session,
+    restored(found) {
+      if (found < session) return false;
+      generation = Math.max(generation, found);
+      return true;
+    },
+    renewed(token, sentAt, asking) {
+      if (asking !== session || isOver) return;
+      generation = next();
+      tellToken(token, sentAt);
+      news$.next({ type: 'renewed', token, sentAt, generation });
+    },
+    signedIn(token, sentAt) {
+      generation = next();
+      session = generation;
+      isOver = false;
+      return tellToken(token, sentAt);
+    },
+    ended(reason) {
+      isOver = true;
+      write();
+      say({ type: 'ended', session, reason });
+    },
+    isBehind,
+    look,
+    catchUp() {
+      // Nobody answers where there is no channel.
+      if (!channel || !isBehind()) return Promise.resolve(false);
+      return new Promise((resolve) => {
+        const done = (isNews: boolean): void => {
+          clock.clearTimeout(timer);
+          listening.unsubscribe();
+          resolve(isNews);
+        };
+        const timer = clock.setTimeout(() => done(false), ANSWER_MS);
+        const listening = news$.subscribe(() => done(true));
+        look();
+      });
+    },
+    answerWith: (offer) => void (held = offer),
+    close() {
+      channel?.close();
+    },
+  };
+}
