@@ -6,8 +6,8 @@ export type RouteName = 'submit' | 'status' | 'result' | 'job' | 'balance' | 're
 /** How a call ended. `aborted` is our own doing: the state that asked was left. */
 export type RequestOutcome = 'ok' | 'unauthorized' | 'transient' | 'rejected' | 'aborted';
 
-/** How a refresh ended; see `RefreshCoordinator`. One that was `joined` was another tab's. */
-export type RefreshOutcomeName = 'refreshed' | 'joined' | 'limited' | 'transient' | 'ambiguous' | 'rejected';
+/** How a refresh ended; see `RefreshCoordinator`. */
+export type RefreshOutcomeName = 'refreshed' | 'limited' | 'transient' | 'ambiguous' | 'rejected';
 
 /**
  * Everything that happens, as data: one line each in a log that a person can search. No token, answer, result or address

@@ -39,7 +39,7 @@ export function createMetrics() {
       if (event.type === 'request.finished' && event.route !== 'refresh' && event.status !== null) {
         requests += 1;
         if (event.outcome === 'unauthorized') invalidTokenAnswers += 1;
-      } else if (event.type === 'refresh.finished' && event.outcome !== 'joined') {
+      } else if (event.type === 'refresh.finished') {
         refreshAttempts += 1;
         if (event.outcome === 'refreshed') refreshSuccesses += 1;
       } else if (event.type === 'assessment.settled') {

@@ -53,9 +53,14 @@ export interface RefreshCoordinatorOptions {
   minIntervalMs: number;
 }
 
+/** What came of one request, or of the wish to make one. */
+type Attempt = Exclude<RefreshOutcome, { type: 'joined' }> & { isRaced?: boolean };
+
 const BUDGET_KEY = 'assessment-monitor:refresh-budget';
 /** A server may ask for more patience than the interval, up to this. */
 const MAX_COOLDOWN_MS = 600_000;
+/** How long the news of a tab that was faster may take: about as long as a request. */
+const RACE_MS = 2_000;
 const budgetSchema = z.object({ attemptedAt: z.number(), availableAt: z.number() });
 type Budget = z.infer<typeof budgetSchema>;
 
@@ -85,32 +90,23 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     const there = readBudget(store.get(BUDGET_KEY));
     return shared.isBehind() || (there !== null && there.attemptedAt !== spent?.attemptedAt);
   };
-  const joined = (startedAt: number): RefreshOutcome => {
-    log({ type: 'refresh.finished', outcome: 'joined', ms: clock.now() - startedAt });
-    return { type: 'joined' };
-  };
-
-  const attempt = async (session: number): Promise<RefreshOutcome> => {
+  /** One request, if the budget has one. */
+  const attempt = async (session: number, isSecond: boolean): Promise<Attempt> => {
     const limit = availableAt();
-    if (clock.now() < limit) return { type: 'limited', until: limit };
+    if (!isSecond && clock.now() < limit) return { type: 'limited', until: limit };
     const startedAt = clock.now();
     // Counted before it leaves: a reload in the middle must not allow a second one.
     let until = spend(minIntervalMs);
-    let answer = await request();
-    // The answer to a race with another tab. Believed only when it is given once more, for the cookie as it is now.
-    if (answer.type === 'rejected' && isRaced()) {
-      if (await shared.catchUp()) return joined(startedAt);
-      until = spend(minIntervalMs);
-      answer = await request();
-    }
-    // It may have rotated the token. Before anybody asks again, others may know more.
-    if (answer.type === 'ambiguous' && (await shared.catchUp())) return joined(startedAt);
+    const answer = await request();
+    // The clock was set back meanwhile: the minute must not become an hour.
+    if (clock.now() < startedAt) until = spend(minIntervalMs);
+    if (answer.type === 'rejected' && !isSecond && isRaced()) return { type: 'rejected', isRaced: true };
     if (answer.type === 'limited' || answer.type === 'transient') {
       const remaining = until - clock.now();
       if (answer.retryAfterMs !== null && answer.retryAfterMs > remaining) until = spend(answer.retryAfterMs);
     }
     if (answer.type === 'issued') shared.renewed(answer.token, answer.sentAt, session);
-    const outcome: RefreshOutcome =
+    const outcome: Attempt =
       answer.type === 'issued'
         ? { type: 'refreshed' }
         : answer.type === 'rejected'
@@ -121,16 +117,27 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   };
 
   /** Alone among the tabs. Whoever gets his turn after another looks first whether there is anything left to do. */
-  const takeTurn = async (): Promise<RefreshOutcome> => {
-    const startedAt = clock.now();
-    const session = shared.session();
-    if (await shared.catchUp()) return joined(startedAt);
+  const takeTurn = async (session: number, isSecond = false): Promise<Attempt | { type: 'joined' }> => {
+    if (await shared.catchUp()) return { type: 'joined' };
     const turn = await lock.run(
-      async () => ((await shared.catchUp()) ? joined(startedAt) : attempt(session)),
+      async () => ((await shared.catchUp()) ? ({ type: 'joined' } as const) : attempt(session, isSecond)),
       shared.news$,
-      (outcome) => outcome.type === 'refreshed',
+      ({ type }) => type === 'refreshed',
     );
-    return turn ? turn.value : joined(startedAt);
+    return turn ? turn.value : { type: 'joined' };
+  };
+
+  const fly = async (): Promise<RefreshOutcome> => {
+    const session = shared.session();
+    let outcome: Attempt | { type: 'joined' } = await takeTurn(session);
+    // A refusal that was given to a race with another tab: its token will do, and if that does not come, one more attempt tells,
+    // with the cookie as it is then.
+    if (outcome.type === 'rejected' && outcome.isRaced) {
+      outcome = (await shared.hear(RACE_MS)) ? { type: 'joined' } : await takeTurn(session, true);
+    }
+    // It may have rotated the token. Before anybody asks again, others may know more.
+    if (outcome.type === 'ambiguous' && (await shared.catchUp())) return { type: 'joined' };
+    return outcome;
   };
 
   return {
@@ -140,7 +147,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
         const outcome = await flight;
         return outcome.type === 'refreshed' ? { type: 'joined' } : outcome;
       }
-      flight = takeTurn().finally(() => {
+      flight = fly().finally(() => {
         flight = null;
       });
       return flight;

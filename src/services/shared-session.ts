@@ -42,6 +42,8 @@ export interface SharedSession {
   isBehind(): boolean;
   /** Looks what is written down, and asks the others for what is missing. For tabs that slept. */
   look(): void;
+  /** Waits for news, up to `ms`. True when there were any: their listeners have them by then. */
+  hear(ms: number): Promise<boolean>;
   /** Asks the others, if this tab is behind, and waits a moment. True when there was news: its listeners have it by then. */
   catchUp(): Promise<boolean>;
   /** What another tab gets that asks: the token in use, or null. */
@@ -63,7 +65,13 @@ export interface SharedSessionOptions {
 const ANSWER_MS = 300;
 
 const number = z.int().check(z.minimum(0), z.maximum(1e12));
-const recordSchema = z.object({ session: number, generation: number, ended: z.boolean() });
+const recordSchema = z.object({
+  session: number,
+  generation: number,
+  ended: z.boolean(),
+  /** Who signed in, where that is known: a tab that missed it must not go on for somebody else. */
+  userId: z.nullable(z.string()),
+});
 const tokenSchema = z.object({
   accessToken: z.string().check(z.minLength(1)),
   expiresIn: z.optional(z.union([z.string(), z.number()])),
@@ -107,10 +115,11 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
       // Closed: the page is going, and what it knows is written down.
     }
   };
-  const write = (): void => {
+  const write = (userId?: string): void => {
     const there = record();
     if (there && (there.session > session || (there.session === session && there.generation > generation))) return;
-    store.set(key, JSON.stringify({ session, generation, ended: isOver }));
+    const known = there?.session === session ? there.userId : null;
+    store.set(key, JSON.stringify({ session, generation, ended: isOver, userId: userId ?? known }));
   };
   const isBehind = (): boolean => {
     const there = record();
@@ -122,7 +131,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     news$.next({ type: 'ended', reason });
   };
 
-  const hear = (message: Message): void => {
+  const follow = (message: Message): void => {
     switch (message.type) {
       case 'ask': {
         const isNewer =
@@ -154,9 +163,19 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
   };
   channel?.addEventListener('message', ({ data }) => {
     const message = messageSchema.safeParse(data).data;
-    if (message) hear(message);
+    if (message) follow(message);
   });
 
+  const hear = (ms: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      const done = (isNews: boolean): void => {
+        clock.clearTimeout(timer);
+        listening.unsubscribe();
+        resolve(isNews);
+      };
+      const timer = clock.setTimeout(() => done(false), ms);
+      const listening = news$.subscribe(() => done(true));
+    });
   const look = (): void => {
     const there = record();
     if (there?.ended && there.session >= session && !isOver) {
@@ -166,7 +185,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
   };
   const tellToken = (token: IssuedToken, sentAt: number): number => {
     newest = sentAt;
-    write();
+    write(token.userId);
     say({ type: 'token', session, generation, token, sentAt });
     return generation;
   };
@@ -182,9 +201,17 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     },
     renewed(token, sentAt, asking) {
       if (asking !== session || isOver) return;
+      const there = record();
       generation = next();
-      tellToken(token, sentAt);
-      news$.next({ type: 'renewed', token, sentAt, generation });
+      if (there === null || there.session <= session) {
+        tellToken(token, sentAt);
+        return news$.next({ type: 'renewed', token, sentAt, generation });
+      }
+      // Somebody signed in elsewhere, and nobody could tell us: the cookie that we sent was of that session.
+      session = there.session;
+      const theirs = { ...token, userId: token.userId ?? there.userId ?? undefined };
+      tellToken(theirs, sentAt);
+      news$.next({ type: 'signed-in', token: theirs, sentAt, generation });
     },
     signedIn(token, sentAt) {
       generation = next();
@@ -199,19 +226,13 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     },
     isBehind,
     look,
+    hear,
     catchUp() {
       // Nobody answers where there is no channel.
       if (!channel || !isBehind()) return Promise.resolve(false);
-      return new Promise((resolve) => {
-        const done = (isNews: boolean): void => {
-          clock.clearTimeout(timer);
-          listening.unsubscribe();
-          resolve(isNews);
-        };
-        const timer = clock.setTimeout(() => done(false), ANSWER_MS);
-        const listening = news$.subscribe(() => done(true));
-        look();
-      });
+      const heard = hear(ANSWER_MS);
+      look();
+      return heard;
     },
     answerWith: (offer) => void (held = offer),
     close() {
