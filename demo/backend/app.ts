@@ -3,14 +3,15 @@ import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { cors } from 'hono/cors';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { createMiddleware } from 'hono/factory';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
 import type { ServerCounts, ServerLog } from './counts.ts';
-import { codeOf, createFaults } from './faults.ts';
+import { codeOf, type Faults, msOf } from './faults.ts';
 import { FAILURE_TEXT, type Job, type Jobs } from './jobs.ts';
-import type { BackendOptions, RouteName } from './options.ts';
+import type { BackendOptions, Quirk, RouteName } from './options.ts';
 import { analyse } from './sample-result.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -25,6 +26,7 @@ export interface AppDeps {
   log: ServerLog;
   sessions: Sessions;
   jobs: Jobs;
+  faults: Faults;
   /** Aborts when the server closes: hanging requests end then. */
   closing: AbortSignal;
 }
@@ -54,9 +56,11 @@ const loginSchema = z.looseObject({
 const keySchema = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/);
 
 /** The HTTP side of the wire contract. */
-export function createApp({ options, counts, log, sessions, jobs, closing }: AppDeps): Hono<Env> {
+export function createApp({ options, counts, log, sessions, jobs, faults, closing }: AppDeps): Hono<Env> {
   const app = new Hono<Env>();
-  const faults = createFaults(options);
+  const has = (quirk: Quirk) => options().quirks.includes(quirk);
+  /** Copies of requests that arrive twice. One is enough: they meet no faults of their own. */
+  const echoes = new WeakSet<Request>();
   /** Submissions by user and idempotency key. Two that arrive together share one promise, and so one job. */
   const submissions = new Map<string, { fingerprint: string; at: number; answer: Promise<Answer> }>();
   let refreshing = 0;
@@ -94,8 +98,9 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
         c.env.outgoing.destroy();
         return RESPONSE_ALREADY_SENT;
       };
-      const fault = faults.take(name);
+      const fault = echoes.has(c.req.raw) ? undefined : faults.request(name);
       if (options().latencyMs > 0) await pause(options().latencyMs, closing);
+      if (fault?.kind === 'delay') await pause(msOf(fault), closing);
       if (fault?.kind === 'hang') {
         await new Promise((resolve) => {
           closing.addEventListener('abort', resolve, { once: true });
@@ -114,7 +119,11 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
             : nested(status, codeOf(status), 'A fault on purpose');
         return c.json(answer.body, status, fault.retryAfter ? { 'Retry-After': fault.retryAfter } : {});
       }
-      await next();
+      if (fault?.kind === 'duplicate') {
+        const echo = c.req.raw.clone();
+        echoes.add(echo);
+        await Promise.all([app.fetch(echo, c.env), next()]);
+      } else await next();
       const status = c.res.status;
       if (status === 401 && name !== 'login' && name !== 'v1Login' && name !== 'refresh')
         counts.unauthorizedAnswers += 1;
@@ -129,6 +138,12 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
       if (fault?.kind === 'drop-answer') {
         c.res = undefined;
         c.res = breakOff();
+      } else if (fault?.kind === 'truncate') {
+        const whole = await c.res.text();
+        const headers = { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(whole)) };
+        c.res = new Response(brokenOff(whole, closing, breakOff), { status, headers });
+      } else if (fault?.kind === 'dribble') {
+        c.res = new Response(dribble(await c.res.text(), msOf(fault), closing), { status, headers: c.res.headers });
       } else if (fault?.kind === 'body') {
         c.res = new Response(fault.body ?? '', {
           status: fault.status ?? status,
@@ -148,6 +163,10 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
     c.set('userId', verdict.userId);
     return next();
   });
+  /** The gateway lets everybody through to the results where it has that quirk. */
+  const authorisedForResults = createMiddleware<Env>((c, next) =>
+    has('public-results') ? next() : authorised(c, next),
+  );
   const json = createMiddleware<Env>(async (c, next) => {
     const text = await c.req.text();
     try {
@@ -161,6 +180,13 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
     await next();
     c.header('Cache-Control', 'no-store');
   });
+  const gatewayCors = cors({
+    origin: (origin) => origin,
+    credentials: true,
+    allowMethods: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
+    allowHeaders: ['Content-Type', 'Authorization', 'X-Service-Key', 'X-Internal-Service'],
+  });
+  app.use('/api/*', (c, next) => (has('gateway-cors') ? gatewayCors(c, next) : next()));
   app.use('/api/auth/*', noStore);
   app.use(
     '/api/*',
@@ -230,15 +256,22 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
   };
 
   /** Another user's job is forbidden, an unknown one not found. */
-  const owned = (job: Job | undefined, userId: string, notFound: Answer, found: (job: Job) => Answer): Answer => {
+  const owned = (
+    job: Job | undefined,
+    userId: string | null,
+    notFound: Answer,
+    found: (job: Job) => Answer,
+  ): Answer => {
     if (!job) return notFound;
-    return job.userId === userId ? found(job) : nested(403, 'FORBIDDEN', 'This belongs to somebody else');
+    return userId === null || job.userId === userId
+      ? found(job)
+      : nested(403, 'FORBIDDEN', 'This belongs to somebody else');
   };
 
   app.get('/api/assessment/status/:id', route('status', 'statusCalls'), authorised, (c) =>
     send(
       c,
-      owned(jobs.get(c.req.param('id')), c.get('userId'), nested(404, 'NOT_FOUND', 'Job not found'), (job) =>
+      owned(jobs.tracked(c.req.param('id')), c.get('userId'), nested(404, 'NOT_FOUND', 'Job not found'), (job) =>
         ok(
           {
             jobId: job.jobId,
@@ -248,7 +281,7 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
             updatedAt: new Date(job.updatedAt).toISOString(),
             queuePosition: job.status === 'queued' ? jobs.queuePosition(job) : 0,
             userId: job.userId,
-            resultId: job.resultId,
+            resultId: job.status === 'completed' && has('completed-without-result-id') ? null : job.resultId,
             assessmentName: job.name,
             ...(job.status === 'failed' ? { error: FAILURE_TEXT } : {}),
           },
@@ -258,12 +291,12 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
     ),
   );
 
-  app.get('/api/archive/results/:id', route('result', 'resultCalls'), authorised, (c) =>
+  app.get('/api/archive/results/:id', route('result', 'resultCalls'), authorisedForResults, (c) =>
     send(
       c,
       owned(
         jobs.byResult(c.req.param('id')),
-        c.get('userId'),
+        has('public-results') ? null : c.get('userId'),
         nested(404, 'RESULT_NOT_FOUND', 'Analysis result not found'),
         (job) => ({
           status: 200,
@@ -273,8 +306,7 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
               id: job.resultId,
               user_id: job.userId,
               test_data: job.answers,
-              test_result:
-                job.result ?? (options().quirks.includes('result-before-done') ? analyse(job.answers) : null),
+              test_result: job.result ?? (has('result-before-done') ? analyse(job.answers) : null),
               is_public: false,
               created_at: new Date(job.acceptedAt).toISOString(),
               updated_at: new Date(job.updatedAt).toISOString(),
@@ -293,10 +325,10 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
           {
             job_id: job.jobId,
             user_id: job.userId,
-            status: job.status,
+            status: jobs.archivedStatus(job),
             result_id: job.resultId,
             assessment_name: job.name,
-            error_message: job.status === 'failed' ? FAILURE_TEXT : null,
+            error_message: jobs.archivedStatus(job) === 'failed' ? FAILURE_TEXT : null,
             created_at: new Date(job.acceptedAt).toISOString(),
             updated_at: new Date(job.updatedAt).toISOString(),
             completed_at: job.endedAt === null ? null : new Date(job.endedAt).toISOString(),
@@ -327,7 +359,7 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
     if (options().refreshTransport === 'body') return { refreshToken };
     setCookie(c, REFRESH_COOKIE, refreshToken, {
       ...COOKIE,
-      httpOnly: !options().quirks.includes('readable-cookie'),
+      httpOnly: !has('readable-cookie'),
       maxAge: Math.round(options().refreshTokenTtlMs / 1_000),
     });
     return {};
@@ -363,7 +395,7 @@ export function createApp({ options, counts, log, sessions, jobs, closing }: App
       const outcome = await sessions.refresh(typeof token === 'string' ? token : undefined);
       if (outcome.type === 'limited') {
         counts.refreshesLimited += 1;
-        const isSilent = options().quirks.includes('limit-without-retry-after');
+        const isSilent = has('limit-without-retry-after');
         const { retryAfter } = outcome;
         const answer = flat(429, 'RATE_LIMIT_EXCEEDED', 'Too many refreshes', isSilent ? {} : { retryAfter });
         return send(c, { ...answer, ...(isSilent ? {} : { headers: { 'Retry-After': String(retryAfter) } }) });
@@ -412,9 +444,45 @@ function fieldMessages(body: unknown): Record<string, string> {
   return Object.fromEntries(issues.map(({ path, message }) => [path.join('.') || 'assessment_data', message]));
 }
 
+/** A body whose second half never comes: the connection breaks. */
+function brokenOff(text: string, signal: AbortSignal, breakOff: () => void): ReadableStream<Uint8Array> {
+  let isBegun = false;
+  return new ReadableStream({
+    async pull(controller) {
+      if (isBegun) {
+        // A moment, so that the first half is on its way.
+        await pause(10, signal);
+        breakOff();
+        return controller.close();
+      }
+      isBegun = true;
+      controller.enqueue(new TextEncoder().encode(text.slice(0, text.length / 2)));
+      return undefined;
+    },
+  });
+}
+
+/** A body that comes byte by byte, so slowly that nobody should wait for it. */
+function dribble(text: string, ms: number, signal: AbortSignal): ReadableStream<Uint8Array> {
+  const bytes = new TextEncoder().encode(text);
+  let sent = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      await pause(ms, signal);
+      if (sent === bytes.length || signal.aborted) return controller.close();
+      controller.enqueue(bytes.slice(sent, (sent += 1)));
+    },
+  });
+}
+
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    const finish = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', finish);
+      resolve();
+    };
+    const timer = setTimeout(finish, ms);
+    signal.addEventListener('abort', finish);
   });
 }

@@ -2,31 +2,42 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Backend } from './index.ts';
 
-const fault = z.strictObject({
-  route: z.enum([
-    'submit',
-    'status',
-    'result',
-    'job',
-    'balance',
-    'login',
-    'refresh',
-    'logout',
-    'v1Login',
-    'v1Logout',
-    'any',
-  ]),
-  kind: z.enum(['status', 'hang', 'reset', 'drop-answer', 'body']),
-  status: z.number().int().min(200).max(599).optional(),
-  body: z.string().optional(),
-  contentType: z.string().optional(),
-  retryAfter: z.string().optional(),
-  times: z.number().int().positive().optional(),
-});
 const ms = z
   .number()
   .min(0)
   .max(30 * 24 * 3_600_000);
+const aim = {
+  times: z.number().int().positive().optional(),
+  share: z.number().min(0).max(1).optional(),
+  name: z.string().optional(),
+  ms: ms.optional(),
+};
+const routes = [
+  'submit',
+  'status',
+  'result',
+  'job',
+  'balance',
+  'login',
+  'refresh',
+  'logout',
+  'v1Login',
+  'v1Logout',
+  'any',
+] as const;
+const fault = z.union([
+  z.strictObject({
+    route: z.enum(routes),
+    kind: z.enum(['status', 'hang', 'reset', 'delay', 'drop-answer', 'truncate', 'dribble', 'body', 'duplicate']),
+    status: z.number().int().min(200).max(599).optional(),
+    body: z.string().optional(),
+    contentType: z.string().optional(),
+    retryAfter: z.string().optional(),
+    ...aim,
+  }),
+  z.strictObject({ route: z.literal('event'), kind: z.enum(['lose', 'duplicate', 'delay', 'malformed']), ...aim }),
+  z.strictObject({ route: z.literal('handshake'), kind: z.enum(['reset', 'hang', 'delay']), ...aim }),
+]);
 const commandSchema = z.strictObject({
   configure: z
     .strictObject({
@@ -46,7 +57,18 @@ const commandSchema = z.strictObject({
     })
     .partial()
     .optional(),
-  do: z.enum(['endTokens', 'revokeSessions', 'dropSockets', 'kickSockets', 'finishJobs', 'failJobs']).optional(),
+  do: z
+    .enum([
+      'endTokens',
+      'revokeSessions',
+      'dropSockets',
+      'kickSockets',
+      'restart',
+      'sweepJobs',
+      'finishJobs',
+      'failJobs',
+    ])
+    .optional(),
 });
 
 /** The demo's levers over HTTP. Only for the page that this server itself serves, on this machine. */

@@ -1,9 +1,11 @@
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { handleControl } from './control.ts';
 import { createLog, noCounts, type ServerCounts, type ServerLogEntry } from './counts.ts';
+import { createFaults } from './faults.ts';
 import { createJobs, type JobStatus } from './jobs.ts';
 import { type BackendOptions, defaultOptions } from './options.ts';
 import { createSessions } from './sessions.ts';
@@ -17,6 +19,7 @@ export interface JobSummary {
   jobId: string;
   resultId: string;
   userId: string;
+  name: string;
   status: JobStatus;
   /** ms since the epoch */
   acceptedAt: number;
@@ -42,9 +45,15 @@ export interface Backend {
   dropSockets(): void;
   /** Disconnects every socket, as a server does. */
   kickSockets(): void;
+  /** The service restarts: connections break, and the status route forgets the jobs. The work itself goes on elsewhere. */
+  restart(): void;
+  /** The sweeper takes all running jobs for stuck: failed in the archive, credit back, and nobody is told. */
+  sweepJobs(): void;
   /** Ends all running jobs now. Default `completed`. */
   finishJobs(outcome?: 'completed' | 'failed'): void;
   jobs(): JobSummary[];
+  /** How often each fault has hit, by name. */
+  faultsInjected(): Record<string, number>;
   /** What is open now, seen from the server. */
   openConnections(): { sockets: number; requests: number };
   close(): Promise<void>;
@@ -73,8 +82,12 @@ export async function startBackend({ fallback, control = false, ...given }: Star
   const log = createLog();
   const sessions = createSessions(options, counts, log);
   const jobs = createJobs(options, counts, log);
+  const faults = createFaults(options);
   const closing = new AbortController();
-  const api = getRequestListener(createApp({ options, counts, log, sessions, jobs, closing: closing.signal }).fetch);
+  // Every request that hangs listens to it.
+  setMaxListeners(0, closing.signal);
+  const app = createApp({ options, counts, log, sessions, jobs, faults, closing: closing.signal });
+  const api = getRequestListener(app.fetch);
 
   let requests = 0;
   const server = createServer((request, response) => {
@@ -87,7 +100,7 @@ export async function startBackend({ fallback, control = false, ...given }: Star
     else if (path.startsWith('/api/') || !fallback) void api(request, response);
     else fallback(request, response);
   });
-  const sockets = createSockets({ server, options, counts, log, sessions, jobs });
+  const sockets = createSockets({ server, options, counts, log, sessions, jobs, faults, closing: closing.signal });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(current.port, 'localhost', resolve);
@@ -108,16 +121,20 @@ export async function startBackend({ fallback, control = false, ...given }: Star
     revokeSessions: sessions.revokeAll,
     dropSockets: sockets.drop,
     kickSockets: sockets.kick,
+    restart() {
+      log.write({ kind: 'job', text: 'the service restarted and forgot its jobs' });
+      jobs.forget();
+      sockets.drop();
+      server.closeAllConnections();
+    },
+    sweepJobs: jobs.sweep,
+    faultsInjected: faults.injected,
     finishJobs: (outcome = 'completed') => jobs.finishAll(outcome),
     jobs: () =>
-      jobs.all().map(({ jobId, resultId, userId, status, acceptedAt, endedAt }) => ({
-        jobId,
-        resultId,
-        userId,
-        status,
-        acceptedAt,
-        endedAt,
-      })),
+      jobs.all().map((job) => {
+        const { jobId, resultId, userId, name, acceptedAt, endedAt } = job;
+        return { jobId, resultId, userId, name, status: jobs.archivedStatus(job), acceptedAt, endedAt };
+      }),
     openConnections: () => ({ sockets: sockets.open(), requests }),
     async close() {
       closing.abort();

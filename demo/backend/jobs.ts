@@ -17,12 +17,17 @@ export interface Job {
   updatedAt: number;
   endedAt: number | null;
   result: unknown;
+  /** Whether the status route still knows it: that forgets everything in a restart. */
+  tracked: boolean;
+  /** The sweeper took it for stuck: failed in the archive, and nobody was told. */
+  swept: boolean;
 }
 
 /** How the world hears of a job. */
 export type JobEvent =
   { type: 'started' | 'completed' | 'failed'; job: Job } | { type: 'balance'; userId: string; balance: number };
 
+const STATUS_LAG_MS = 1_000;
 export const FAILURE_TEXT = 'The analysis model could not interpret the answers.';
 
 /** Jobs, their results and the credit that they cost. */
@@ -55,7 +60,9 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
     if (outcome === 'completed') job.result = analyse(job.answers);
     log.write({ kind: 'job', text: `a job ${outcome}` });
     tell({ type: outcome, job });
-    job.status = outcome;
+    const follow = () => void (job.status = outcome);
+    if (options().quirks.includes('status-lags')) timers.set(job.jobId, setTimeout(follow, STATUS_LAG_MS));
+    else follow();
     if (outcome === 'failed') pay(job.userId, 1);
   };
 
@@ -63,6 +70,9 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
     balanceOf,
     all: () => [...jobs.values()],
     get: (jobId: string) => jobs.get(jobId),
+    /** What the status route knows of. */
+    tracked: (jobId: string) => (jobs.get(jobId)?.tracked ? jobs.get(jobId) : undefined),
+    archivedStatus: (job: Job): JobStatus => (job.swept ? 'failed' : job.status),
     byResult: (resultId: string) => [...jobs.values()].find((job) => job.resultId === resultId),
     queuePosition: (job: Job) => [...jobs.values()].filter((it) => it.status === 'queued').indexOf(job) + 1,
 
@@ -79,6 +89,8 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
         updatedAt: now,
         endedAt: null,
         result: null,
+        tracked: true,
+        swept: false,
       };
       jobs.set(job.jobId, job);
       counts.submissionsAccepted += 1;
@@ -98,6 +110,22 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
     },
     finishAll(outcome: 'completed' | 'failed'): void {
       for (const job of jobs.values()) end(job, outcome);
+    },
+    /** The status route forgets what it knew; the work goes on, and the archive knows of it. */
+    forget(): void {
+      for (const job of jobs.values()) job.tracked = false;
+    },
+    /** Gives up on the running jobs: the archive says failed, the credit is back, and the status route goes on as before. */
+    sweep(): void {
+      for (const job of jobs.values()) {
+        if (job.endedAt !== null) continue;
+        clearTimeout(timers.get(job.jobId));
+        timers.delete(job.jobId);
+        job.swept = true;
+        job.endedAt = Date.now();
+        log.write({ kind: 'job', text: 'the sweeper took a job for stuck' });
+        pay(job.userId, 1);
+      }
     },
     listen(listener: (event: JobEvent) => void): void {
       listeners.add(listener);

@@ -2,14 +2,25 @@
 export type RouteName =
   'submit' | 'status' | 'result' | 'job' | 'balance' | 'login' | 'refresh' | 'logout' | 'v1Login' | 'v1Logout';
 
-/** Something that goes wrong on purpose. The first fault that matches a request wins. */
-export interface Fault {
+/** Which of the things that a fault could hit it does hit. */
+interface Aim {
+  /** How many it hits. Default: every one. */
+  times?: number | undefined;
+  /** The share of them that it hits, drawn with the backend's own dice, 0 to 1. Default 1. */
+  share?: number | undefined;
+  /** What it is called in the statistics. Default: its kind. */
+  name?: string | undefined;
+}
+
+export interface RequestFault extends Aim {
   route: RouteName | 'any';
   /**
-   * `status`: answers `status` at once, the work undone. `hang`: never answers. `reset`: breaks the connection before the
-   * work. `drop-answer`: does the work, then breaks the connection. `body`: does the work and answers with this body instead.
+   * Before the work: `status` answers `status` at once; `hang` never answers, as when the request is lost; `reset` breaks the
+   * connection; `delay` waits `ms`. After the work: `drop-answer` breaks the connection; `truncate` does so in the middle of
+   * the body; `dribble` sends the body byte by byte, one each `ms`; `body` answers with this body instead. `duplicate`: the
+   * request arrives twice.
    */
-  kind: 'status' | 'hang' | 'reset' | 'drop-answer' | 'body';
+  kind: 'status' | 'hang' | 'reset' | 'delay' | 'drop-answer' | 'truncate' | 'dribble' | 'body' | 'duplicate';
   /** For `status`, default 503; for `body`, default what the answer would have had. */
   status?: number | undefined;
   body?: string | undefined;
@@ -17,13 +28,46 @@ export interface Fault {
   contentType?: string | undefined;
   /** The Retry-After header of a `status` fault. */
   retryAfter?: string | undefined;
-  /** How many requests it hits. Default: every one. */
-  times?: number | undefined;
+  /** Of `delay` and `dribble`. Default 1 000. */
+  ms?: number | undefined;
 }
+
+/** Something that happens to an event on its way to a socket. */
+export interface EventFault extends Aim {
+  route: 'event';
+  kind: 'lose' | 'duplicate' | 'delay' | 'malformed';
+  /** Of `delay`. Default 1 000. */
+  ms?: number | undefined;
+}
+
+/** Something that happens to a socket before it is one. `reset` and `hang` give no reason, as a proxy does that knows no WebSocket. */
+export interface HandshakeFault extends Aim {
+  route: 'handshake';
+  kind: 'reset' | 'hang' | 'delay';
+  /** Of `delay`. Default 1 000. */
+  ms?: number | undefined;
+}
+
+/** Something that goes wrong on purpose. The first fault that matches wins. */
+export type Fault = RequestFault | EventFault | HandshakeFault;
 
 /** A way in which real servers differ from the contract. */
 export type Quirk =
   | 'events-without-job-id'
+  /** Nobody is told by event that the balance has changed. */
+  | 'no-balance-events'
+  /** A completed job's status comes with `resultId: null`. */
+  | 'completed-without-result-id'
+  /** The status follows the event a second later. */
+  | 'status-lags'
+  /** Results are given to everybody, without a token. */
+  | 'public-results'
+  /** A refresh does not end the token before. */
+  | 'old-tokens-stay-good'
+  /** A socket that authenticates as somebody else hears of both. */
+  | 'rooms-pile-up'
+  /** Cross-origin requests may carry four headers, and no idempotency key is one of them. */
+  | 'gateway-cors'
   | 'result-before-done'
   | 'refresh-without-rotation'
   | 'readable-cookie'
@@ -61,6 +105,8 @@ export interface BackendOptions {
   quirks: readonly Quirk[];
   /** Default none. */
   faults: readonly Fault[];
+  /** Of the dice that decide which share a fault hits; read once, at the start. Default 1. */
+  seed: number;
 }
 
 export const defaultOptions: BackendOptions = {
@@ -79,4 +125,5 @@ export const defaultOptions: BackendOptions = {
   initialBalance: 5,
   quirks: [],
   faults: [],
+  seed: 1,
 };

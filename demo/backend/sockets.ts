@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
 import type { ServerCounts, ServerLog } from './counts.ts';
+import { type Faults, msOf } from './faults.ts';
 import { FAILURE_TEXT, type JobEvent, type Jobs } from './jobs.ts';
 import type { BackendOptions } from './options.ts';
 import type { Sessions } from './sessions.ts';
@@ -12,12 +13,15 @@ export interface SocketDeps {
   log: ServerLog;
   sessions: Sessions;
   jobs: Jobs;
+  faults: Faults;
+  /** Aborts when the server closes: handshakes that hang end then. */
+  closing: AbortSignal;
 }
 
 const AUTH_DEADLINE_MS = 10_000;
 
 /** The Socket.IO side of the wire contract: authentication by event, one room per user, no replay of what was missed. */
-export function createSockets({ server, options, counts, log, sessions, jobs }: SocketDeps) {
+export function createSockets({ server, options, counts, log, sessions, jobs, faults, closing }: SocketDeps) {
   const io = new Server(server, {
     path: '/socket.io/',
     pingInterval: 25_000,
@@ -25,8 +29,24 @@ export function createSockets({ server, options, counts, log, sessions, jobs }: 
     // The HTTP side of this port belongs to others.
     serveClient: false,
     destroyUpgrade: false,
-    allowRequest: (_, callback) => callback(null, options().sockets === 'accept'),
+    allowRequest: (request, callback) => {
+      const answer = () => callback(null, options().sockets === 'accept');
+      const fault = faults.handshake();
+      if (fault?.kind === 'reset') request.socket.destroy();
+      else if (fault?.kind === 'delay') later(msOf(fault), answer);
+      // Upgraded already: nobody but us would ever close it.
+      else if (fault?.kind === 'hang') closing.addEventListener('abort', () => request.socket.destroy());
+      else answer();
+    },
   });
+  const timers = new Set<NodeJS.Timeout>();
+  const later = (ms: number, act: () => void): void => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      act();
+    }, ms);
+    timers.add(timer);
+  };
   const room = (userId: string) => `user:${userId}`;
 
   const authenticate = async (socket: Socket, payload: unknown): Promise<void> => {
@@ -41,7 +61,9 @@ export function createSockets({ server, options, counts, log, sessions, jobs }: 
     if (typeof token !== 'string' || token === '') return refuse('Token required', false);
     const verdict = await sessions.verify(token);
     if (!verdict.ok) return refuse('Invalid or expired token', true);
-    for (const joined of socket.rooms) if (joined.startsWith('user:')) await socket.leave(joined);
+    if (!options().quirks.includes('rooms-pile-up')) {
+      for (const joined of socket.rooms) if (joined.startsWith('user:')) await socket.leave(joined);
+    }
     await socket.join(room(verdict.userId));
     counts.socketsAuthenticated += 1;
     log.write({ kind: 'socket', text: 'a socket was authenticated', generation: verdict.generation });
@@ -66,26 +88,35 @@ export function createSockets({ server, options, counts, log, sessions, jobs }: 
     });
   });
 
+  const emit = (userId: string, name: string, payload: object): void => {
+    const send = (content: unknown = payload) => void io.to(room(userId)).emit(name, content);
+    const fault = faults.event();
+    if (fault?.kind === 'lose') return;
+    if (fault?.kind === 'delay') return later(msOf(fault), send);
+    if (fault?.kind === 'malformed') return send([null, 'neither here nor there']);
+    if (fault?.kind === 'duplicate') send();
+    send();
+  };
   const tell = (event: JobEvent): void => {
     if (event.type === 'balance') {
-      io.to(room(event.userId)).emit('token-balance-update', { balance: event.balance });
+      if (!options().quirks.includes('no-balance-events')) {
+        emit(event.userId, 'token-balance-update', { balance: event.balance });
+      }
       return;
     }
     const { job } = event;
+    const common = { assessment_name: job.name, timestamp: new Date().toISOString() };
     const named = options().quirks.includes('events-without-job-id') ? {} : { jobId: job.jobId };
-    const common = { ...named, assessment_name: job.name, timestamp: new Date().toISOString() };
-    const user = io.to(room(job.userId));
     if (event.type === 'started') {
-      user.emit('analysis-started', {
-        ...common,
-        resultId: job.resultId,
-        status: 'processing',
-        message: 'Your analysis has started',
-      });
+      // The real server names the job in this one.
+      const ids = { jobId: job.jobId, resultId: job.resultId };
+      const message = 'Your analysis has started';
+      emit(job.userId, 'analysis-started', { ...common, ...ids, status: 'processing', message });
     } else if (event.type === 'completed') {
-      user.emit('analysis-complete', { ...common, result_id: job.resultId, status: 'completed' });
+      emit(job.userId, 'analysis-complete', { ...common, ...named, result_id: job.resultId, status: 'completed' });
     } else {
-      user.emit('analysis-failed', { ...common, result_id: null, status: 'failed', error_message: FAILURE_TEXT });
+      const failure = { result_id: null, status: 'failed', error_message: FAILURE_TEXT };
+      emit(job.userId, 'analysis-failed', { ...common, ...named, ...failure });
     }
   };
   jobs.listen(tell);
@@ -100,6 +131,7 @@ export function createSockets({ server, options, counts, log, sessions, jobs }: 
     /** As when the server wants somebody gone. */
     kick: () => each((socket) => socket.disconnect(true)),
     close: () => {
+      for (const timer of timers) clearTimeout(timer);
       each((socket) => socket.disconnect(true));
       io.engine.close();
     },

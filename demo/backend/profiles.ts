@@ -1,0 +1,28 @@
+import type { BackendOptions } from './options.ts';
+
+/**
+ * What a backend can be as a whole. `strict` is the server of the manual: rotating tokens, one refresh a minute, events that name
+ * their job. `original` is the server that users have: everything that was measured of it, its crash aside.
+ */
+export const profiles = {
+  strict: {},
+  original: {
+    accessTokenTtlMs: 3_600_000,
+    refreshTransport: 'body',
+    // Nobody counts refreshes there but the limit of 2 500 in 15 minutes, for the whole address.
+    refreshIntervalMs: 0,
+    // Compose files do not switch it on.
+    idempotency: false,
+    initialBalance: 3,
+    quirks: [
+      'events-without-job-id',
+      'no-balance-events',
+      'completed-without-result-id',
+      'status-lags',
+      'public-results',
+      'old-tokens-stay-good',
+      'rooms-pile-up',
+      'gateway-cors',
+    ],
+  },
+} as const satisfies Record<string, Partial<BackendOptions>>;
