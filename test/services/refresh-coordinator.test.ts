@@ -1,10 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/refresh-coordinator.ts';
 import { type KeyValueStore, memoryStore } from '../../src/services/storage.ts';
 import { loneTab } from '../support/services/lone-tab.ts';
 import { recordedLog } from '../support/services/recorded-log.ts';
 import { refreshEndpoint } from '../support/services/refresh-endpoint.ts';
 import { T0, virtualClock } from '../support/services/virtual-clock.ts';
+
+// Time is virtual here: a test that waits longer waits for something that never comes.
+vi.setConfig({ testTimeout: 5_000 });
 
 const MINUTE = 60_000;
 const BUDGET_KEY = 'assessment-monitor:refresh-budget';

@@ -1,5 +1,5 @@
 import type { Subscription } from 'rxjs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SignInRequiredError, TokenUnavailableError } from '../../src/errors.ts';
 import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from '../../src/services/refresh-request.ts';
@@ -12,6 +12,9 @@ import { loneTab } from '../support/services/lone-tab.ts';
 import { recordedLog } from '../support/services/recorded-log.ts';
 import { refreshEndpoint } from '../support/services/refresh-endpoint.ts';
 import { settle, T0, virtualClock } from '../support/services/virtual-clock.ts';
+
+// Time is virtual here: a test that waits longer waits for something that never comes.
+vi.setConfig({ testTimeout: 5_000 });
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

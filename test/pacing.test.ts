@@ -1,0 +1,175 @@
+import { createAssessmentClient } from 'assessment-monitor';
+import { describe, expect, it } from 'vitest';
+import { memoryStore } from '../src/services/storage.ts';
+import { virtualClock } from './support/services/virtual-clock.ts';
+
+/* How often the server is asked, seen from the server: in virtual time, with the middle of all luck unless a test says otherwise. */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+const json = (status: number, body: unknown, headers: Record<string, string> = {}) =>
+  new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json', ...headers } });
+const running = () => json(200, { data: { jobId: 'j1', status: 'processing', progress: 10 } });
+const down = () => json(503, { error: { code: 'SERVICE_UNAVAILABLE', message: 'down' } });
+
+interface PageOptions {
+  random?: () => number;
+  submit?: () => Response;
+  clock?: ReturnType<typeof virtualClock>;
+  storage?: ReturnType<typeof memoryStore>;
+  tokenStorage?: ReturnType<typeof memoryStore>;
+  monitoringTimeoutMs?: number;
+}
+
+/** A page that polls, and when its calls arrived, ms after it was opened. */
+function openPage(
+  status: () => Response,
+  {
+    random = () => 0.5,
+    submit,
+    clock = virtualClock(),
+    storage = memoryStore(),
+    tokenStorage = memoryStore(),
+    monitoringTimeoutMs = 60 * MINUTE,
+  }: PageOptions = {},
+) {
+  const startedAt = clock.now();
+  const asked: number[] = [];
+  const submitted: number[] = [];
+  const client = createAssessmentClient({
+    baseUrl: 'https://pace.test',
+    clock,
+    random,
+    socket: false,
+    storage,
+    tokenStorage,
+    settings: () => ({ monitoringTimeoutMs }),
+    fetch: (async (input: string) => {
+      if (input.endsWith('/submit')) {
+        submitted.push(clock.now() - startedAt);
+        return submit?.() ?? json(202, { data: { jobId: 'j1', resultId: 'r1' } });
+      }
+      if (!input.includes('/status/')) return json(200, { data: { token_balance: 3 } });
+      asked.push(clock.now() - startedAt);
+      return status();
+    }) as unknown as typeof fetch,
+  });
+  const gaps = () => asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
+  return { clock, client, storage, tokenStorage, asked, submitted, gaps };
+}
+
+/** … on which somebody has signed in and submitted. */
+async function openBusyPage(...args: Parameters<typeof openPage>) {
+  const page = openPage(...args);
+  page.client.signedIn({ accessToken: 'token', expiresIn: 36_000 });
+  page.client.submit({ answers: [1] });
+  await page.clock.advance(0);
+  return page;
+}
+
+describe('a job that runs', () => {
+  it('is polled every 2 s at first, every 10 s after four minutes, and in between in between', async () => {
+    const { clock, client, asked, gaps } = await openBusyPage(running);
+    await clock.advance(6 * MINUTE);
+    client.dispose();
+    const gapAt = (ms: number) => gaps()[asked.findIndex((at) => at >= ms)] ?? 0;
+    expect(gaps()[0]).toBeCloseTo(2 * SECOND, -2);
+    expect(gapAt(2 * MINUTE)).toBeGreaterThan(5 * SECOND);
+    expect(gapAt(2 * MINUTE)).toBeLessThan(7 * SECOND);
+    expect(gapAt(4 * MINUTE)).toBe(10 * SECOND);
+    expect(gapAt(5 * MINUTE)).toBe(10 * SECOND);
+    // Never more often than before.
+    expect(gaps()).toEqual(gaps().toSorted((a, b) => a - b));
+  });
+
+  it.each([
+    ['at the least', 0, 0.8],
+    ['at the most', 1, 1.2],
+  ])('is not polled in step with others: %s', async (_how, luck, share) => {
+    const { clock, client, gaps } = await openBusyPage(running, { random: () => luck });
+    await clock.advance(6 * MINUTE);
+    client.dispose();
+    expect(gaps()[0]).toBeCloseTo(share * 2 * SECOND, -2);
+    expect(gaps().at(-1)).toBeCloseTo(share * 10 * SECOND, -1);
+  });
+
+  it('is asked for again when the server says so, on a success as well', async () => {
+    const { clock, client, gaps } = await openBusyPage(() =>
+      json(200, { data: { jobId: 'j1', status: 'queued' } }, { 'Retry-After': '25' }),
+    );
+    await clock.advance(2 * MINUTE);
+    client.dispose();
+    expect(Math.min(...gaps())).toBeGreaterThanOrEqual(25 * SECOND);
+  });
+});
+
+describe('a server that is down', () => {
+  it('is asked less and less often, at its worst every 30 s', async () => {
+    const { clock, client, gaps } = await openBusyPage(down, { random: () => 1 });
+    await clock.advance(5 * MINUTE);
+    client.dispose();
+    expect(gaps().slice(0, 6)).toEqual([2, 4, 8, 16, 30, 30].map((seconds) => seconds * SECOND));
+  });
+
+  it('is asked as often as before when it is back', async () => {
+    let isDown = true;
+    const { clock, client, asked, gaps } = await openBusyPage(() => (isDown ? down() : running()), { random: () => 1 });
+    await clock.advance(MINUTE);
+    isDown = false;
+    const failures = asked.length;
+    await clock.advance(MINUTE);
+    client.dispose();
+    expect(Math.max(...gaps().slice(failures + 1))).toBeLessThan(8 * SECOND);
+  });
+
+  it('is sent the answers again after ever longer waits, at its worst every 15 s', async () => {
+    const { clock, client, submitted } = await openBusyPage(running, { random: () => 1, submit: down });
+    await clock.advance(MINUTE);
+    client.dispose();
+    const gaps = submitted.slice(1).map((at, index) => at - (submitted[index] ?? 0));
+    expect(gaps.slice(0, 5)).toEqual([1, 2, 4, 8, 15].map((seconds) => seconds * SECOND));
+  });
+});
+
+describe('the deadline', () => {
+  const phaseOf = (client: ReturnType<typeof openPage>['client']) =>
+    client.getSnapshot().assessments[0]?.getSnapshot().phase;
+
+  it('counts from the acceptance, and the user is asked when it has passed', async () => {
+    const { clock, client } = await openBusyPage(running, { monitoringTimeoutMs: 10 * MINUTE });
+    await clock.advance(10 * MINUTE - SECOND);
+    expect(phaseOf(client)).toBe('waiting');
+    await clock.advance(3 * SECOND);
+    expect(phaseOf(client)).toBe('delayed');
+    client.dispose();
+  });
+
+  it('stays where it was when the page is reloaded', async () => {
+    const monitoringTimeoutMs = 10 * MINUTE;
+    const before = await openBusyPage(running, { monitoringTimeoutMs });
+    await before.clock.advance(6 * MINUTE);
+    before.client.dispose();
+    const { clock, client, submitted } = openPage(running, { ...before, monitoringTimeoutMs });
+    client.resume();
+    await clock.advance(4 * MINUTE - SECOND);
+    expect(phaseOf(client)).toBe('waiting');
+    await clock.advance(3 * SECOND);
+    expect(phaseOf(client)).toBe('delayed');
+    expect(submitted).toEqual([]);
+    client.dispose();
+  });
+
+  it('that passed while the page was closed is told after one more look', async () => {
+    const monitoringTimeoutMs = 10 * MINUTE;
+    const before = await openBusyPage(running, { monitoringTimeoutMs });
+    before.client.dispose();
+    await before.clock.advance(15 * MINUTE);
+    const { clock, client, asked } = openPage(running, { ...before, monitoringTimeoutMs });
+    client.resume();
+    await clock.advance(3 * SECOND);
+    expect(phaseOf(client)).toBe('delayed');
+    expect(asked).not.toEqual([]);
+    client.dispose();
+  });
+});
