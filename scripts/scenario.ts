@@ -1,19 +1,27 @@
 /*
  * npm run --silent scenario -- NAME [--json]     one story, for real, over loopback
  * npm run --silent scenario -- --all [--json]    all of them, one after the other
+ * npm run --silent scenario -- tabs --tabs 8     one with many tabs of a real Chromium; there are four, and `--all` leaves them out
  * npm run --silent scenario -- --list            what there is
  */
 import { parseArgs } from 'node:util';
 import { runStory, type StoryReport } from '../demo/scenarios/run-story.ts';
 import { stories } from '../demo/scenarios/stories.ts';
+import { runTabs, tabsStories, type TabsReport } from '../demo/tabs/run-tabs.ts';
+import { CHROMIUM_VARIABLE, ensureChromium } from './chromium.ts';
 
-const usage = 'usage: npm run --silent scenario -- NAME [--json] | --all [--json] | --list';
+const usage = 'usage: npm run --silent scenario -- NAME [--json] [--tabs N] | --all [--json] | --list';
 
 function readArguments() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { json: { type: 'boolean' }, list: { type: 'boolean' }, all: { type: 'boolean' } },
+      options: {
+        json: { type: 'boolean' },
+        list: { type: 'boolean' },
+        all: { type: 'boolean' },
+        tabs: { type: 'string', default: '8' },
+      },
     });
   } catch (error) {
     return stop(`${(error as Error).message}\n${usage}`);
@@ -25,7 +33,7 @@ function stop(message: string): never {
   process.exit(2);
 }
 
-function print(report: StoryReport): void {
+function print(report: StoryReport | TabsReport): void {
   const { scenario, timeline, expectations, outcome, ok } = report;
   const lines = timeline.map(({ seconds, text, tone }) => {
     const mark = { plain: ' ', good: '+', trouble: '!' }[tone];
@@ -39,16 +47,26 @@ function print(report: StoryReport): void {
 
 const { values, positionals } = readArguments();
 if (values.list) {
-  for (const { name, about } of stories) process.stdout.write(`${name.padEnd(30)} ${about}\n`);
+  for (const { name, about } of [...stories, ...tabsStories]) process.stdout.write(`${name.padEnd(30)} ${about}\n`);
   process.exit(0);
 }
 const chosen = values.all ? stories : stories.filter(({ name }) => positionals.includes(name));
-if (chosen.length === 0 || (!values.all && chosen.length !== positionals.length)) {
+const withTabs = tabsStories.filter(({ name }) => !values.all && positionals.includes(name));
+const tabs = Number(values.tabs);
+if (!Number.isInteger(tabs) || tabs < 2 || tabs > 50) stop(`--tabs is a whole number from 2 to 50\n${usage}`);
+const count = chosen.length + withTabs.length;
+if (count === 0 || (!values.all && count !== positionals.length)) {
   stop(`no such scenario: ${positionals.join(', ') || '(none named)'}\n${usage}`);
 }
-const reports: StoryReport[] = [];
+const reports: (StoryReport | TabsReport)[] = [];
 for (const story of chosen) {
   const report = await runStory(story);
+  reports.push(report);
+  if (!values.json) print(report);
+}
+for (const story of withTabs) {
+  process.env[CHROMIUM_VARIABLE] = ensureChromium();
+  const report = await runTabs(story, tabs);
   reports.push(report);
   if (!values.json) print(report);
 }
