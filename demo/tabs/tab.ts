@@ -67,12 +67,20 @@ const client = createAssessmentClient({
   async fetch(input, init) {
     const isRefresh = String(input).endsWith('/refresh');
     book.open.requests += 1;
-    if (isRefresh) book.isRefreshing = true;
-    try {
-      return await fetch(input, init);
-    } finally {
+    book.isRefreshing ||= isRefresh;
+    const end = (): void => {
       book.open.requests -= 1;
       if (isRefresh) book.isRefreshing = false;
+    };
+    try {
+      const response = await fetch(input, init);
+      // A request has ended when its body has been read.
+      const text = response.text.bind(response);
+      response.text = () => text().finally(end);
+      return response;
+    } catch (error) {
+      end();
+      throw error;
     }
   },
 });

@@ -95,6 +95,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     const limit = availableAt();
     if (!isSecond && clock.now() < limit) return { type: 'limited', until: limit };
     const startedAt = clock.now();
+    const asked = { ...shared.position(), session };
     // Counted before it leaves: a reload in the middle must not allow a second one.
     let until = spend(minIntervalMs);
     const answer = await request();
@@ -105,7 +106,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
       const remaining = until - clock.now();
       if (answer.retryAfterMs !== null && answer.retryAfterMs > remaining) until = spend(answer.retryAfterMs);
     }
-    if (answer.type === 'issued') shared.renewed(answer.token, answer.sentAt, session);
+    if (answer.type === 'issued') shared.renewed(answer.token, answer.sentAt, asked);
     const outcome: Attempt =
       answer.type === 'issued'
         ? { type: 'refreshed' }
@@ -128,7 +129,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   };
 
   const fly = async (): Promise<RefreshOutcome> => {
-    const session = shared.session();
+    const { session } = shared.position();
     let outcome: Attempt | { type: 'joined' } = await takeTurn(session);
     // A refusal that was given to a race with another tab: its token will do, and if that does not come, one more attempt tells,
     // with the cookie as it is then.

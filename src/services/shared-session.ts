@@ -20,6 +20,11 @@ export type SharedNews =
   /** It was ended in another tab. */
   | { type: 'ended'; reason: 'signed-out' | 'rejected' };
 
+export interface Position {
+  session: number;
+  generation: number;
+}
+
 /**
  * What the tabs of a browser tell one another of the one session that they share.
  *
@@ -29,12 +34,17 @@ export type SharedNews =
  */
 export interface SharedSession {
   readonly news$: Observable<SharedNews>;
-  /** The number of the session. */
-  session(): number;
+  /** The numbers of the session and of its newest token, as far as this tab knows. */
+  position(): Position;
   /** Whether a token of this number, found after a reload, still belongs to the session. */
   restored(generation: number): boolean;
-  /** Tells everybody of a refresh, this tab first; nobody if the session that asked for it is over. */
-  renewed(token: IssuedToken, sentAt: number, session: number): void;
+  /**
+   * Tells everybody of a refresh, this tab first. Nobody, if what it brings is old by now: the session is over, or this tab slept while
+   * another refreshed the token once more.
+   *
+   * @param asked where the session was when the request left, at `sentAt`
+   */
+  renewed(token: IssuedToken, sentAt: number, asked: Position): void;
   /** Tells the others of a sign-in. Returns the token's number. */
   signedIn(token: IssuedToken, sentAt: number): number;
   ended(reason: 'signed-out' | 'rejected'): void;
@@ -69,6 +79,8 @@ const recordSchema = z.object({
   session: number,
   generation: number,
   ended: z.boolean(),
+  /** When the newest token was asked for, ms. */
+  sentAt: z.number(),
   /** Who signed in, where that is known: a tab that missed it must not go on for somebody else. */
   userId: z.nullable(z.string()),
 });
@@ -90,7 +102,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
   const news$ = new Subject<SharedNews>();
   let held: () => { token: IssuedToken; sentAt: number } | null = () => null;
   let isOver = false;
-  let newest = Number.NEGATIVE_INFINITY;
+  let newest = 0;
 
   const record = () => {
     try {
@@ -119,7 +131,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     const there = record();
     if (there && (there.session > session || (there.session === session && there.generation > generation))) return;
     const known = there?.session === session ? there.userId : null;
-    store.set(key, JSON.stringify({ session, generation, ended: isOver, userId: userId ?? known }));
+    store.set(key, JSON.stringify({ session, generation, ended: isOver, sentAt: newest, userId: userId ?? known }));
   };
   const isBehind = (): boolean => {
     const there = record();
@@ -193,15 +205,16 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
 
   return {
     news$,
-    session: () => session,
+    position: () => ({ session, generation }),
     restored(found) {
       if (found < session) return false;
       generation = Math.max(generation, found);
       return true;
     },
-    renewed(token, sentAt, asking) {
-      if (asking !== session || isOver) return;
+    renewed(token, sentAt, asked) {
+      if (asked.session !== session || isOver) return;
       const there = record();
+      if (there && there.generation > asked.generation && there.sentAt > sentAt) return look();
       generation = next();
       if (there === null || there.session <= session) {
         tellToken(token, sentAt);

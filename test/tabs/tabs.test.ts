@@ -124,6 +124,21 @@ describe('a tab that has the lock', () => {
     expect(browser.seen.refreshes).toBe(2);
   });
 
+  it('and sleeps through the next refresh wakes with an answer that is old, and deceives nobody with it', async () => {
+    const { browser, tabs, first, second } = await signedInBrowser(3);
+    void first.tokens.renew(1);
+    await browser.clock.advance(60);
+    first.freeze();
+    await browser.clock.advance(MINUTE);
+    void second.tokens.renew(1);
+    await browser.clock.advance(3 * WAIT);
+    expect(browser.accepts(second.held)).toBe(true);
+    first.thaw();
+    await browser.clock.advance(SECOND);
+    expect(held(tabs)).toEqual([second.held]);
+    expect(browser.accepts(second.held)).toBe(true);
+  });
+
   it('and is closed in the middle hands it over, and its minute stays spent', async () => {
     const { browser, tabs, first } = await signedInBrowser(4);
     void first.tokens.renew(1);
