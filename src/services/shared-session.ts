@@ -122,6 +122,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
 
   const say = (message: Message): void => {
     try {
+      // eslint-disable-next-line unicorn/require-post-message-target-origin -- a channel, not a window
       channel?.postMessage(message);
     } catch {
       // Closed: the page is going, and what it knows is written down.

@@ -1,0 +1,152 @@
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Backend } from '../../demo/backend/index.ts';
+import { type HandmadeChromium, startChromium } from '../../demo/tabs/chromium-by-hand.ts';
+import type { TabBook } from '../../demo/tabs/tab.ts';
+import { bookOf, buildTab, inTab, openTab, serveTabs, until } from '../../demo/tabs/run-tabs.ts';
+
+/*
+ * Real tabs of a real Chromium, against strict rotation. The long story is the scenario `tabs`; these are its turns, each short enough
+ * to be repeated: REPEAT=200 npx vitest run test/browser/tabs.test.ts
+ */
+
+const repeats = Number(process.env.REPEAT ?? 1);
+const HOUR = 3_600_000;
+
+let chromium: HandmadeChromium;
+let backend: Backend;
+let pages: Page[] = [];
+
+beforeAll(async () => {
+  await buildTab();
+  chromium = await startChromium();
+});
+afterAll(() => chromium?.close());
+beforeEach(async () => {
+  // Nothing dies by itself, and no job ends by itself: the tests say when.
+  backend = await serveTabs({ accessTokenTtlMs: HOUR, jobDurationMs: HOUR, refreshIntervalMs: 300 });
+});
+afterEach(async () => {
+  await Promise.all(pages.map((page) => page.close()));
+  pages = [];
+  await chromium.context.clearCookies();
+  await backend.close();
+});
+
+const open = async (settings: Record<string, string> = {}): Promise<Page> => {
+  const page = await openTab(chromium, backend.url, { refreshIntervalMs: '300', ...settings });
+  pages.push(page);
+  return page;
+};
+const untilBook = (what: string, page: Page, isTrue: (book: TabBook) => boolean) =>
+  until(what, async () => (isTrue(await bookOf(page)) ? true : null), 15_000);
+/** It knows its job and looks whether it has ended. */
+const isWatching = (page: Page) =>
+  untilBook(
+    'a job that is watched',
+    page,
+    ({ phase: now, events }) =>
+      now === 'waiting' && events.some((event) => event.type === 'request.finished' && event.route === 'status'),
+  );
+const shows = (wanted: string, page: Page) => untilBook(wanted, page, ({ phase: now }) => now === wanted);
+
+/** Tabs that each watch a job of their own. The first one signed in; the others were told. */
+async function openBusyTabs(count: number, settings: Record<string, string> = {}): Promise<Page[]> {
+  const tabs: Page[] = [];
+  for (let index = 0; index < count; index += 1) tabs.push(await open(settings));
+  await inTab(tabs[0] as Page, (tab) => tab.signIn());
+  for (const tab of tabs) await inTab(tab, (it) => it.submit());
+  await Promise.all(tabs.map(isWatching));
+  return tabs;
+}
+
+describe.each(Array.from({ length: repeats }, (_, index) => index + 1))('real tabs, time %d', () => {
+  it('that all find their token dead refresh once between them, and all show their results', async () => {
+    const tabs = await openBusyTabs(4);
+    backend.endTokens();
+    backend.finishJobs();
+    await Promise.all(tabs.map((tab) => shows('completed', tab)));
+    const { refreshes, refreshCalls, reuseDetections, submissionsAccepted, logins } = backend.counts();
+    expect({ refreshes, refreshCalls, reuseDetections, submissionsAccepted, logins }).toEqual({
+      refreshes: 1,
+      refreshCalls: 1,
+      reuseDetections: 0,
+      submissionsAccepted: 4,
+      logins: 1,
+    });
+  });
+
+  it('go on when the one that refreshes is closed in the middle of it', async () => {
+    const tabs = await openBusyTabs(3);
+    backend.configure({ faults: [{ route: 'refresh', kind: 'dribble', ms: 5, times: 1 }] });
+    backend.endTokens();
+    // Each of them finds out at its next look at the job.
+    backend.dropSockets();
+    const leading = await until('a tab that refreshes', async () => {
+      const books = await Promise.all(tabs.map(bookOf));
+      return tabs[books.findIndex(({ isRefreshing }) => isRefreshing)] ?? null;
+    });
+    await leading.close();
+    backend.finishJobs();
+    await Promise.all(tabs.filter((tab) => tab !== leading).map((tab) => shows('completed', tab)));
+    expect(backend.counts().reuseDetections).toBe(0);
+    expect(backend.counts().refreshesRejected).toBe(0);
+  });
+
+  it('are signed out together, without a refresh', async () => {
+    const tabs = await openBusyTabs(3);
+    await inTab(tabs[1] as Page, (tab) => tab.signOut());
+    await Promise.all(tabs.map((tab) => shows('sign-in-needed', tab)));
+    expect(backend.counts().refreshCalls).toBe(0);
+    await inTab(tabs[2] as Page, (tab) => tab.signIn());
+    await Promise.all(tabs.map((tab) => shows('waiting', tab)));
+    backend.finishJobs();
+    await Promise.all(tabs.map((tab) => shows('completed', tab)));
+    expect(backend.counts().submissionsAccepted).toBe(3);
+  });
+
+  it('that slept through the end of their token and of their job show the result when they wake, after one refresh', async () => {
+    const [tab] = (await openBusyTabs(1)) as [Page];
+    const front = await chromium.context.newPage();
+    pages.push(front);
+    await chromium.freeze(tab);
+    backend.endTokens();
+    backend.finishJobs();
+    backend.dropSockets();
+    await chromium.thaw(tab);
+    await shows('completed', tab);
+    expect(backend.counts()).toMatchObject({ refreshCalls: 1, submissionsAccepted: 1 });
+  });
+
+  it.each(['none', 'websocket'])(
+    'that come back to a page show the result, after one refresh (socket: %s)',
+    async (socket) => {
+      const [tab] = (await openBusyTabs(1, { socket })) as [Page];
+      await tab.evaluate(() => {
+        window.addEventListener('pageshow', ({ persisted }) => Object.assign(window, { persisted }));
+      });
+      await tab.goto('about:blank');
+      backend.endTokens();
+      backend.finishJobs();
+      await tab.goBack({ waitUntil: 'commit' });
+      // A page with an open socket may not be kept: it is loaded again then, and finds its job in the storage.
+      if (socket === 'none') expect(await tab.evaluate('window.persisted')).toBe(true);
+      await tab.waitForFunction(() => 'tab' in window);
+      await shows('completed', tab);
+      expect(backend.counts()).toMatchObject({ refreshCalls: 1, submissionsAccepted: 1 });
+    },
+  );
+
+  it('without a network go on when it is back', async () => {
+    const [tab] = (await openBusyTabs(1, { socket: 'none' })) as [Page];
+    await chromium.context.setOffline(true);
+    const isCutOff = ({ events }: TabBook) =>
+      events.some((event) => event.type === 'request.finished' && event.outcome === 'transient');
+    await untilBook('a call that fails', tab, isCutOff);
+    backend.endTokens();
+    backend.finishJobs();
+    await chromium.context.setOffline(false);
+    await shows('completed', tab);
+    expect(backend.counts()).toMatchObject({ submissionsAccepted: 1, refreshCalls: 1, reuseDetections: 0 });
+  });
+});
