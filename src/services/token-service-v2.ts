@@ -41,6 +41,8 @@ const storedSchema = z.object({
   ttlMs: z.nullable(z.number()),
   userId: z.nullable(z.string()),
 });
+/** Less than this is the coarseness of a Date header, and of the way that it took. */
+const SKEW_MS = 2_000;
 const OUTAGE_BACKOFF = { minMs: 500, baseMs: 2_000, capMs: 15_000 };
 
 /**
@@ -73,6 +75,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   let latest: { session: number; landed: Promise<RefreshOutcome> } | null = null;
   let isAsking = false;
   let skewMs = 0;
+  /** Describes the token anew, with what is known of the server's clock by then. */
+  let describe: (() => AccessToken) | null = null;
   let timer: unknown;
   /** The generation that a refresh brought and no answer has accepted yet, and how often it was refused since when. */
   let unproven: { generation: number; refusals: number; since: number } | null = null;
@@ -103,7 +107,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     const before = token;
     // Where the clock was set back while the answer was under way, the request left in the future: no token lives that long.
     const since = Math.min(receivedAt, clock.now());
-    token = describeToken(issued, { generation, receivedAt: since, skewMs, isFresh: isRefreshed });
+    describe = () => describeToken(issued, { generation, receivedAt: since, skewMs, isFresh: isRefreshed });
+    token = describe();
     // A refreshed token speaks for the same user, also when it does not say so. One that somebody signed in with may not.
     if (isRefreshed) token.userId ??= before?.userId ?? null;
     store.set(TOKEN_KEY, JSON.stringify(token));
@@ -241,6 +246,13 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     observeServerTime(serverNow) {
       // Date headers are cut to whole seconds: half a second is the fair correction.
       skewMs = serverNow + 500 - clock.now();
+      // A token of unknown age may turn out to die much earlier, or later, than a wrong clock let us believe.
+      if (!token || !describe || ended) return;
+      const { expiresAt } = describe();
+      if (expiresAt === null || token.expiresAt === null || Math.abs(expiresAt - token.expiresAt) < SKEW_MS) return;
+      token = { ...token, expiresAt };
+      store.set(TOKEN_KEY, JSON.stringify(token));
+      schedule();
     },
     signIn(issued) {
       const now = clock.now();

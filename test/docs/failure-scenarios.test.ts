@@ -1,0 +1,22 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+/* The page that says which test covers which failure: each test is where it says, and no failure is left out. */
+
+const page = readFileSync('docs/failure-scenarios.md', 'utf8');
+const rows = [...page.matchAll(/^\| +(\d+) +\| (.+?) +\| (.+?) +\| (\S+) +\|$/gm)].map(([, number, , test, file]) => ({
+  number: Number(number),
+  test: test ?? '',
+  file: file ?? '',
+}));
+
+describe('the list of failures', () => {
+  it('has rows', () => {
+    expect(rows.length).toBeGreaterThanOrEqual(33);
+  });
+
+  it.each(rows)('names the test of $number: "$test"', ({ test, file }) => {
+    expect(existsSync(file), file).toBe(true);
+    expect(readFileSync(file, 'utf8')).toContain(test);
+  });
+});
