@@ -30,6 +30,12 @@ const rewritten = async (
   const body = await answer.text();
   return { status, headers, text: async () => change(body) };
 };
+/** A client that sends the same request twice, side by side. */
+const twice = (route: string) =>
+  withFetch((fetch, url, init) => {
+    if (url.includes(route)) void fetch(url, init).catch(() => {});
+    return fetch(url, init);
+  });
 const noSockets = { at: 0, do: 'noSockets', forMs: 900_000 } as const;
 
 const cases: [rule: string, mistake: string, create: Create, world: Partial<World>][] = [
@@ -61,6 +67,8 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
     tampered(() => ({ timings: { refreshIntervalMs: 1 } })),
     { incidents: [noSockets, { at: 100_000, do: 'endTokens' }, { at: 120_000, do: 'endTokens' }] },
   ],
+  ['3 one refresh at a time', 'refreshes in two places at once', twice('refresh'), {}],
+  ['3 no refresh token is used twice', 'does not wait for the other one who refreshes', twice('refresh'), {}],
   [
     '4 no credential trouble fails an assessment',
     'takes a dead token for a forbidden job',
