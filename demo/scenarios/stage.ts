@@ -7,8 +7,8 @@ import {
   type MonitorEvent,
 } from 'assessment-monitor';
 import { memoryStore } from '../../src/services/storage.ts';
-import type { Clock } from '../../src/services/clock.ts';
 import { type Backend, type BackendOptions, startBackend } from '../backend/index.ts';
+import { createBook } from '../book.ts';
 import { sampleAnswers } from '../sample-answers.ts';
 import { cookieFetch } from './cookie-fetch.ts';
 import { createNarrator, secondsSince, type TimelineLine } from '../timeline.ts';
@@ -18,7 +18,7 @@ import { createNarrator, secondsSince, type TimelineLine } from '../timeline.ts'
  * outlives a reload), and a book in which everything that is opened is counted until it is closed.
  */
 
-/** What is open now, on the client's side. */
+/** What was left open, on the client's side. */
 export interface LeftOpen {
   timers: number;
   sockets: number;
@@ -167,7 +167,7 @@ export async function openStage({
 }
 
 /** Signs in as a page would, and returns what it hands to the client. */
-async function logIn(fetch: typeof globalThis.fetch, url: string, version: 'v1' | 'v2', email: string) {
+export async function logIn(fetch: typeof globalThis.fetch, url: string, version: 'v1' | 'v2', email: string) {
   const path = version === 'v1' ? '/api/auth/login' : '/api/auth/v2/login';
   const response = await fetch(url + path, {
     method: 'POST',
@@ -179,40 +179,4 @@ async function logIn(fetch: typeof globalThis.fetch, url: string, version: 'v1' 
     data: { idToken?: string; token?: string; expiresIn?: string; refreshToken?: string };
   };
   return { accessToken: data.idToken ?? data.token ?? '', expiresIn: data.expiresIn, refreshToken: data.refreshToken };
-}
-
-/** Counts what is open: timers that are armed, requests that are under way. */
-function createBook(onChange: () => void) {
-  const timers = new Set<unknown>();
-  let requests = 0;
-  const clock: Clock = {
-    now: () => Date.now(),
-    setTimeout(callback, ms) {
-      const timer = setTimeout(() => {
-        timers.delete(timer);
-        callback();
-      }, ms);
-      timers.add(timer);
-      return timer;
-    },
-    clearTimeout(timer) {
-      clearTimeout(timer as ReturnType<typeof setTimeout>);
-      timers.delete(timer);
-    },
-  };
-  return {
-    clock,
-    fetch:
-      (real: typeof fetch): typeof fetch =>
-      async (...args) => {
-        requests += 1;
-        try {
-          return await real(...args);
-        } finally {
-          requests -= 1;
-          onChange();
-        }
-      },
-    open: () => ({ timers: timers.size, requests }),
-  };
 }

@@ -1,0 +1,150 @@
+import { type Assessment, type AssessmentView, createAssessmentClient } from 'assessment-monitor';
+import { memoryStore } from '../../src/services/storage.ts';
+import type { Random } from '../../src/services/backoff.ts';
+import { analyse } from '../backend/sample-result.ts';
+import { createBook } from '../book.ts';
+import { sampleAnswers } from '../sample-answers.ts';
+import { cookieFetch } from '../scenarios/cookie-fetch.ts';
+import { logIn } from '../scenarios/stage.ts';
+import { REFRESH_INTERVAL_MS } from './fault-mix.ts';
+
+/** What a user was shown of one assessment, in the end and on the way. */
+export interface Told {
+  name: string;
+  /** The phase in which it was left; `nothing` where no page knew of it any more. */
+  phase: AssessmentView['phase'] | 'nothing';
+  jobId: string | null;
+  /** Why it failed, if it did. */
+  code: string | null;
+  /** Whether the result is the one of these answers. */
+  isOwnResult: boolean;
+  /** How often it was shown as completed. Once is right. */
+  completions: number;
+  /** How often INVALID_TOKEN could be read. */
+  invalidToken: number;
+}
+
+/** Everything that takes seconds or minutes, scaled down as the server is. */
+const timings = {
+  pollMinMs: 300,
+  pollMaxMs: 1_500,
+  heartbeatMs: 2_500,
+  slowCheckMs: 2_000,
+  minDistanceMs: 150,
+  refreshIntervalMs: REFRESH_INTERVAL_MS,
+  outagePatienceMs: 10_000,
+  refreshTimeoutMs: 1_500,
+  connectTimeoutMs: 1_500,
+  stableAfterMs: 500,
+  timeouts: { submit: 2_000, status: 1_500, result: 2_000, balance: 1_500 },
+};
+/** Until the user is asked whether to wait longer … */
+const MONITORING_TIMEOUT_MS = 45_000;
+/** … and until a job counts as lost, ms. */
+const PATIENCE_MS = 120_000;
+
+/** A person with a browser: signs in, submits, reloads now and then, signs in again when asked to, and reads what is shown. */
+export function createUser(url: string, number: number, random: Random) {
+  const book = createBook();
+  const browserFetch = cookieFetch();
+  const storage = memoryStore();
+  const tokenStorage = memoryStore();
+  const openPage = () =>
+    createAssessmentClient<unknown, Record<string, unknown>>({
+      baseUrl: url,
+      storage,
+      tokenStorage,
+      clock: book.clock,
+      fetch: book.fetch(browserFetch),
+      random,
+      timings,
+      settings: () => ({ monitoringTimeoutMs: MONITORING_TIMEOUT_MS }),
+    });
+  let client = openPage();
+
+  const signIn = async (): Promise<void> => {
+    for (;;) {
+      try {
+        return client.signedIn(await logIn(browserFetch, url, 'v2', `user-${number}@example.test`));
+      } catch {
+        await pause(200); // a restart: the user tries again
+      }
+    }
+  };
+
+  /** Submits, and resolves when the assessment has ended, or patience has. */
+  const play = (name: string): Promise<Told> => {
+    const answers = answersOf(name, random);
+    const expected = JSON.stringify(analyse(answers));
+    const told: Told = {
+      name,
+      phase: 'nothing',
+      jobId: null,
+      code: null,
+      isOwnResult: false,
+      completions: 0,
+      invalidToken: 0,
+    };
+    return new Promise((resolve) => {
+      let isSigningIn = false;
+      let shown: Assessment<Record<string, unknown>> | undefined;
+      const finish = (): void => {
+        clearTimeout(patience);
+        clearTimeout(whim);
+        unwatch();
+        if (shown) client.dismiss(shown.id);
+        resolve(told);
+      };
+      const look = (): void => {
+        const view = shown?.getSnapshot();
+        if (!view) return;
+        if (/INVALID_TOKEN|invalid or expired token/i.test(JSON.stringify(view))) told.invalidToken += 1;
+        if (view.phase === 'completed' && told.phase !== 'completed') told.completions += 1;
+        told.phase = view.phase;
+        told.jobId = view.jobId;
+        told.code = 'error' in view ? view.error.code : null;
+        if (view.phase === 'completed') told.isOwnResult = JSON.stringify(view.result) === expected;
+        if (view.phase === 'sign-in-needed' && !isSigningIn) {
+          isSigningIn = true;
+          void pause(100)
+            .then(signIn)
+            .then(() => (isSigningIn = false));
+        }
+        if (view.phase === 'delayed') shown?.keepWaiting();
+        // A moment more: what is shown twice is shown at once.
+        if (['completed', 'failed', 'cancelled'].includes(view.phase)) setTimeout(finish, 50);
+      };
+      let unwatch = () => {};
+      const watch = (assessment: Assessment<Record<string, unknown>> | undefined): void => {
+        unwatch();
+        shown = assessment;
+        unwatch = assessment?.subscribe(look) ?? (() => {});
+        look();
+      };
+      const reload = (): void => {
+        client.dispose();
+        client = openPage();
+        watch(client.resume().at(-1));
+      };
+      const patience = setTimeout(finish, PATIENCE_MS);
+      // Every third reloads the page somewhere on the way, some right after the submission.
+      const whim = setTimeout(() => random() < 0.33 && !isOver(told) && reload(), random() * 9_000);
+      watch(client.submit(answers));
+    });
+  };
+
+  return { signIn, play, dispose: () => client.dispose(), open: book.open };
+}
+
+const isOver = ({ phase }: Told) => phase === 'completed' || phase === 'failed' || phase === 'cancelled';
+
+/** Answers that nobody else gives, so that a result shows whose it is. */
+function answersOf(name: string, random: Random) {
+  const { assessment_data } = sampleAnswers;
+  const riasec = Object.fromEntries(
+    Object.keys(assessment_data.riasec).map((key) => [key, Math.floor(random() * 101)]),
+  );
+  return { assessment_name: name, assessment_data: { ...assessment_data, riasec } };
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
