@@ -31,6 +31,8 @@ export interface Pacing {
   slowCheckMs: number;
   /** No two status calls of one assessment come closer than this, whatever the reason to call. */
   minDistanceMs: number;
+  /** The archive is asked as well about a job that is older than this and still runs. */
+  archiveAfterMs: number;
 }
 
 export interface AssessmentActorsOptions<Submission, Result> {
@@ -100,7 +102,8 @@ export function bindMachine<Submission, Result>(
       const { submission } = particularsOf(input.submissionId);
       if (submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
       try {
-        const accepted = await api.submit(submission, input.submissionId, signal);
+        const { retryAfterMs, ...accepted } = await api.submit(submission, input.submissionId, signal);
+        if (retryAfterMs !== null) particularsOf(input.submissionId).pacer.postpone('status', retryAfterMs);
         return { type: 'accepted', ...accepted, deadlineAt: clock.now() + options.monitoringTimeoutMs() };
       } catch (error) {
         if (!(error instanceof TransientError && error.maybeDone)) throw error;
@@ -109,7 +112,21 @@ export function bindMachine<Submission, Result>(
     });
 
   const checkStatus = (input: JobInput, signal: AbortSignal): Promise<StatusOutcome> =>
-    paced('status', input, signal, async () => statusOf(await stateOf(input.jobId, signal)));
+    paced('status', input, signal, async () => {
+      const state = await stateOf(input.jobId, signal);
+      const isOld = clock.now() - particularsOf(input.submissionId).submittedAt >= pacing.archiveAfterMs;
+      return statusOf(state.type === 'running' && isOld ? await newerOf(state, input.jobId, signal) : state);
+    });
+
+  /** A sweeper that gives up on a job tells the archive, and nobody else: the status would say "processing" for ever. */
+  const newerOf = async (state: JobState, jobId: string, signal: AbortSignal): Promise<JobState> => {
+    const archived = await api.job(jobId, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (error instanceof UnauthorizedError) throw error;
+      return state; // it was only asked to make sure
+    });
+    return archived.type === 'running' ? state : archived;
+  };
 
   /** After a restart the status route has forgotten jobs that still run; the archive has not. */
   const stateOf = async (jobId: string, signal: AbortSignal): Promise<JobState> => {
@@ -132,7 +149,7 @@ export function bindMachine<Submission, Result>(
       const state = await api.result(id, signal).catch((error: unknown) => {
         throw isNotFound(error) ? notThereYet() : error;
       });
-      if (state.type === 'not-ready') throw notThereYet();
+      if (state.type === 'not-ready') throw notThereYet(state.retryAfterMs);
       if (state.type === 'ready') return state;
       return { type: 'invalid', problem: { code: 'invalid-result', message: `result ${id} does not fit its schema` } };
     });
@@ -208,5 +225,6 @@ function statusOf(state: JobState): StatusOutcome {
   return state.type === 'failed' ? { type: 'failed', problem: { code: 'job-failed', message: state.message } } : state;
 }
 
-const notThereYet = () => new TransientError('unavailable', 'the result is not there yet');
+const notThereYet = (retryAfterMs: number | null = null) =>
+  new TransientError('unavailable', 'the result is not there yet', { retryAfterMs });
 const isNotFound = (error: unknown) => error instanceof RejectedError && error.status === 404;

@@ -85,7 +85,10 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
     snapshot = { ...snapshot, ...patch };
     for (const listener of listeners) callSafely(listener, log);
   };
+  /** How often a balance was heard, so that a late answer can tell that something newer was heard meanwhile. */
+  let balancesHeard = 0;
   const hearBalance = (balance: number): void => {
+    balancesHeard += 1;
     if (balance !== snapshot.balance) change({ balance });
   };
   /** The application's own calls get a better token once, and then an error that says what to do: never a bare 401. */
@@ -103,8 +106,12 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
     });
   };
   const refreshBalance = async (): Promise<number> => {
-    const balance = await authorised(() => api.balance(disposal.signal));
-    hearBalance(balance);
+    let heardBefore = 0;
+    const balance = await authorised(() => {
+      heardBefore = balancesHeard;
+      return api.balance(disposal.signal);
+    });
+    if (balancesHeard === heardBefore) hearBalance(balance);
     return balance;
   };
   /** Nobody waits for this one: a later event or submission brings the number as well. */
@@ -112,9 +119,13 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
 
   const add = (assessment: Assessment<Result>): Assessment<Result> => {
     let isBalanceKnown = false;
-    assessment.actor.on('balance.changed', ({ balance }) => {
+    const heardBefore = balancesHeard;
+    assessment.actor.on('balance.changed', ({ balance, cause }) => {
       isBalanceKnown = true;
-      hearBalance(balance);
+      const isAnswer = cause !== 'balance.changed';
+      // Two submissions at once: the answer may be older than what was heard since it was asked for, and it may not.
+      if (isAnswer && balancesHeard !== heardBefore && balance !== snapshot.balance) refreshBalanceQuietly();
+      else hearBalance(balance);
     });
     const unwatch = assessment.actor.subscribe(({ context }) => {
       if (context.jobId === null) return;

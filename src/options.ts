@@ -44,7 +44,7 @@ export interface AssessmentClientOptions<Result = unknown> {
   /** Socket.IO transports, or false for polling only. Default `['websocket']`. */
   socket?: false | { transports: readonly string[] };
 
-  /** All in ms. Defaults: poll 2 000 to 10 000, heartbeat 45 000, slow check 60 000, distance 1 000. */
+  /** All in ms. Defaults: poll 2 000 to 10 000, heartbeat 45 000, slow check 60 000, distance 1 000, archive 600 000. */
   timings?: Partial<
     Pacing & {
       /** At most one refresh attempt in this time, in this browser profile. Default 60 000. */
@@ -104,6 +104,7 @@ export const defaultTimings = {
   heartbeatMs: 45_000,
   slowCheckMs: 60_000,
   minDistanceMs: 1_000,
+  archiveAfterMs: 600_000,
   refreshIntervalMs: 60_000,
   outagePatienceMs: 600_000,
   refreshTimeoutMs: 15_000,

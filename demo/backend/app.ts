@@ -17,7 +17,7 @@ import type { Sessions } from './sessions.ts';
 
 interface Env {
   Bindings: HttpBindings;
-  Variables: { userId: string; generation: number; body: unknown };
+  Variables: { sentAt: number; userId: string; generation: number; body: unknown };
 }
 
 export interface AppDeps {
@@ -35,6 +35,8 @@ export interface AppDeps {
 const REFRESH_COOKIE = 'refresh';
 const COOKIE = { prefix: 'host', path: '/', httpOnly: true, secure: true, sameSite: 'Strict' } as const;
 const PASSWORD = 'correct-horse';
+/** Clients on this machine, which share the clock of the server, may say when a request left. ms since the epoch. */
+export const SENT_AT_HEADER = 'x-sent-at';
 const MAX_BODY = 10 * 1_024 * 1_024;
 
 const score = z.number().int().min(0).max(100);
@@ -93,6 +95,7 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
   /** Counts, delays and breaks: everything that happens to a request before and after its work. */
   const route = (name: RouteName, count?: keyof ServerCounts) =>
     createMiddleware<Env>(async (c, next) => {
+      c.set('sentAt', sentAt(c.req.header(SENT_AT_HEADER)));
       if (count) counts[count] += 1;
       const breakOff = () => {
         c.env.outgoing.destroy();
@@ -157,7 +160,7 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
   const authorised = createMiddleware<Env>(async (c, next) => {
     const [scheme, token] = (c.req.header('authorization') ?? '').split(' ');
     if (scheme !== 'Bearer' || !token) return send(c, flat(401, 'UNAUTHORIZED', 'Access token is required'));
-    const verdict = await sessions.verify(token);
+    const verdict = await sessions.verify(token, c.get('sentAt'));
     if (verdict.generation !== undefined) c.set('generation', verdict.generation);
     if (!verdict.ok) return send(c, flat(401, 'INVALID_TOKEN', 'Invalid or expired token'));
     c.set('userId', verdict.userId);
@@ -436,6 +439,9 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
   app.onError((_, c) => c.json(nested(500, 'INTERNAL_ERROR', 'Something went wrong').body, 500));
   return app;
 }
+
+/** When a message left, as far as anybody knows: it never came before it was sent. */
+export const sentAt = (told: unknown): number => Math.min(Date.now(), Number(told ?? Number.NaN) || Date.now());
 
 /** Which answers are wrong, by name. */
 function fieldMessages(body: unknown): Record<string, string> {

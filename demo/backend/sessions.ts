@@ -129,8 +129,12 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
       return { type: 'rejected' };
     },
 
-    /** Judges an access token. Counts it when its holder could have known that it is dead. */
-    async verify(token: string): Promise<Verdict> {
+    /**
+     * Judges an access token. Counts it when its holder could have known that it is dead.
+     *
+     * @param sentAt when it was sent, ms since the epoch: what the way and the server make of it is not the sender's fault
+     */
+    async verify(token: string, sentAt = Date.now()): Promise<Verdict> {
       let jti: string | undefined;
       try {
         jti = decodeJwt(token).jti;
@@ -140,10 +144,16 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
       const known = issued.get(jti ?? '');
       if (!known) return { ok: false };
       const { generation, userId } = known;
-      if (Date.now() >= known.announcedExpiry) {
+      if (sentAt >= known.announcedExpiry) {
         counts.requestsWithExpiredToken += 1;
+        log.write({
+          kind: 'auth',
+          text: `a token was sent ${sentAt - known.announcedExpiry} ms after its end`,
+          generation,
+        });
         return { ok: false, generation };
       }
+      if (Date.now() >= known.announcedExpiry) return { ok: false, generation };
       const genuine = await jwtVerify(token, secret, { clockTolerance: 2 }).then(
         () => true,
         () => false,

@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
 import type { ServerCounts, ServerLog } from './counts.ts';
+import { sentAt } from './app.ts';
 import { type Faults, msOf } from './faults.ts';
 import { FAILURE_TEXT, type JobEvent, type Jobs } from './jobs.ts';
 import type { BackendOptions } from './options.ts';
@@ -59,7 +60,7 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
     const token: unknown = (payload as { token?: unknown } | null | undefined)?.token;
     // A missing payload crashes the original server; here it is a missing token.
     if (typeof token !== 'string' || token === '') return refuse('Token required', false);
-    const verdict = await sessions.verify(token);
+    const verdict = await sessions.verify(token, sentAt((payload as { sentAt?: unknown }).sentAt));
     if (!verdict.ok) return refuse('Invalid or expired token', true);
     if (!options().quirks.includes('rooms-pile-up')) {
       for (const joined of socket.rooms) if (joined.startsWith('user:')) await socket.leave(joined);

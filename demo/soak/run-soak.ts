@@ -168,7 +168,7 @@ function judge({
     seconds: Math.round((performance.now() - startedAt) / 100) / 10,
     seed,
     faults: report.faults,
-    complaints: complaints.slice(0, 10),
+    complaints: [...report.lateTokens, ...complaints].slice(0, 10),
     ok:
       [...Object.values(figures), ...Object.values(leftOpen)].every((count) => count === 0) &&
       (heapGrowth === null || heapGrowth < MAX_HEAP_GROWTH),

@@ -13,6 +13,8 @@ export interface ServerReport {
   /** Faults and incidents, by name. */
   faults: Record<string, number>;
   open: { sockets: number; requests: number };
+  /** Of each token that was sent after its end: how late. */
+  lateTokens: string[];
 }
 
 const seed = Number(process.argv[2] ?? 1);
@@ -24,6 +26,10 @@ const backend = await startBackend({
   initialBalance: 1_000_000,
   faults: mixedFaults,
 });
+const lateTokens: string[] = [];
+backend.onLog(({ text, at }) => {
+  if (/after its end$/.test(text)) lateTokens.push(`${new Date(at).toISOString()} ${text}`);
+});
 const incidents = startIncidents(backend, seededRandom(seed + 1));
 
 process.on('message', () => {
@@ -33,6 +39,7 @@ process.on('message', () => {
     counts: backend.counts(),
     faults,
     open: backend.openConnections(),
+    lateTokens,
   };
   process.send?.(report);
 });

@@ -1,6 +1,9 @@
 import { type Assessment, type AssessmentView, createAssessmentClient } from 'assessment-monitor';
 import { memoryStore } from '../../src/services/storage.ts';
 import type { Random } from '../../src/services/backoff.ts';
+import { loadSocketIo } from '../../src/environment.ts';
+import type { LoadSocketIo } from '../../src/services/job-feed.ts';
+import { SENT_AT_HEADER } from '../backend/app.ts';
 import { analyse } from '../backend/sample-result.ts';
 import { createBook } from '../book.ts';
 import { sampleAnswers } from '../sample-answers.ts';
@@ -46,7 +49,7 @@ const PATIENCE_MS = 120_000;
 /** A person with a browser: signs in, submits, reloads now and then, signs in again when asked to, and reads what is shown. */
 export function createUser(url: string, number: number, random: Random) {
   const book = createBook();
-  const browserFetch = cookieFetch();
+  const browserFetch = cookieFetch(stampedFetch);
   const storage = memoryStore();
   const tokenStorage = memoryStore();
   const openPage = () =>
@@ -56,6 +59,7 @@ export function createUser(url: string, number: number, random: Random) {
       tokenStorage,
       clock: book.clock,
       fetch: book.fetch(browserFetch),
+      loadSocketIo: stampedSockets,
       random,
       timings,
       settings: () => ({ monitoringTimeoutMs: MONITORING_TIMEOUT_MS }),
@@ -135,6 +139,27 @@ export function createUser(url: string, number: number, random: Random) {
 
   return { signIn, play, dispose: () => client.dispose(), open: book.open };
 }
+
+/*
+ * On a machine that is busy with hundreds of clients a message may arrive a second after it was sent, which is ten seconds of
+ * the time that is scaled down here. So each says when it was sent, and the server judges by that.
+ */
+const stampedFetch: typeof fetch = (input, init) => {
+  const headers = new Headers(init?.headers);
+  headers.set(SENT_AT_HEADER, String(Date.now()));
+  return fetch(input, { ...init, headers });
+};
+const stampedSockets: LoadSocketIo = async () => {
+  const { io } = await loadSocketIo();
+  return {
+    io(url, options) {
+      const socket = io(url, options);
+      const emit = socket.emit.bind(socket);
+      socket.emit = (event, payload) => emit(event, { ...(payload as object), sentAt: Date.now() });
+      return socket;
+    },
+  };
+};
 
 const isOver = ({ phase }: Told) => phase === 'completed' || phase === 'failed' || phase === 'cancelled';
 

@@ -29,6 +29,8 @@ export interface AcceptedSubmission {
   resultId: string | null;
   /** The user's credit after the submission, where the server says. */
   balance: number | null;
+  /** The server wants the first question no sooner, ms. */
+  retryAfterMs: number | null;
 }
 
 export type JobState =
@@ -47,7 +49,7 @@ export type JobState =
 export type ResultState<Result> =
   | { type: 'ready'; result: Result }
   /** The row is there, the analysis is not: the server answers 200 with `test_result: null`. */
-  | { type: 'not-ready' }
+  | { type: 'not-ready'; retryAfterMs: number | null }
   /** It is there, and it is not what its schema describes. */
   | { type: 'invalid' };
 
@@ -149,7 +151,7 @@ export function createAssessmentApi<Submission, Result>(
 
   return {
     async submit(submission, submissionId, signal) {
-      const { data } = await call(
+      const { data, retryAfterMs } = await call(
         'submit',
         {
           method: 'POST',
@@ -161,7 +163,8 @@ export function createAssessmentApi<Submission, Result>(
         },
         acceptedSchema,
       );
-      return { jobId: data.jobId, resultId: data.resultId ?? null, balance: data.remainingTokens ?? null };
+      const { jobId, resultId = null, remainingTokens: balance = null } = data;
+      return { jobId, resultId, balance, retryAfterMs };
     },
     async status(jobId, signal) {
       const request = { ...get, path: fill(paths.status, jobId), timeoutMs: timeouts.status, signal };
@@ -176,9 +179,9 @@ export function createAssessmentApi<Submission, Result>(
     },
     async result(resultId, signal) {
       const request = { ...get, path: fill(paths.result, resultId), timeoutMs: timeouts.result, signal };
-      const { data } = await call('result', request, resultSchema);
+      const { data, retryAfterMs } = await call('result', request, resultSchema);
       const value = data?.test_result ?? null;
-      if (value === null) return { type: 'not-ready' };
+      if (value === null) return { type: 'not-ready', retryAfterMs };
       const checked = await options.resultSchema['~standard'].validate(value);
       return checked.issues ? { type: 'invalid' } : { type: 'ready', result: checked.value };
     },

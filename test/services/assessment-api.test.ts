@@ -212,7 +212,7 @@ describe('submit', () => {
 
   it('sends the answers, and gives what was accepted', async () => {
     server.reply(202, yes({ jobId: 'j1', resultId: 'r1', status: 'queued', remainingTokens: 4 }));
-    expect(await submit()).toEqual({ jobId: 'j1', resultId: 'r1', balance: 4 });
+    expect(await submit()).toEqual({ jobId: 'j1', resultId: 'r1', balance: 4, retryAfterMs: null });
     expect(server.requests).toMatchObject([{ method: 'POST', path: '/submit', body: { answers: [1] } }]);
     expect(told.accepted).toEqual([7]);
     expect(recorded.of('request.finished')).toMatchObject([{ outcome: 'ok', status: 202 }]);
@@ -222,7 +222,7 @@ describe('submit', () => {
     'accepts it with %j as well: the job is what counts, and it is paid for',
     async (rest) => {
       server.reply(202, yes({ jobId: 'j1', ...rest }));
-      expect(await submit()).toEqual({ jobId: 'j1', resultId: null, balance: null });
+      expect(await submit()).toEqual({ jobId: 'j1', resultId: null, balance: null, retryAfterMs: null });
     },
   );
 
@@ -397,7 +397,7 @@ describe('result', () => {
     'is not ready when the server answers %j',
     async (body) => {
       server.reply(200, body);
-      expect(await result()).toEqual({ type: 'not-ready' });
+      expect(await result()).toEqual({ type: 'not-ready', retryAfterMs: null });
     },
   );
 
