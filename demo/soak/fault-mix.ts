@@ -69,6 +69,7 @@ const incidents: readonly [
   ['sockets-kicked', 3, (it) => it.kickSockets()],
   ['restart', 2, (it) => it.restart()],
   ['sessions-revoked', 1, (it) => it.revokeSessions()],
+  ['jobs-swept', 1, (it) => it.sweepJobs()],
   ['verifier-down', 2, (it) => it.configure({ authOutage: true }), 1_500, (it) => it.configure({ authOutage: false })],
   ['no-sockets', 2, (it) => it.configure({ sockets: 'refuse' }), 4_000, (it) => it.configure({ sockets: 'accept' })],
   ['burst-of-503', 3, (it) => it.configure({ faults: burst }), 1_000, (it) => it.configure({ faults: mixedFaults })],

@@ -28,7 +28,7 @@ const backend = await startBackend({
 });
 const lateTokens: string[] = [];
 backend.onLog(({ text, at }) => {
-  if (/after its end$/.test(text)) lateTokens.push(`${new Date(at).toISOString()} ${text}`);
+  if (text.endsWith('after its end')) lateTokens.push(`${new Date(at).toISOString()} ${text}`);
 });
 const incidents = startIncidents(backend, seededRandom(seed + 1));
 

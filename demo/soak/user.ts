@@ -34,6 +34,7 @@ const timings = {
   heartbeatMs: 2_500,
   slowCheckMs: 2_000,
   minDistanceMs: 150,
+  archiveAfterMs: 20_000,
   refreshIntervalMs: REFRESH_INTERVAL_MS,
   outagePatienceMs: 10_000,
   refreshTimeoutMs: 1_500,
@@ -49,7 +50,7 @@ const PATIENCE_MS = 120_000;
 /** A person with a browser: signs in, submits, reloads now and then, signs in again when asked to, and reads what is shown. */
 export function createUser(url: string, number: number, random: Random) {
   const book = createBook();
-  const browserFetch = cookieFetch(stampedFetch);
+  const browserFetch = stamped(cookieFetch());
   const storage = memoryStore();
   const tokenStorage = memoryStore();
   const openPage = () =>
@@ -69,7 +70,10 @@ export function createUser(url: string, number: number, random: Random) {
   const signIn = async (): Promise<void> => {
     for (;;) {
       try {
-        return client.signedIn(await logIn(browserFetch, url, 'v2', `user-${number}@example.test`));
+        const askedAt = Date.now();
+        const session = await logIn(browserFetch, url, 'v2', `user-${number}@example.test`);
+        // What is gone of it while the answer waited for its turn in this crowded process, is gone.
+        return client.signedIn({ ...session, expiresIn: Number(session.expiresIn) - (Date.now() - askedAt) / 1_000 });
       } catch {
         await pause(200); // a restart: the user tries again
       }
@@ -144,11 +148,10 @@ export function createUser(url: string, number: number, random: Random) {
  * On a machine that is busy with hundreds of clients a message may arrive a second after it was sent, which is ten seconds of
  * the time that is scaled down here. So each says when it was sent, and the server judges by that.
  */
-const stampedFetch: typeof fetch = (input, init) => {
-  const headers = new Headers(init?.headers);
-  headers.set(SENT_AT_HEADER, String(Date.now()));
-  return fetch(input, { ...init, headers });
-};
+const stamped =
+  (real: typeof fetch): typeof fetch =>
+  (input, init) =>
+    real(input, { ...init, headers: { ...(init?.headers as object), [SENT_AT_HEADER]: String(Date.now()) } });
 const stampedSockets: LoadSocketIo = async () => {
   const { io } = await loadSocketIo();
   return {

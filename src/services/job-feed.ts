@@ -164,7 +164,7 @@ function connection(options: JobFeedOptions, setLive: (live: boolean) => void): 
       opened.on('auth_error', () => retry('refused'));
       opened.on('auth-error', () => retry('refused'));
       opened.on('connect_error', () => retry('unreachable'));
-      opened.on('disconnect', (reason) => retry(String(reason)));
+      opened.on('disconnect', (reason) => retry(typeof reason === 'string' ? reason : 'disconnected'));
       for (const [name, parse] of Object.entries(vocabulary)) {
         opened.on(name, (payload) => {
           const event = parse(payload);

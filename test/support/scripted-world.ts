@@ -25,6 +25,8 @@ export interface Call {
   at: number;
   /** The token that was sent, if one was. */
   token: string | null;
+  /** Of the job or the result that it is about; empty where it is about none. */
+  id: string;
 }
 export type Script = Partial<Record<Route, (call: Call) => Reply | Promise<Reply>>>;
 
@@ -58,9 +60,10 @@ const calm: Required<Script> = {
   refresh: ({ count }) => ok({ idToken: `fresh-${count}`, expiresIn: '3600' }),
 };
 
-const routeOf = (url: string): Route => {
-  const [, name = ''] = /\/(submit|status|results|jobs|token-balance|refresh)(?:\/|$)/.exec(url) ?? [];
-  return ({ results: 'result', jobs: 'job', 'token-balance': 'balance' }[name] ?? name) as Route;
+const readUrl = (url: string): { route: Route; id: string } => {
+  const [, name = '', id = ''] = /\/(submit|status|results|jobs|token-balance|refresh)(?:\/(.*))?$/.exec(url) ?? [];
+  const route = ({ results: 'result', jobs: 'job', 'token-balance': 'balance' }[name] ?? name) as Route;
+  return { route, id: decodeURIComponent(id) };
 };
 
 export function openScriptedWorld(script: Script = {}, options: Partial<AssessmentClientOptions> = {}) {
@@ -74,10 +77,10 @@ export function openScriptedWorld(script: Script = {}, options: Partial<Assessme
   const open = { requests: 0 };
 
   const fetch = async (url: string, init: { headers: Record<string, string>; signal: AbortSignal }) => {
-    const route = routeOf(url);
+    const { route, id } = readUrl(url);
     const count = calls.filter((it) => it.route === route).length + 1;
     const token = init.headers.Authorization?.replace('Bearer ', '') ?? null;
-    const call = { route, count, at: clock.now() - startedAt, token };
+    const call = { route, count, at: clock.now() - startedAt, token, id };
     calls.push(call);
     open.requests += 1;
     try {
