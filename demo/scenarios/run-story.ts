@@ -12,6 +12,8 @@ export interface StoryReport {
   states: string[];
   shownToUser: { invalidToken: number; errors: string[] };
   server: ServerCounts;
+  /** Whether the job completed on the server, whoever was told. */
+  serverHasResult: boolean;
   /** From the end of the job on the server to the result in the user's hands; null where there is no result. */
   msFromServerDoneToResult: number | null;
   leftOpen: LeftOpen;
@@ -56,6 +58,7 @@ export async function runStory(story: Story): Promise<StoryReport> {
     states: stage.states,
     shownToUser: shown,
     server,
+    serverHasResult: stage.backend.jobs().some((job) => job.status === 'completed'),
     msFromServerDoneToResult: doneToResult,
     leftOpen,
     expectations,

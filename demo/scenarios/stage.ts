@@ -36,7 +36,8 @@ export interface Stage {
   /** States of the chart in order, `idle` first, across reloads. */
   readonly states: string[];
   readonly timeline: TimelineLine[];
-  signIn(): Promise<void>;
+  /** @param spoil what happens to the token between the sign-in page and the client */
+  signIn(spoil?: (accessToken: string) => string): Promise<void>;
   /** Signs in as somebody else; any address ends with `@example.test`. */
   signInAs(email: string): Promise<void>;
   submit(): Assessment;
@@ -113,7 +114,10 @@ export async function openStage({
     shown,
     states,
     timeline,
-    signIn: () => stage.signInAs('user@example.test'),
+    async signIn(spoil = (it) => it) {
+      const session = await logIn(browserFetch, backend.url, auth, 'user@example.test');
+      client.signedIn({ ...session, accessToken: spoil(session.accessToken) });
+    },
     async signInAs(email) {
       client.signedIn(await logIn(browserFetch, backend.url, auth, email));
     },

@@ -1,3 +1,14 @@
+import {
+  betweenPolls,
+  ENDLESS_JOB,
+  isOver,
+  LONG_TOKENS,
+  phase,
+  SHORT_MINUTE,
+  state,
+  statusAnswered,
+  wentThrough,
+} from './props.ts';
 import type { Stage, StageOptions } from './stage.ts';
 
 /** One story: how the world is set up, what happens, and how it should end. */
@@ -12,28 +23,6 @@ export interface Story {
   /** What must be true besides what is true of every story. Names are read by people. */
   expect?: (stage: Stage) => Record<string, boolean>;
 }
-
-/** "The minute" between two refreshes, scaled down on both sides to stories that take seconds. */
-const SHORT_MINUTE = {
-  backend: { refreshIntervalMs: 1_000 },
-  client: { timings: { refreshIntervalMs: 1_000 } },
-} as const;
-/** The server ends the life of tokens early in most stories, so that the refresh ahead of time cannot hide the case. */
-const LONG_TOKENS = { accessTokenTtlMs: 600_000, refreshIntervalMs: SHORT_MINUTE.backend.refreshIntervalMs };
-const ENDLESS_JOB = { jobDurationMs: 600_000 };
-
-const state = (stage: Stage) => stage.states.at(-1);
-const phase = (stage: Stage) => stage.shown.at(-1)?.phase;
-const isOver = (stage: Stage) => ['completed', 'failed', 'cancelled'].includes(phase(stage) ?? '');
-const statusAnswered = (stage: Stage) =>
-  stage.events.filter((it) => it.type === 'request.finished' && it.route === 'status').length;
-const wentThrough = (stage: Stage, ...path: string[]) => ` ${stage.states.join(' ')} `.includes(` ${path.join(' ')} `);
-
-/** Waits until a poll has been answered and the next one is being waited for. */
-const betweenPolls = async (stage: Stage): Promise<void> => {
-  const before = statusAnswered(stage);
-  await stage.until('another status call was answered', () => statusAnswered(stage) > before);
-};
 
 export const stories: readonly Story[] = [
   {

@@ -41,7 +41,7 @@ const oddValues: readonly unknown[] = [
   '2031-01-01T00:00:00Z',
   'eyJhbGciOiJub25lIn0.e30.',
   { __proto__: null, toString: 1 },
-  { then: 'not a promise' },
+  JSON.parse('{"then":"not a promise"}'),
   Array.from({ length: 50 }, (_, index) => index),
 ];
 /** Names that mean something to somebody. */
