@@ -31,7 +31,14 @@ export function browserLocks(log: Log): TabLocks | null {
 /** Without a channel each tab asks for its own tokens, one a minute among them all, and the log says so once. */
 export function browserChannel(log: Log): ((name: string) => TabChannel) | null {
   if (!inBrowser()) return null;
-  if (typeof BroadcastChannel === 'function') return (name) => new BroadcastChannel(name);
+  if (typeof BroadcastChannel === 'function') {
+    return (name) => {
+      const channel = new BroadcastChannel(name);
+      // Node has channels too, for pages in tests: there it must not keep the process from ending.
+      (channel as { unref?: () => void }).unref?.();
+      return channel;
+    };
+  }
   log({ type: 'tabs.uncoordinated', missing: 'channel' });
   return null;
 }

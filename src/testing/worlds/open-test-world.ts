@@ -43,6 +43,9 @@ export function openTestWorld<Submission = unknown, Result = Record<string, unkn
     fetch: backend.fetch,
     loadSocketIo: backend.load,
     random: seededRandom(whole.seed),
+    // Alone in its world: another test of the same process is not another tab.
+    locks: null,
+    channel: null,
     ...options,
   });
   return {
