@@ -54,6 +54,19 @@ describe('in these worlds, each of which cost somebody a result once,', () => {
       'the clock is set forward by an hour',
       { tokenTtlMs: 3_600_000, incidents: [{ at: 60_000, do: 'jump', byMs: 3_600_000 }] },
     ],
+    [
+      'the clock is set back while a refresh is under way',
+      {
+        seed: 829062,
+        jobMs: 378_000,
+        latencyMs: 20,
+        loss: 0.1,
+        incidents: [
+          { at: 283_000, do: 'endTokens' },
+          { at: 304_000, do: 'jump', byMs: -1_741_000 },
+        ],
+      },
+    ],
     ['the clock is set back by an hour', { incidents: [{ at: 60_000, do: 'jump', byMs: -3_600_000 }] }],
     [
       'the clock is set back while a fresh token is not yet proven',
