@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { TransientError, UnauthorizedError } from '../errors.ts';
 import { errorOf, exchange, type HttpDeps, type HttpRequest } from './http.ts';
+import { idSchema } from './id.ts';
 import type { Log, RequestOutcome, RouteName } from './log.ts';
 import type { Schema } from './schema.ts';
 import type { TokenService } from './token-service.ts';
@@ -81,13 +82,12 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
   idempotencyHeader: string | null;
 }
 
-const id = z.string().check(z.minLength(1), z.maxLength(256));
 // What is nice to know is null where it makes no sense: it must not cost the rest of the answer, a paid job least of all.
-const maybeId = z.catch(z.nullish(id), null);
+const maybeId = z.catch(z.nullish(idSchema), null);
 const maybeNumber = z.catch(z.nullish(z.number()), null);
 
 const acceptedSchema = z.object({
-  data: z.object({ jobId: id, resultId: maybeId, remainingTokens: maybeNumber }),
+  data: z.object({ jobId: idSchema, resultId: maybeId, remainingTokens: maybeNumber }),
 });
 const statusSchema = z.object({
   data: z.object({

@@ -2,6 +2,7 @@ import { defer, from, merge, Observable, share, startWith, Subject } from 'rxjs'
 import * as z from 'zod/mini';
 import { backoff, type Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
+import { idSchema } from './id.ts';
 import type { Log } from './log.ts';
 import type { PageEvent } from './page-signals.ts';
 import type { TokenService } from './token-service.ts';
@@ -201,7 +202,7 @@ function connection(options: JobFeedOptions, setLive: (live: boolean) => void): 
   });
 }
 
-const id = z.catch(z.nullish(z.string().check(z.minLength(1))), null);
+const id = z.catch(z.nullish(idSchema), null);
 const terminal = z.looseObject({
   jobId: id,
   result_id: id,

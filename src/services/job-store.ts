@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { idSchema } from './id.ts';
 import type { Log } from './log.ts';
 import type { KeyValueStore } from './storage.ts';
 
@@ -35,8 +36,8 @@ const VERSION = 1;
 const recordSchema = z.object({
   version: z.literal(VERSION),
   submissionId: z.string().check(z.minLength(1)),
-  jobId: z.nullable(z.string().check(z.minLength(1))),
-  resultId: z.nullable(z.string().check(z.minLength(1))),
+  jobId: z.nullable(idSchema),
+  resultId: z.nullable(idSchema),
   deadlineAt: z.number().check(z.nonnegative()),
   userId: z.nullable(z.string()),
   submittedAt: z.number().check(z.nonnegative()),

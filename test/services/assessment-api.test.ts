@@ -231,7 +231,7 @@ describe('submit', () => {
     expect(await submit()).toMatchObject({ balance: 0 });
   });
 
-  it.each([{}, { jobId: '' }, { jobId: null }, { jobId: 'x'.repeat(257) }])(
+  it.each([{}, { jobId: '' }, { jobId: null }, { jobId: 'x'.repeat(257) }, { jobId: 'half a pair \uD800' }])(
     'does not go on with a job that has no id to ask for: %j',
     async (data) => {
       server.reply(202, yes({ resultId: 'r1', ...data }));
