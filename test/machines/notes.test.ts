@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { createActor, getNextSnapshot } from 'xstate';
+import { createActor, fromPromise, getNextSnapshot } from 'xstate';
 import { type AssessmentContext, PATIENCE } from '../../src/machines/assessment-setup.ts';
 import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
 
 /* What is known after an answer or an event, by table: which facts change, and that no other does. */
 
 const input = { submissionId: 's1', deadlineAt: 1_000 };
-const fresh = createActor(assessmentMachine, { input }).getSnapshot().context;
+/** Made anew by each test, so that each one sees what the machine starts with. */
+const fresh = () => createActor(assessmentMachine, { input }).getSnapshot().context;
 const problem = { code: 'unavailable', message: 'down' } as const;
 
 type Value = Parameters<typeof assessmentMachine.resolveState>[0]['value'];
 
 /** One step of the chart from a state and what is known there. */
 function step(value: Value, known: Partial<AssessmentContext>, event: object) {
-  const before = assessmentMachine.resolveState({ value, context: { ...fresh, ...known } });
+  const before = assessmentMachine.resolveState({ value, context: { ...fresh(), ...known } });
   const after = getNextSnapshot(assessmentMachine, before, event as never);
   const context: Partial<AssessmentContext> = {};
   for (const key of Object.keys(after.context) as (keyof AssessmentContext)[]) {
@@ -46,7 +47,7 @@ describe('what the machine starts with', () => {
   });
 
   it('is nothing where it says nothing', () => {
-    expect(fresh).toEqual({
+    expect(fresh()).toEqual({
       submissionId: 's1',
       deadlineAt: 1_000,
       idempotent: true,
@@ -261,6 +262,39 @@ describe('what is noted of', () => {
       outcome: 'completed',
       jobId: 'j1',
       result: { kind: 'early-bird' },
+    });
+  });
+});
+
+describe('what a call is told', () => {
+  /** The input of the first call of this actor, from this state on. */
+  const inputOf = (actor: 'submitAssessment' | 'checkStatus' | 'fetchResult', known: Partial<AssessmentContext>) => {
+    const inputs: unknown[] = [];
+    const machine = assessmentMachine.provide({
+      actors: {
+        [actor]: fromPromise(({ input: given }) => {
+          inputs.push(given);
+          return new Promise<never>(() => {});
+        }),
+      },
+    });
+    const running = createActor(machine, { input: { ...input, ...known } }).start();
+    running.send({ type: 'assessment.resume' });
+    if (known.finished) running.send({ type: 'job.completed', jobId: 'j1', resultId: 'r1' });
+    running.stop();
+    return inputs[0];
+  };
+
+  it('is which submission', () => {
+    expect(inputOf('submitAssessment', {})).toEqual({ submissionId: 's1' });
+  });
+
+  it('is which job, and which result where that is known', () => {
+    expect(inputOf('checkStatus', job)).toEqual({ submissionId: 's1', jobId: 'j1', resultId: null });
+    expect(inputOf('fetchResult', { ...job, finished: true })).toEqual({
+      submissionId: 's1',
+      jobId: 'j1',
+      resultId: 'r1',
     });
   });
 });
