@@ -73,10 +73,11 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   let session = 0;
   /** The latest refresh, in the air or landed, and the session that asked for it. */
   let latest: { session: number; landed: Promise<RefreshOutcome> } | null = null;
-  let isAsking = false;
+  /** How many of us wait for one. */
+  let asking = 0;
   let skewMs = 0;
-  /** Describes the token anew, with what is known of the server's clock by then. */
-  let describe: (() => AccessToken) | null = null;
+  /** What was known of the server's clock when the token was described, and how to do it again. */
+  let described: { skewMs: number; again: () => AccessToken } | null = null;
   let timer: unknown;
   /** The generation that a refresh brought and no answer has accepted yet, and how often it was refused since when. */
   let unproven: { generation: number; refusals: number; since: number } | null = null;
@@ -107,8 +108,9 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     const before = token;
     // Where the clock was set back while the answer was under way, the request left in the future: no token lives that long.
     const since = Math.min(receivedAt, clock.now());
-    describe = () => describeToken(issued, { generation, receivedAt: since, skewMs, isFresh: isRefreshed });
-    token = describe();
+    const again = () => describeToken(issued, { generation, receivedAt: since, skewMs, isFresh: isRefreshed });
+    described = { skewMs, again };
+    token = again();
     // A refreshed token speaks for the same user, also when it does not say so. One that somebody signed in with may not.
     if (isRefreshed) token.userId ??= before?.userId ?? null;
     store.set(TOKEN_KEY, JSON.stringify(token));
@@ -167,14 +169,13 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
    * joined: it may bring the token of another user.
    */
   const ask = async (): Promise<RefreshOutcome | null> => {
-    const asking = session;
-    if (latest && latest.session !== asking) await latest.landed;
-    if (session !== asking) return null;
+    const begun = session;
+    if (latest && latest.session !== begun) await latest.landed;
+    if (session !== begun) return null;
     const landed = coordinator.refresh();
     latest = { session, landed };
-    isAsking = true;
-    void landed.then(() => (isAsking = false));
-    return landed;
+    asking += 1;
+    return landed.finally(() => (asking -= 1));
   };
 
   const refresh = async (mayKeep: boolean): Promise<RenewalOutcome> => {
@@ -247,10 +248,9 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       // Date headers are cut to whole seconds: half a second is the fair correction.
       skewMs = serverNow + 500 - clock.now();
       // A token of unknown age may turn out to die much earlier, or later, than a wrong clock let us believe.
-      if (!token || !describe || ended) return;
-      const { expiresAt } = describe();
-      if (expiresAt === null || token.expiresAt === null || Math.abs(expiresAt - token.expiresAt) < SKEW_MS) return;
-      token = { ...token, expiresAt };
+      if (!token || !described || ended || Math.abs(skewMs - described.skewMs) < SKEW_MS) return;
+      described.skewMs = skewMs;
+      token = { ...token, expiresAt: described.again().expiresAt };
       store.set(TOKEN_KEY, JSON.stringify(token));
       schedule();
     },
@@ -274,7 +274,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
         following.unsubscribe();
         shared.close();
       };
-      if (isAsking) void latest?.landed.then(close);
+      if (asking > 0) void latest?.landed.then(close);
       else close();
     },
   };
