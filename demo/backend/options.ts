@@ -54,6 +54,8 @@ export type Fault = RequestFault | EventFault | HandshakeFault;
 /** A way in which real servers differ from the contract. */
 export type Quirk =
   | 'events-without-job-id'
+  /** A job that fails was of a kind that the worker does not know: the event for that has another name. */
+  | 'unknown-kind-of-job'
   /** Nobody is told by event that the balance has changed. */
   | 'no-balance-events'
   /** A completed job's status comes with `resultId: null`. */

@@ -43,6 +43,7 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
   const secret = randomBytes(32);
   const sessions = new Set<Session>();
   const issued = new Map<string, Issued>();
+  const addresses = new Map<string, string>();
 
   const sign = async (userId: string, session: Session | null, ttlMs: number): Promise<string> => {
     const jti = randomUUID();
@@ -75,7 +76,12 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
 
   return {
     /** The id of a user is derived from the address, so that it is the same after a restart. */
-    userIdOf: (address: string) => `user-${hash(address.toLowerCase()).slice(0, 12)}`,
+    userIdOf(address: string): string {
+      const userId = `user-${hash(address.toLowerCase()).slice(0, 12)}`;
+      addresses.set(userId, address);
+      return userId;
+    },
+    addressOf: (userId: string) => addresses.get(userId) ?? null,
 
     async logIn(userId: string) {
       const session: Session = {

@@ -68,7 +68,8 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
     await socket.join(room(verdict.userId));
     counts.socketsAuthenticated += 1;
     log.write({ kind: 'socket', text: 'a socket was authenticated', generation: verdict.generation });
-    socket.emit('authenticated', { success: true, userId: verdict.userId, tokenType: 'jwt' });
+    const { userId } = verdict;
+    socket.emit('authenticated', { success: true, userId, email: sessions.addressOf(userId), tokenType: 'jwt' });
     return undefined;
   };
 
@@ -117,7 +118,8 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
       emit(job.userId, 'analysis-complete', { ...common, ...named, result_id: job.resultId, status: 'completed' });
     } else {
       const failure = { result_id: null, status: 'failed', error_message: FAILURE_TEXT };
-      emit(job.userId, 'analysis-failed', { ...common, ...named, ...failure });
+      const isUnknown = options().quirks.includes('unknown-kind-of-job');
+      emit(job.userId, isUnknown ? 'analysis-unknown' : 'analysis-failed', { ...common, ...named, ...failure });
     }
   };
   jobs.listen(tell);

@@ -9,6 +9,7 @@ import {
   statusAnswered,
   wentThrough,
 } from './props.ts';
+import { profiles } from '../backend/profiles.ts';
 import type { Stage, StageOptions } from './stage.ts';
 
 /** One story: how the world is set up, what happens, and how it should end. */
@@ -302,5 +303,29 @@ export const stories: readonly Story[] = [
     },
     ends: 'cancelled',
     expect: (stage) => ({ 'no result was fetched': stage.backend.counts().resultCalls === 0 }),
+  },
+  {
+    name: 'the-server-that-users-have',
+    about:
+      'No idempotency keys, no job ids in events, a status that lags and leaves out the result id; and then it restarts.',
+    options: {
+      backend: { ...profiles.original, ...ENDLESS_JOB },
+      client: { auth: { refreshTransport: 'body' }, idempotencyHeader: null, random: () => 0 },
+    },
+    async play(stage) {
+      await stage.signIn();
+      stage.submit();
+      await stage.until('it listens', () => state(stage) === 'ws-monitoring' && statusAnswered(stage) > 0);
+      stage.backend.restart();
+      await betweenPolls(stage);
+      stage.backend.finishJobs();
+      await stage.until('the result is shown', () => isOver(stage));
+    },
+    ends: 'completed',
+    expect: (stage) => ({
+      'the archive was asked': stage.backend.counts().jobCalls > 0,
+      'the balance was brought up to date':
+        stage.client.getSnapshot().balance === stage.backend.options.initialBalance - 1,
+    }),
   },
 ];

@@ -50,6 +50,7 @@ export const mixedFaults: readonly Fault[] = [
 const burst: readonly Fault[] = calls.map((route) => ({ route, kind: 'status', status: 503, name: 'burst-503' }));
 const quirks: readonly Quirk[] = [
   'events-without-job-id',
+  'unknown-kind-of-job',
   'no-balance-events',
   'completed-without-result-id',
   'status-lags',

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
+import { judge, type SoakReport } from './judge.ts';
 import type { ServerReport } from './server.ts';
 import { createUser, type Told } from './user.ts';
 
@@ -17,45 +18,23 @@ export interface SoakOptions {
   onProgress?: (text: string) => void;
 }
 
-export interface SoakReport {
-  jobs: number;
-  /** Jobs that ended on the server, whichever way. */
-  finished: number;
-  /** … and their users were shown exactly that, once, with their own result. */
-  shown: number;
-  /** Assessments that ended without their user being shown how. */
-  lost: number;
-  /** Shown as completed more than once. */
-  doubled: number;
-  submittedTwice: number;
-  invalidTokenShown: number;
-  /** Tokens past the life that was announced with them. One that the server ended early does not count: nobody could know. */
-  requestsWithExpiredToken: number;
-  leftOpen: { timers: number; sockets: number; requests: number };
-  /** Live heap at the end against the one after warm-up, minus one; null without `--expose-gc`. */
-  heapGrowth: number | null;
-  seconds: number;
-  seed: number;
-  /** How often each of them hit. */
-  faults: Record<string, number>;
-  /** What went wrong, in a word each: the first few. */
-  complaints: string[];
-  ok: boolean;
-}
-
-/** The most that the heap may grow from the end of the warm-up to the end. */
-const MAX_HEAP_GROWTH = 0.1;
-
 export async function runSoak({ jobs, concurrency, seed, onProgress = () => {} }: SoakOptions): Promise<SoakReport> {
   const startedAt = performance.now();
   const server = fork(fileURLToPath(new URL('server.ts', import.meta.url)), [String(seed)], {
     execArgv: process.execArgv,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  const [url] = (await once(server, 'message')) as [string];
+  let isWanted = true;
+  const died = once(server, 'exit').then(() => {
+    if (isWanted)
+      throw new Error('the server of the soak died: what it had seen is lost; run it again and read its last words');
+    return [];
+  });
+  const hear = async () => (await Promise.race([once(server, 'message'), died])) as unknown[];
+  const [url] = (await hear()) as [string];
   const ask = async (): Promise<ServerReport> => {
     server.send('report');
-    const [report] = (await once(server, 'message')) as [ServerReport];
+    const [report] = (await hear()) as [ServerReport];
     return report;
   };
 
@@ -72,17 +51,20 @@ export async function runSoak({ jobs, concurrency, seed, onProgress = () => {} }
       told.push(await user.play(`soak ${begun}`));
       if (told.length % Math.max(1, Math.round(jobs / 20)) !== 0) continue;
       // While everybody is at work: the heap of an emptying house says nothing.
-      if (begun < jobs) heap.measure();
-      onProgress(`${told.length} of ${jobs} after ${Math.round((performance.now() - startedAt) / 1_000)} s`);
+      const megabytes = begun < jobs ? heap.measure() : null;
+      const seconds = Math.round((performance.now() - startedAt) / 1_000);
+      onProgress(`${told.length} of ${jobs} after ${seconds} s${megabytes === null ? '' : `, heap ${megabytes} MB`}`);
     }
   };
-  await Promise.all(users.map(live));
+  await Promise.race([Promise.all(users.map(live)), died]);
   for (const user of users) user.dispose();
   const leftOpen = await settle(users, ask);
   const report = await ask();
+  isWanted = false;
   server.disconnect();
-  await once(server, 'exit');
-  return judge({ jobs, seed, told, report, leftOpen, heapGrowth: heap.growth(), startedAt });
+  await died;
+  const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
+  return judge({ jobs, seed, told, report, leftOpen, heapGrowth: heap.growth(), seconds });
 }
 
 type User = ReturnType<typeof createUser>;
@@ -105,10 +87,12 @@ function createHeapWatch() {
   const samples: number[] = [];
   const mean = (values: number[]) => values.reduce((sum, it) => sum + it, 0) / values.length;
   return {
-    measure(): void {
-      if (!globalThis.gc) return;
+    measure(): number | null {
+      if (!globalThis.gc) return null;
       globalThis.gc();
-      samples.push(process.memoryUsage().heapUsed);
+      const bytes = process.memoryUsage().heapUsed;
+      samples.push(bytes);
+      return Math.round(bytes / 100_000) / 10;
     },
     growth(): number | null {
       const warm = samples.slice(Math.ceil(samples.length / 5));
@@ -120,57 +104,3 @@ function createHeapWatch() {
 }
 
 const round = (value: number) => Math.round(value * 10_000) / 10_000;
-
-function judge({
-  jobs,
-  seed,
-  told,
-  report,
-  leftOpen,
-  heapGrowth,
-  startedAt,
-}: {
-  jobs: number;
-  seed: number;
-  told: readonly Told[];
-  report: ServerReport;
-  leftOpen: SoakReport['leftOpen'];
-  heapGrowth: number | null;
-  startedAt: number;
-}): SoakReport {
-  const byName = new Map(report.jobs.map((job) => [job.name, job]));
-  const complaints: string[] = [];
-  const isShown = (it: Told): boolean => {
-    const job = byName.get(it.name);
-    const isRight =
-      job?.status === 'completed'
-        ? it.phase === 'completed' && it.jobId === job.jobId && it.isOwnResult
-        : job?.status === 'failed' && it.phase === 'failed' && it.jobId === job.jobId && it.code === 'job-failed';
-    if (!isRight) complaints.push(`${it.name}: ${job?.status ?? 'unknown'} on the server, ${JSON.stringify(it)}`);
-    return isRight;
-  };
-  const shown = told.filter(isShown).length;
-  const sum = (count: (it: Told) => number) => told.reduce((total, it) => total + count(it), 0);
-  const figures = {
-    lost: jobs - shown,
-    doubled: told.filter(({ completions }) => completions > 1).length,
-    submittedTwice: report.jobs.length - byName.size,
-    invalidTokenShown: sum(({ invalidToken }) => invalidToken),
-    requestsWithExpiredToken: report.counts.requestsWithExpiredToken,
-  };
-  return {
-    jobs,
-    finished: report.jobs.filter(({ endedAt }) => endedAt !== null).length,
-    shown,
-    ...figures,
-    leftOpen,
-    heapGrowth,
-    seconds: Math.round((performance.now() - startedAt) / 100) / 10,
-    seed,
-    faults: report.faults,
-    complaints: [...report.lateTokens, ...complaints].slice(0, 10),
-    ok:
-      [...Object.values(figures), ...Object.values(leftOpen)].every((count) => count === 0) &&
-      (heapGrowth === null || heapGrowth < MAX_HEAP_GROWTH),
-  };
-}

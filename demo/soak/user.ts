@@ -1,4 +1,4 @@
-import { type Assessment, type AssessmentView, createAssessmentClient } from 'assessment-monitor';
+import { type Assessment, type AssessmentView, createAssessmentClient, type MonitorEvent } from 'assessment-monitor';
 import { memoryStore } from '../../src/services/storage.ts';
 import type { Random } from '../../src/services/backoff.ts';
 import { loadSocketIo } from '../../src/environment.ts';
@@ -25,6 +25,8 @@ export interface Told {
   completions: number;
   /** How often INVALID_TOKEN could be read. */
   invalidToken: number;
+  /** What its page reported last, where patience ended first. */
+  trail: readonly string[];
 }
 
 /** Everything that takes seconds or minutes, scaled down as the server is. */
@@ -46,6 +48,7 @@ const timings = {
 const MONITORING_TIMEOUT_MS = 45_000;
 /** … and until a job counts as lost, ms. */
 const PATIENCE_MS = 120_000;
+const TRAIL_LENGTH = 80;
 
 /** A person with a browser: signs in, submits, reloads now and then, signs in again when asked to, and reads what is shown. */
 export function createUser(url: string, number: number, random: Random) {
@@ -53,6 +56,12 @@ export function createUser(url: string, number: number, random: Random) {
   const browserFetch = stamped(cookieFetch());
   const storage = memoryStore();
   const tokenStorage = memoryStore();
+  /** The last of what the pages reported: whoever is lost says where. */
+  let trail: string[] = [];
+  const remember = ({ at, ...event }: MonitorEvent & { at: number }): void => {
+    trail.push(`${new Date(at).toISOString().slice(14, 23)} ${JSON.stringify(event).replaceAll('"', '')}`);
+    if (trail.length > TRAIL_LENGTH) trail = trail.slice(-TRAIL_LENGTH / 2);
+  };
   const openPage = () =>
     createAssessmentClient<unknown, Record<string, unknown>>({
       baseUrl: url,
@@ -63,6 +72,7 @@ export function createUser(url: string, number: number, random: Random) {
       loadSocketIo: stampedSockets,
       random,
       timings,
+      onEvent: remember,
       settings: () => ({ monitoringTimeoutMs: MONITORING_TIMEOUT_MS }),
     });
   let client = openPage();
@@ -92,15 +102,24 @@ export function createUser(url: string, number: number, random: Random) {
       isOwnResult: false,
       completions: 0,
       invalidToken: 0,
+      trail: [],
     };
     return new Promise((resolve) => {
       let isSigningIn = false;
       let shown: Assessment<Record<string, unknown>> | undefined;
+      let isFinished = false;
       const finish = (): void => {
+        if (isFinished) return;
+        isFinished = true;
         clearTimeout(patience);
         clearTimeout(whim);
         unwatch();
-        if (shown) client.dismiss(shown.id);
+        // Every fifth looks once more, on a new page: what was shown must not come back. The others put it away.
+        if (random() < 0.2) {
+          client.dispose();
+          client = openPage();
+          told.completions += client.resume().length;
+        } else if (shown) client.dismiss(shown.id);
         resolve(told);
       };
       const look = (): void => {
@@ -134,7 +153,10 @@ export function createUser(url: string, number: number, random: Random) {
         client = openPage();
         watch(client.resume().at(-1));
       };
-      const patience = setTimeout(finish, PATIENCE_MS);
+      const patience = setTimeout(() => {
+        told.trail = trail.slice(-TRAIL_LENGTH / 2);
+        finish();
+      }, PATIENCE_MS);
       // Every third reloads the page somewhere on the way, some right after the submission.
       const whim = setTimeout(() => random() < 0.33 && !isOver(told) && reload(), random() * 9_000);
       watch(client.submit(answers));

@@ -242,6 +242,18 @@ describe('a server', () => {
   });
 });
 
+describe('a job of a kind that the worker does not know', () => {
+  it('fails under another name', async () => {
+    await start({ quirks: ['unknown-kind-of-job'] });
+    const { token } = await logIn();
+    await submit(token);
+    const socket = await listen(token);
+    const failed = next(socket, 'analysis-unknown');
+    backend.finishJobs('failed');
+    expect(await failed).toMatchObject({ status: 'failed', result_id: null, error_message: expect.any(String) });
+  });
+});
+
 describe('the original server', () => {
   it('names no job in its terminal events, and tells nobody of the balance', async () => {
     await start(profiles.original);
