@@ -91,7 +91,7 @@ export function createTabLock({ locks, name, clock, waitMs }: TabLockOptions): T
       // Those who give up on a frozen holder line up once more, so that they do not all set out at once.
       for (const lockName of locks ? [name, `${name}:after-a-frozen-tab`] : []) {
         const turn = await take(locks as TabLocks, lockName, work, enough$, linger);
-        if (turn.type === 'done') return turn;
+        if (turn.type === 'done') return { value: turn.value };
         if (turn.type === 'enough') return null;
       }
       return { value: await work() };
