@@ -1,4 +1,4 @@
-import { type ActorRefFrom, createActor } from 'xstate';
+import { type ActorRefFrom, createActor, type InspectionEvent } from 'xstate';
 import type { BoundMachine } from './assessment-actors.ts';
 import { callSafely } from './call-safely.ts';
 import type { assessmentMachine } from './machines/assessment-machine.ts';
@@ -34,10 +34,13 @@ export function startAssessment<Submission, Result>(
   record: JobRecord,
   begin: 'assessment.submit' | 'assessment.resume',
 ): Assessment<Result> {
-  const { clock, jobs, log, tokens, monitoringTimeoutMs } = services;
+  const { clock, inspect, jobs, log, tokens, monitoringTimeoutMs } = services;
   const { submissionId: id, submittedAt } = record;
   const submission = record.submission as Submission | undefined;
 
+  const watch = (inspected: InspectionEvent): void => {
+    if (inspected.type === '@xstate.snapshot' && inspected.actorRef === actor) observe(inspected.event.type);
+  };
   const retire = enrol(id, { submission, submittedAt });
   const actor = createActor(machine, {
     clock,
@@ -51,9 +54,7 @@ export function startAssessment<Submission, Result>(
       outcomeUnknown: record.outcomeUnknown ?? false,
       refreshDue: tokens.isRefreshDue(),
     },
-    inspect: (inspected) => {
-      if (inspected.type === '@xstate.snapshot' && inspected.actorRef === actor) observe(inspected.event.type);
-    },
+    inspect: inspect ? (inspected) => (callSafely(() => inspect(inspected), log), watch(inspected)) : watch,
   });
   const watchers = new Set<() => void>();
   const waiting: ((view: AssessmentView<Result>) => void)[] = [];

@@ -1,3 +1,4 @@
+import type { InspectionEvent } from 'xstate';
 import type { Pacing } from './assessment-actors.ts';
 import type { ApiPaths, ApiTimeouts } from './services/assessment-api.ts';
 import type { Random } from './services/backoff.ts';
@@ -67,6 +68,9 @@ export interface AssessmentClientOptions<Result = unknown> {
 
   /** Everything that happens, one event each, free of secrets: for a log, a timeline, telemetry. */
   onEvent?: (event: MonitorEvent & { at: number }) => void;
+
+  /** Hears everything that happens inside the machines: for `assessment-monitor/inspect`, in development. */
+  inspect?: (event: InspectionEvent) => void;
 
   /** The world. Each part has the platform's own as its default. */
   fetch?: typeof fetch;

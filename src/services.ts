@@ -44,6 +44,7 @@ export interface Services<Submission, Result> {
   clock: Clock;
   random: Random;
   log: Log;
+  inspect: AssessmentClientOptions['inspect'];
   pacing: Pacing;
   /** From acceptance to the question whether to wait longer, ms; it may change while we run. */
   monitoringTimeoutMs: () => number;
@@ -143,6 +144,7 @@ export function createServices<Submission, Result>(
     clock,
     random,
     log,
+    inspect: options.inspect,
     pacing: timings,
     monitoringTimeoutMs: () => settings().monitoringTimeoutMs ?? DEFAULT_MONITORING_TIMEOUT_MS,
     idempotent: idempotencyHeader !== null,

@@ -1,0 +1,166 @@
+import { createAssessmentClient } from 'assessment-monitor';
+import { createInspector, type InspectedEvent, type Inspector } from 'assessment-monitor/inspect';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { memoryStore } from '../../src/services/storage.ts';
+import { virtualClock } from '../support/services/virtual-clock.ts';
+import { collectFrames } from './frames.ts';
+import { leak, PLANTED } from './leaky-machine.ts';
+
+let inspector: Inspector | undefined;
+afterEach(() => {
+  inspector?.stop();
+  vi.unstubAllGlobals();
+  vi.unstubAllEnvs();
+});
+
+/** The last thing that a leaky machine does. */
+const isEnd = (text: string) => text.includes('"status":"done"') && text.includes('"value":"done"');
+const untilEnd = (left: readonly string[]) =>
+  vi.waitFor(() => expect(left.some(isEnd)).toBe(true), { timeout: 10_000 });
+
+/** A window as an application has one: what is posted to the viewer's is collected. */
+function fakeWindow() {
+  const left: string[] = [];
+  const opened: string[] = [];
+  const listeners: ((event: unknown) => void)[] = [];
+  const viewer = { postMessage: (message: unknown) => left.push(JSON.stringify(message)) };
+  vi.stubGlobal('window', {
+    open: (url: string) => (opened.push(url), viewer),
+    addEventListener: (_: string, listener: (event: unknown) => void) => listeners.push(listener),
+    requestIdleCallback: (callback: () => void) => setTimeout(callback),
+  });
+  const isListenedTo = () => listeners.length > 0;
+  const connect = () => listeners.forEach((it) => it({ data: { type: '@statelyai.connected' } }));
+  return { left, opened, viewer, isListenedTo, connect };
+}
+
+describe('whatever a machine holds, no secret leaves', () => {
+  it('to a function', async () => {
+    const left: string[] = [];
+    inspector = createInspector({ send: (event) => left.push(JSON.stringify(event)) });
+    await leak(inspector.inspect);
+    await untilEnd(left);
+    expect(left.filter((it) => PLANTED.test(it))).toEqual([]);
+  });
+
+  it('to the hosted inspector in a window, before and after it is there', async () => {
+    const { left, opened, connect, isListenedTo } = fakeWindow();
+    inspector = createInspector();
+    await leak(inspector.inspect);
+    await vi.waitFor(() => expect(isListenedTo()).toBe(true));
+    connect();
+    await leak(inspector.inspect);
+    await vi.waitFor(() => expect(left.filter(isEnd).length).toBeGreaterThanOrEqual(2));
+    expect(opened).toEqual(['https://stately.ai/inspect']);
+    expect(left.filter((it) => PLANTED.test(it))).toEqual([]);
+  });
+
+  it('to a viewer in a frame', async () => {
+    const { left, viewer, connect, isListenedTo } = fakeWindow();
+    const loaded: (() => void)[] = [];
+    const iframe = {
+      contentWindow: viewer,
+      addEventListener: (_: string, listener: () => void) => loaded.push(listener),
+      setAttribute: () => {},
+    } as unknown as HTMLIFrameElement;
+    inspector = createInspector({ url: 'http://localhost:4700/', iframe });
+    await vi.waitFor(() => expect(isListenedTo()).toBe(true));
+    loaded.forEach((it) => it());
+    connect();
+    await leak(inspector.inspect);
+    await untilEnd(left);
+    expect(left.filter((it) => PLANTED.test(it))).toEqual([]);
+  });
+
+  it('over a WebSocket, before and after it is open', async () => {
+    const frames = await collectFrames();
+    inspector = createInspector({ url: frames.url });
+    await leak(inspector.inspect);
+    await untilEnd(frames.texts);
+    const before = frames.texts.length;
+    await leak(inspector.inspect);
+    await vi.waitFor(() => expect(frames.texts.slice(before).some(isEnd)).toBe(true));
+    expect(frames.texts.filter((it) => PLANTED.test(it))).toEqual([]);
+    frames.close();
+  });
+
+  it('even where the application reveals the key: what looks like a token stays hidden', async () => {
+    const left: string[] = [];
+    inspector = createInspector({ reveal: ['authorization'], send: (event) => left.push(JSON.stringify(event)) });
+    await leak(inspector.inspect);
+    await untilEnd(left);
+    expect(left.filter((it) => PLANTED.test(it))).toEqual([]);
+  });
+});
+
+it('shows how an assessment moves: its chart, its states, its events', async () => {
+  const seen: InspectedEvent[] = [];
+  inspector = createInspector({ send: (event) => seen.push(event) });
+  const client = createAssessmentClient({
+    baseUrl: 'https://api.example.test',
+    socket: false,
+    clock: virtualClock(),
+    storage: memoryStore(),
+    tokenStorage: memoryStore(),
+    inspect: inspector.inspect,
+    fetch: () => new Promise(() => {}),
+  });
+  client.signedIn({ accessToken: 'PLANTED', expiresIn: 3_600 });
+  client.submit({ ...sampleAnswers, assessment_name: 'PLANTED' });
+  await vi.waitFor(() => {
+    const snapshot = seen.findLast((it) => it.type === '@xstate.snapshot' && it.sessionId === it.rootId);
+    expect(snapshot).toMatchObject({ snapshot: { value: { active: { submitting: 'sending' } } } });
+  });
+  const actor = seen.find((it) => it.type === '@xstate.actor' && it.sessionId === it.rootId);
+  const { definition } = actor as { definition: string };
+  expect(JSON.parse(definition)).toHaveProperty('states.active.states.auth-failed.on');
+  expect(seen).toContainEqual(expect.objectContaining({ type: '@xstate.event', event: { type: 'assessment.submit' } }));
+  expect(JSON.stringify(seen)).not.toMatch(PLANTED);
+  client.dispose();
+});
+
+it('an inspector that throws stops no assessment', async () => {
+  const client = createAssessmentClient({
+    baseUrl: 'https://api.example.test',
+    socket: false,
+    clock: virtualClock(),
+    storage: memoryStore(),
+    tokenStorage: memoryStore(),
+    inspect: () => {
+      throw new Error('a broken viewer');
+    },
+    fetch: () => new Promise(() => {}),
+  });
+  client.signedIn({ accessToken: 'a-token', expiresIn: 3_600 });
+  expect(client.submit(sampleAnswers).getSnapshot().phase).toBe('submitting');
+  client.dispose();
+});
+
+describe('in development only', () => {
+  it('production opens nothing and sends nothing, unless it is told to', async () => {
+    vi.stubEnv('NODE_ENV', 'production');
+    const left: InspectedEvent[] = [];
+    inspector = createInspector({ send: (event) => left.push(event) });
+    await leak(inspector.inspect);
+    const second = createInspector({ enabled: true, send: (event) => left.push(event) });
+    await leak(second.inspect);
+    await untilEndOf(left);
+    expect(left.filter(({ type }) => type === '@xstate.actor').filter((it) => it.sessionId === it.rootId)).toHaveLength(
+      1,
+    );
+    second.stop();
+  });
+
+  it('nothing is sent after stop, not even what happened before', async () => {
+    const left: InspectedEvent[] = [];
+    inspector = createInspector({ send: (event) => left.push(event) });
+    const { inspect } = inspector;
+    const run = leak(inspect);
+    inspector.stop();
+    await run;
+    expect(left).toEqual([]);
+  });
+});
+const untilEndOf = (left: readonly InspectedEvent[]) =>
+  vi.waitFor(() => expect(left.map((it) => JSON.stringify(it)).some(isEnd)).toBe(true));
