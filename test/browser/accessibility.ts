@@ -5,7 +5,8 @@ import type { Page } from 'playwright-core';
 export async function barriers(page: Page): Promise<string[]> {
   await page.addScriptTag({ content: axe.source });
   return page.evaluate(async () => {
-    const { violations } = await axe.run();
+    // Not the import: this runs in the page.
+    const { violations } = await (window as unknown as { axe: typeof axe }).axe.run();
     return violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
