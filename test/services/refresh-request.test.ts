@@ -28,16 +28,16 @@ function createRequest(transport: 'cookie' | 'body' = 'cookie', fetchIt: typeof 
 const yes = (data: unknown) => ({ success: true, data });
 
 describe('with the refresh token in a cookie', () => {
-  it('sends an empty body, and lets the browser add its cookies', async () => {
+  it('sends an empty body, lets the browser add its cookies, and outlives the page', async () => {
     server.reply(200, yes({ idToken: 'fresh' }));
-    const credentials: unknown[] = [];
+    const sent: unknown[] = [];
     await createRequest('cookie', (input, init) => {
-      credentials.push(init?.credentials);
+      sent.push(init);
       return fetch(input, init);
     })();
     expect(server.requests).toMatchObject([{ method: 'POST', path: '/refresh', body: {} }]);
     expect(server.requests[0]?.headers).not.toHaveProperty('authorization');
-    expect(credentials).toEqual(['include']);
+    expect(sent).toMatchObject([{ credentials: 'include', keepalive: true }]);
   });
 
   it('neither sends nor keeps a refresh token that a script can read', async () => {

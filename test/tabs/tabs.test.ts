@@ -75,6 +75,34 @@ describe('the tabs of a browser', () => {
     expect(browser.seen.refreshes).toBe(0);
   });
 
+  it.each([
+    ['of a known life', { expiresIn: 300 }],
+    ['of which nobody knows how long it lives', {}],
+  ])('pass a token on as it is, %s', async (_what, life) => {
+    const { browser, first } = await signedInBrowser(1);
+    first.tokens.signIn({ accessToken: 'opaque', userId: 'bob', refreshToken: 'in the body', ...life });
+    await browser.clock.advance(MINUTE);
+    const late = browser.openTab();
+    void late.tokens.ensureValidToken();
+    await browser.clock.advance(SECOND);
+    expect(late.tokens.current()).toEqual(first.tokens.current());
+    expect(late.tokens.userId()).toBe('bob');
+    expect(browser.seen.refreshes).toBe(0);
+  });
+
+  it('do not pass on a token that is dead', async () => {
+    const { browser, first } = await signedInBrowser(1);
+    first.freeze();
+    await browser.clock.advance(10 * MINUTE);
+    const late = browser.openTab();
+    const token = late.tokens.ensureValidToken();
+    await browser.clock.advance(10);
+    first.thaw();
+    await browser.clock.advance(SECOND);
+    expect(browser.accepts(await token)).toBe(true);
+    expect(browser.seen.refreshes).toBe(1);
+  });
+
   it('that is alone asks the cookie, when nobody answers', async () => {
     const { browser, first } = await signedInBrowser(1);
     first.close();
