@@ -118,8 +118,8 @@ export function startIncidents(backend: Backend, random: Random) {
 }
 
 /** Two to ten minutes, and tokens of less than two, scaled down by a factor of about 20. */
-export const TOKEN_TTL_MS = 6_000;
-export const SHORTEST_JOB_MS = 7_000;
-const LONGEST_JOB_MS = 14_000;
+export const TOKEN_TTL_MS = 8_000;
+export const SHORTEST_JOB_MS = 9_000;
+const LONGEST_JOB_MS = 16_000;
 /** "The minute" between two refreshes, scaled down likewise. */
 export const REFRESH_INTERVAL_MS = 1_000;

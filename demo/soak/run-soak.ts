@@ -51,7 +51,7 @@ export async function runSoak({ jobs, concurrency, seed, onProgress = () => {} }
       told.push(await user.play(`soak ${begun}`));
       if (told.length % Math.max(1, Math.round(jobs / 20)) !== 0) continue;
       // While everybody is at work: the heap of an emptying house says nothing.
-      const megabytes = begun < jobs ? heap.measure() : null;
+      const megabytes = begun < jobs ? await heap.measure() : null;
       const seconds = Math.round((performance.now() - startedAt) / 1_000);
       onProgress(`${told.length} of ${jobs} after ${seconds} s${megabytes === null ? '' : `, heap ${megabytes} MB`}`);
     }
@@ -85,10 +85,13 @@ async function settle(users: readonly User[], ask: () => Promise<ServerReport>):
 /** Takes the size of the live heap now and then. The first fifth is warm-up. */
 function createHeapWatch() {
   const samples: number[] = [];
-  const mean = (values: number[]) => values.reduce((sum, it) => sum + it, 0) / values.length;
+  const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
   return {
-    measure(): number | null {
+    async measure(): Promise<number | null> {
       if (!globalThis.gc) return null;
+      globalThis.gc();
+      // What the first collection sets free, finalizers let go of before the second.
+      await new Promise(setImmediate);
       globalThis.gc();
       const bytes = process.memoryUsage().heapUsed;
       samples.push(bytes);
@@ -98,7 +101,7 @@ function createHeapWatch() {
       const warm = samples.slice(Math.ceil(samples.length / 5));
       if (warm.length < 4) return null;
       const third = Math.floor(warm.length / 3) || 1;
-      return round(mean(warm.slice(-third)) / mean(warm.slice(0, third)) - 1);
+      return round(median(warm.slice(-third)) / median(warm.slice(0, third)) - 1);
     },
   };
 }

@@ -129,7 +129,9 @@ export function createAssessmentApi<Submission, Result>(
       finish(request.signal.aborted ? 'aborted' : 'transient', null);
       throw reason;
     });
-    if (answer.serverNow !== null) tokens.observeServerTime(answer.serverNow);
+    // The server told its time somewhere on the way. Counted from when we asked, it makes no token live longer than it does.
+    const underWayMs = Math.max(0, clock.now() - answer.sentAt);
+    if (answer.serverNow !== null) tokens.observeServerTime(answer.serverNow + underWayMs);
     const error = errorOf(answer, generation);
     // A 429 or a 5xx may come from in front of the verifier: it says nothing of the token.
     if (!(error instanceof UnauthorizedError) && answer.status < 429) tokens.accepted(generation);

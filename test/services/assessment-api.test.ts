@@ -118,6 +118,14 @@ describe.each(routes)('every call: %s', (route, call, timeoutMs) => {
     expect(told.serverTimes).toEqual([T0, T0 + 1_000, T0 + 2_000]);
   });
 
+  it("counts the time that the answer took into the server's clock", async () => {
+    server.reply(200, yes({}), { date: new Date(T0).toUTCString() });
+    const answer = call(createApi(), signal).catch(() => {});
+    clock.jump(3_000);
+    await answer;
+    expect(told.serverTimes).toEqual([T0 + 3_000]);
+  });
+
   it('says nothing of a clock that nobody told', async () => {
     server.reply(200, {}, { date: 'hidden' });
     await call(createApi(), signal).catch(() => {});
