@@ -16,7 +16,7 @@ export interface SoakReport {
   /** Sent past the life that was announced with the token. One that the server ended early does not count: nobody could know. */
   requestsWithExpiredToken: number;
   leftOpen: { timers: number; sockets: number; requests: number };
-  /** Live heap at the end against the one after warm-up, minus one; null without `--expose-gc`. */
+  /** Live heap at the end against the one after warm-up, minus one, both at rest with the pages open; null without `--expose-gc`. */
   heapGrowth: number | null;
   seconds: number;
   seed: number;

@@ -11,6 +11,9 @@ import { createUser, type Told } from './user.ts';
  * the users were shown; the server counts, and the clients are not asked.
  */
 
+/** The share of the jobs after which everything is loaded, connected and grown to its size. */
+const WARM_UP = 0.25;
+
 export interface SoakOptions {
   jobs: number;
   concurrency: number;
@@ -38,25 +41,28 @@ export async function runSoak({ jobs, concurrency, seed, onProgress = () => {} }
     return report;
   };
 
-  const heap = createHeapWatch();
   const told: Told[] = [];
   let begun = 0;
   const users = Array.from({ length: Math.min(concurrency, jobs) }, (_, number) =>
     createUser(url, number, seededRandom(seed * 1_000 + number)),
   );
-  const live = async (user: (typeof users)[number]): Promise<void> => {
-    await user.signIn();
-    while (begun < jobs) {
+  const live = async (user: (typeof users)[number], until: number): Promise<void> => {
+    while (begun < until) {
       begun += 1;
       told.push(await user.play(`soak ${begun}`));
       if (told.length % Math.max(1, Math.round(jobs / 20)) !== 0) continue;
-      // While everybody is at work: the heap of an emptying house says nothing.
-      const megabytes = begun < jobs ? await heap.measure() : null;
-      const seconds = Math.round((performance.now() - startedAt) / 1_000);
-      onProgress(`${told.length} of ${jobs} after ${seconds} s${megabytes === null ? '' : `, heap ${megabytes} MB`}`);
+      onProgress(`${told.length} of ${jobs} after ${Math.round((performance.now() - startedAt) / 1_000)} s`);
     }
   };
-  await Promise.race([Promise.all(users.map(live)), died]);
+  /** Everybody at work until so many jobs are done, and then the heap of the house at rest, pages open. */
+  const liveUntil = async (until: number): Promise<number | null> => {
+    await Promise.race([Promise.all(users.map((user) => live(user, until))), died]);
+    await settle(users, ask);
+    return liveHeap();
+  };
+  await Promise.all(users.map((user) => user.signIn()));
+  const warm = await liveUntil(Math.ceil(jobs * WARM_UP));
+  const atLast = await liveUntil(jobs);
   for (const user of users) user.dispose();
   const leftOpen = await settle(users, ask);
   const report = await ask();
@@ -64,7 +70,7 @@ export async function runSoak({ jobs, concurrency, seed, onProgress = () => {} }
   server.disconnect();
   await died;
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-  return judge({ jobs, seed, told, report, leftOpen, heapGrowth: heap.growth(), seconds });
+  return judge({ jobs, seed, told, report, leftOpen, heapGrowth: growth(warm, atLast), seconds });
 }
 
 type User = ReturnType<typeof createUser>;
@@ -82,28 +88,15 @@ async function settle(users: readonly User[], ask: () => Promise<ServerReport>):
   }
 }
 
-/** Takes the size of the live heap now and then. The first fifth is warm-up. */
-function createHeapWatch() {
-  const samples: number[] = [];
-  const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-  return {
-    async measure(): Promise<number | null> {
-      if (!globalThis.gc) return null;
-      globalThis.gc();
-      // What the first collection sets free, finalizers let go of before the second.
-      await new Promise(setImmediate);
-      globalThis.gc();
-      const bytes = process.memoryUsage().heapUsed;
-      samples.push(bytes);
-      return Math.round(bytes / 100_000) / 10;
-    },
-    growth(): number | null {
-      const warm = samples.slice(Math.ceil(samples.length / 5));
-      if (warm.length < 4) return null;
-      const third = Math.floor(warm.length / 3) || 1;
-      return round(median(warm.slice(-third)) / median(warm.slice(0, third)) - 1);
-    },
-  };
+/** In bytes; null where nobody can collect what is not live. */
+async function liveHeap(): Promise<number | null> {
+  if (!globalThis.gc) return null;
+  globalThis.gc();
+  // What the first collection sets free, finalizers let go of before the second.
+  await new Promise(setImmediate);
+  globalThis.gc();
+  return process.memoryUsage().heapUsed;
 }
 
-const round = (value: number) => Math.round(value * 10_000) / 10_000;
+const growth = (before: number | null, after: number | null): number | null =>
+  before === null || after === null ? null : Math.round((after / before - 1) * 10_000) / 10_000;
