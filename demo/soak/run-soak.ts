@@ -13,6 +13,7 @@ import { createUser, type Told } from './user.ts';
 
 /** The share of the jobs after which everything is loaded, connected and grown to its size. */
 const WARM_UP = 0.25;
+const KEEP_ALIVE_MS = 6_000;
 
 export interface SoakOptions {
   jobs: number;
@@ -58,6 +59,8 @@ export async function runSoak({ jobs, concurrency, seed, onProgress = () => {} }
   const liveUntil = async (until: number): Promise<number | null> => {
     await Promise.race([Promise.all(users.map((user) => live(user, until))), died]);
     await settle(users, ask);
+    // Connections that nobody uses are kept for five seconds, more of them after a bad moment than after a good one.
+    await new Promise((resolve) => setTimeout(resolve, KEEP_ALIVE_MS));
     return liveHeap();
   };
   await Promise.all(users.map((user) => user.signIn()));

@@ -49,7 +49,7 @@ const timings = {
 const MONITORING_TIMEOUT_MS = 45_000;
 /** … and until a job counts as lost, ms. */
 const PATIENCE_MS = 240_000;
-const TRAIL_LENGTH = 80;
+const TRAIL_LENGTH = 40;
 
 /** A person with a browser: signs in, submits, reloads now and then, signs in again when asked to, and reads what is shown. */
 export function createUser(url: string, number: number, random: Random) {
