@@ -20,6 +20,7 @@ export async function buildPage(): Promise<void> {
     plugins: [react()],
     resolve: {
       alias: {
+        'assessment-monitor/inspect': path('../src/inspect/index.ts'),
         'assessment-monitor/react': path('../src/react/index.ts'),
         'assessment-monitor': path('../src/index.ts'),
       },

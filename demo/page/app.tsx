@@ -2,6 +2,7 @@ import type { Language } from 'assessment-monitor';
 import { AssessmentProvider } from 'assessment-monitor/react';
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { EngineerPanel } from './engineer-panel.tsx';
+import { OldWay } from './old-way.tsx';
 import type { Session } from './session.ts';
 import { UserPanel } from './user-panel.tsx';
 import { sayIn } from './words.ts';
@@ -36,7 +37,10 @@ export function App({ session }: { session: Session }) {
         </button>
       </header>
       <main>
-        <UserPanel {...{ say, language, isSignedIn, signIn, signInFailed }} />
+        <div className="column">
+          <UserPanel {...{ say, language, isSignedIn, signIn, signInFailed }} />
+          <OldWay say={say} />
+        </div>
         <EngineerPanel {...{ session, say, language }} />
       </main>
     </AssessmentProvider>

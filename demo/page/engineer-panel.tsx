@@ -1,28 +1,21 @@
-import type { AssessmentStateName, Language } from 'assessment-monitor';
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import type { Language } from 'assessment-monitor';
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import { createNarrator } from '../timeline.ts';
-import { askServer, pull, type ServerView, type Session } from './session.ts';
+import { sequenceOf, stepsOf } from './inspected.ts';
+import { LiveChart } from './live-chart.tsx';
+import { askServer, type ServerView, type Session } from './session.ts';
+import { Switches } from './switches.tsx';
+import { Waterfall } from './waterfall.tsx';
 import type { Say } from './words.ts';
-
-const statesInOrder: AssessmentStateName[] = [
-  'idle',
-  'submitting',
-  'ws-monitoring',
-  'polling',
-  'refreshing-token',
-  'fetching-result',
-  'auth-failed',
-  'timed-out',
-  'completed',
-  'failed',
-  'cancelled',
-];
 
 /** What an engineer wants to see: the token's life, the state of the chart, the server's own counts, a timeline. */
 export function EngineerPanel({ session, say, language }: { session: Session; say: Say; language: Language }) {
   const events = useSyncExternalStore(session.events.subscribe, session.events.getSnapshot);
-  const changes = events.filter((it) => it.type === 'state.changed');
-  const state = changes.at(-1)?.to ?? 'idle';
+  const inspected = useSyncExternalStore(session.inspected.subscribe, session.inspected.getSnapshot);
+  const [server, look] = useServer();
+  const steps = stepsOf(inspected);
+  const told = [...sequenceOf(inspected).entries()].slice(-60);
+  const shown = events.filter((it) => it.type === 'assessment.settled' && it.outcome === 'completed').length;
   const renewed = events.findLast((it) => it.type === 'token.renewed');
   const narrate = createNarrator(events[0]?.at ?? 0, language);
   const lines = [...events.flatMap(narrate).entries()];
@@ -35,36 +28,35 @@ export function EngineerPanel({ session, say, language }: { session: Session; sa
       <TokenBar say={say} renewed={renewed} />
 
       <h3>{say('chart')}</h3>
-      <ul className="chart" aria-label={say('chart')}>
-        {statesInOrder.map((name) => (
-          <li
-            key={name}
-            aria-current={name === state ? 'step' : undefined}
-            data-visited={changes.some((it) => it.to === name)}
-          >
-            {name}
-          </li>
-        ))}
-      </ul>
+      <LiveChart say={say} state={steps.at(-1)?.to ?? 'idle'} step={steps.at(-1)} />
+      <details>
+        <summary>{say('sequence')}</summary>
+        <ol className="timeline" aria-label={say('sequence')} tabIndex={0}>
+          {told.toReversed().map(([id, { who, what }]) => (
+            <li key={id}>
+              <span>{who}</span> <code>{what}</code>
+            </li>
+          ))}
+        </ol>
+      </details>
+
+      <h3>{say('requests')}</h3>
+      <Waterfall say={say} events={events} />
 
       <h3>{say('counters')}</h3>
-      <Counters say={say} />
-
-      <p className="levers">
-        <button type="button" className="quiet" onClick={() => void pull('endTokens')}>
-          {say('endTokens')}
-        </button>
-        <button type="button" className="quiet" onClick={() => void pull('dropSockets')}>
-          {say('dropSockets')}
-        </button>
-        <button type="button" className="quiet" onClick={() => void pull('revokeSessions')}>
-          {say('revoke')}
-        </button>
-      </p>
+      {server ? (
+        <>
+          <Counters say={say} server={server} shown={shown} />
+          <h3>{say('switches')}</h3>
+          <Switches say={say} server={server} onChange={look} />
+        </>
+      ) : (
+        <p className="hint">{say('unreachable')}</p>
+      )}
 
       <h3>{say('timeline')}</h3>
       {lines.length === 0 && <p className="hint">{say('nothingYet')}</p>}
-      <ol className="timeline" aria-label={say('timeline')}>
+      <ol className="timeline" aria-label={say('timeline')} tabIndex={0}>
         {lines.toReversed().map(([id, { seconds, text, tone }]) => (
           <li key={id} data-tone={tone}>
             <time>{seconds.toFixed(1)} s</time> {text}
@@ -101,26 +93,29 @@ function TokenBar({ say, renewed }: { say: Say; renewed: Renewed | undefined }) 
   );
 }
 
-function Counters({ say }: { say: Say }) {
+/** The server's own view, every second and when asked for; null while it does not answer. */
+function useServer(): [ServerView | null, look: () => void] {
   const [server, setServer] = useState<ServerView | null>(null);
+  const look = useCallback(
+    () =>
+      void askServer().then(setServer, () => {
+        setServer(null);
+      }),
+    [],
+  );
   useEffect(() => {
-    let isWanted = true;
-    const look = () =>
-      void askServer().then(
-        (view) => isWanted && setServer(view),
-        () => isWanted && setServer(null),
-      );
     look();
     const timer = setInterval(look, 1_000);
-    return () => {
-      isWanted = false;
-      clearInterval(timer);
-    };
-  }, []);
-  if (!server) return <p className="hint">{say('unreachable')}</p>;
+    return () => clearInterval(timer);
+  }, [look]);
+  return [server, look];
+}
+
+function Counters({ say, server, shown }: { say: Say; server: ServerView; shown: number }) {
   const { counts } = server;
   const rows = [
     ['submissions', counts.submissionsAccepted],
+    ['shown', shown],
     ['refreshes', counts.refreshes],
     ['unauthorized', counts.unauthorizedAnswers],
     ['expired', counts.requestsWithExpiredToken],

@@ -1,4 +1,5 @@
 import { type AssessmentClient, createAssessmentClient, type MonitorEvent } from 'assessment-monitor';
+import { createInspector, type InspectedEvent } from 'assessment-monitor/inspect';
 import * as z from 'zod/mini';
 
 /*
@@ -24,7 +25,14 @@ type LoggedEvent = MonitorEvent & { at: number };
 
 /** What the demo server tells of itself at `/__control`. */
 export interface ServerView {
-  options: { accessTokenTtlMs: number; jobDurationMs: number; refreshIntervalMs: number };
+  options: {
+    accessTokenTtlMs: number;
+    jobDurationMs: number;
+    refreshIntervalMs: number;
+    sockets: 'accept' | 'refuse';
+    authOutage: boolean;
+    faults: { kind: string; status?: number }[];
+  };
   counts: Record<'submissionsAccepted' | 'refreshes' | 'requestsWithExpiredToken' | 'unauthorizedAnswers', number>;
 }
 
@@ -33,14 +41,17 @@ export interface Session {
   server: ServerView;
   /** Everything that happened, for `useSyncExternalStore`. */
   events: { subscribe(listener: () => void): () => void; getSnapshot(): readonly LoggedEvent[] };
+  /** What the inspector says of the machines, as it would leave for a viewer: redacted. */
+  inspected: { subscribe(listener: () => void): () => void; getSnapshot(): readonly InspectedEvent[] };
   /** One click: a real page would show a form. @throws Error when the server does not let us in */
   signIn(): Promise<void>;
 }
 
 export async function openSession(): Promise<Session> {
   const server = await askServer();
-  let log: readonly LoggedEvent[] = [];
-  const listeners = new Set<() => void>();
+  const events = history<LoggedEvent>();
+  const inspected = history<InspectedEvent>();
+  const { inspect } = createInspector({ enabled: true, send: inspected.add });
 
   const client = createAssessmentClient<Answers, Report>({
     baseUrl: window.location.origin,
@@ -50,32 +61,47 @@ export async function openSession(): Promise<Session> {
       refreshIntervalMs: server.options.refreshIntervalMs,
       heartbeatMs: 5_000,
     },
-    onEvent(event) {
-      log = [...log.slice(-499), event];
-      for (const listener of listeners) listener();
-    },
+    onEvent: events.add,
+    inspect,
   });
   return {
     client,
     server,
-    events: {
-      subscribe(listener) {
-        listeners.add(listener);
-        return () => void listeners.delete(listener);
-      },
-      getSnapshot: () => log,
-    },
+    events,
+    inspected,
     async signIn() {
-      const response = await fetch('/api/auth/v2/login', {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ email: 'user@example.test', password: 'correct-horse' }),
-      });
-      if (!response.ok) throw new Error(`sign-in: ${response.status}`);
-      const { data } = (await response.json()) as { data: { idToken: string; expiresIn: string } };
-      client.signedIn({ accessToken: data.idToken, expiresIn: data.expiresIn });
+      const { idToken, expiresIn } = await signInCall();
+      client.signedIn({ accessToken: idToken, expiresIn });
     },
   };
+}
+
+/** The latest of something, for `useSyncExternalStore`. */
+function history<T>() {
+  let entries: readonly T[] = [];
+  const listeners = new Set<() => void>();
+  return {
+    add(entry: T) {
+      entries = [...entries.slice(-499), entry];
+      for (const listener of listeners) listener();
+    },
+    subscribe(listener: () => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    getSnapshot: () => entries,
+  };
+}
+
+export async function signInCall(init: RequestInit = {}): Promise<{ idToken: string; expiresIn: string }> {
+  const response = await fetch('/api/auth/v2/login', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ email: 'user@example.test', password: 'correct-horse' }),
+    ...init,
+  });
+  if (!response.ok) throw new Error(`sign-in: ${response.status}`);
+  return ((await response.json()) as { data: { idToken: string; expiresIn: string } }).data;
 }
 
 export async function askServer(): Promise<ServerView> {
@@ -84,7 +110,7 @@ export async function askServer(): Promise<ServerView> {
   return (await response.json()) as ServerView;
 }
 
-/** Pulls a lever of the demo server. */
-export async function pull(lever: 'endTokens' | 'dropSockets' | 'revokeSessions'): Promise<void> {
-  await fetch('/__control', { method: 'POST', body: JSON.stringify({ do: lever }) });
+/** Changes how the demo server behaves, or lets something happen there. */
+export async function command(what: { do: string } | { configure: Record<string, unknown> }): Promise<void> {
+  await fetch('/__control', { method: 'POST', body: JSON.stringify(what) });
 }

@@ -1,0 +1,55 @@
+/* npm run screenshots: plays the demo in Chromium and writes pictures of its main states to docs/images. */
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { buildPage, serveDemo } from '../demo/serve.ts';
+import { launchChromium } from '../test/browser/chromium.ts';
+
+const folder = fileURLToPath(new URL('../docs/images/', import.meta.url));
+mkdirSync(folder, { recursive: true });
+const desktop: BrowserContextOptions = {
+  viewport: { width: 1280, height: 1000 },
+  locale: 'en-GB',
+  colorScheme: 'light',
+};
+const phone: BrowserContextOptions = {
+  viewport: { width: 375, height: 740 },
+  deviceScaleFactor: 2,
+  locale: 'id-ID',
+  colorScheme: 'dark',
+};
+
+await buildPage();
+const [browser, demo] = await Promise.all([launchChromium(), serveDemo({ port: 0, jobDurationMs: 60_000 })]);
+const open = async (options: BrowserContextOptions): Promise<Page> => {
+  const page = await (await browser.newContext(options)).newPage();
+  await page.goto(demo.url);
+  return page;
+};
+const picture = (page: Page, name: string, fullPage = true) =>
+  page.screenshot({ path: `${folder}${name}.png`, fullPage, animations: 'disabled' });
+
+const page = await open(desktop);
+await page.getByRole('button', { name: 'Sign in as a demo user' }).click();
+await page.getByRole('button', { name: 'Run the old way' }).click();
+await page.getByRole('button', { name: 'Submit' }).click();
+await page.getByRole('img', { name: /ws-monitoring/ }).waitFor();
+await page.getByRole('button', { name: 'End the token now' }).click();
+await page.getByText(/INVALID_TOKEN:/).waitFor();
+await page.getByRole('listitem').filter({ hasText: 'token 2' }).first().waitFor();
+await picture(page, 'waiting');
+demo.finishJobs();
+await page.getByRole('heading', { name: 'Your result' }).waitFor();
+await picture(page, 'result');
+
+const small = await open(phone);
+await small.getByRole('button', { name: 'Masuk sebagai pengguna demo' }).click();
+await picture(small, 'phone-questionnaire', false);
+await small.getByRole('button', { name: 'Kirim' }).click();
+await small.getByRole('progressbar', { name: 'Kemajuan analisis' }).waitFor();
+await small.evaluate(() => window.scrollTo(0, 0));
+await picture(small, 'phone-waiting', false);
+
+await browser.close();
+await demo.close();
+process.stdout.write(`docs/images: waiting, result, phone-questionnaire, phone-waiting\n`);
