@@ -34,8 +34,8 @@ export interface TabLock {
   ): Promise<{ value: T } | null>;
 }
 
-/** Messages and locks take different ways from tab to tab, and no order between them is promised. */
-const LINGER_MS = 50;
+/** Messages and locks take different ways from tab to tab, and no order between them is promised. A busy machine takes its time. */
+const LINGER_MS = 500;
 
 type Turn<T> = { type: 'done'; value: T } | { type: 'enough' } | { type: 'late' };
 

@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => chromium?.close());
 beforeEach(async () => {
   // Nothing dies by itself, and no job ends by itself: the tests say when.
-  backend = await serveTabs({ accessTokenTtlMs: HOUR, jobDurationMs: HOUR, refreshIntervalMs: 300 });
+  backend = await serveTabs({ accessTokenTtlMs: HOUR, jobDurationMs: HOUR });
 });
 afterEach(async () => {
   await Promise.all(pages.map((page) => page.close()));
@@ -34,7 +34,7 @@ afterEach(async () => {
 });
 
 const open = async (settings: Record<string, string> = {}): Promise<Page> => {
-  const page = await openTab(chromium, backend.url, { refreshIntervalMs: '300', ...settings });
+  const page = await openTab(chromium, backend.url, settings);
   pages.push(page);
   return page;
 };

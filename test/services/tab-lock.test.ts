@@ -59,7 +59,7 @@ describe('the lock of the tabs', () => {
     );
     void requests[0]?.grant();
     expect(await done).toEqual({ value: 'news' });
-    await clock.advance(49);
+    await clock.advance(499);
     expect(requests[0]?.isReleased).toBe(false);
     await clock.advance(1);
     expect(requests[0]?.isReleased).toBe(true);

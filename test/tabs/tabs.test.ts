@@ -58,7 +58,7 @@ describe('the tabs of a browser', () => {
 
   it('do not refresh again when the lock comes before the news', async () => {
     // Slower than anybody has seen it, and still within the moment for which the lock is kept.
-    const { browser, tabs } = await signedInBrowser(8, { messageMs: 40 });
+    const { browser, tabs } = await signedInBrowser(8, { messageMs: 400 });
     const renewals = tabs.map((tab) => tab.tokens.renew(1));
     await browser.clock.advance(10 * SECOND);
     await Promise.all(renewals);
