@@ -7,8 +7,7 @@ export type InspectedEvent = StatelyInspectionEvent;
 
 export interface InspectorOptions {
   /**
-   * Where the viewer is. `http(s):` is opened in a window of its own, `ws(s):` is sent to. The local viewer prints its address:
-   * `npm run inspect`. Default: Stately's hosted inspector.
+   * Where the viewer is. `http(s):` is opened in a window of its own, `ws(s):` is sent to. Default: Stately's hosted inspector.
    */
   url?: string;
   /** Shows the viewer in this frame instead of a window. */
