@@ -189,12 +189,16 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
       const timer = clock.setTimeout(() => done(false), ms);
       const listening = news$.subscribe(() => done(true));
     });
-  const look = (): void => {
+  /** An end that this tab did not hear of. True when there was one. */
+  const readEnd = (): boolean => {
     const there = record();
-    if (there?.ended && there.session >= session && !isOver) {
-      session = there.session;
-      end('signed-out');
-    } else if (isBehind()) say({ type: 'ask', session, generation });
+    if (!there?.ended || there.session < session || isOver) return false;
+    session = there.session;
+    end('signed-out');
+    return true;
+  };
+  const look = (): void => {
+    if (!readEnd() && isBehind()) say({ type: 'ask', session, generation });
   };
   const tellToken = (token: IssuedToken, sentAt: number): number => {
     newest = sentAt;
@@ -242,6 +246,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     look,
     hear,
     catchUp() {
+      if (readEnd()) return Promise.resolve(true);
       // Nobody answers where there is no channel.
       if (!channel || !isBehind()) return Promise.resolve(false);
       const heard = hear(ANSWER_MS);

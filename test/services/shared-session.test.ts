@@ -335,6 +335,14 @@ describe('catching up', () => {
     expect(tab.clock.timers).toBe(0);
   });
 
+  it.each([true, false])('finds an end that is written down, and asks nobody (a channel: %s)', async (hasChannel) => {
+    const tab = openTabAt57({ hasChannel });
+    tab.store.set(KEY, JSON.stringify(record(5, 7, { ended: true })));
+    expect(await tab.shared.catchUp()).toBe(true);
+    expect(tab.news).toEqual([{ type: 'ended', reason: 'signed-out' }]);
+    expect([tab.said, tab.clock.timers]).toEqual([[], 0]);
+  });
+
   it('waits for the news that it asked for, and no longer', async () => {
     const tab = openTab({ written: record(5, 7) });
     const caught = tab.shared.catchUp();

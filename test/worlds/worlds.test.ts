@@ -55,6 +55,20 @@ describe('in these worlds, each of which cost somebody a result once,', () => {
       { tokenTtlMs: 3_600_000, incidents: [{ at: 60_000, do: 'jump', byMs: 3_600_000 }] },
     ],
     [
+      'another page was told that the session is over, while this one slept',
+      {
+        seed: 46548,
+        jobMs: 336_000,
+        latencyMs: 20,
+        incidents: [
+          { at: 84_000, do: 'offline', forMs: 302_000 },
+          { at: 312_000, do: 'sleep', forMs: 325_000 },
+          { at: 463_000, do: 'reload' },
+          { at: 635_000, do: 'revoke' },
+        ],
+      },
+    ],
+    [
       'the clock is set back while a refresh is under way',
       {
         seed: 829062,
