@@ -61,6 +61,8 @@ export function startAssessment<Submission, Result>(
   let state = stateNameOf(actor.getSnapshot());
   let view = toView<Result>(actor.getSnapshot());
   let saved = '';
+  /** What was looked at last: as long as nothing new is known there is nothing to remember. */
+  let known: { context: unknown; isAtRisk: boolean } | null = null;
   /** Stopped is not over: the page is closing, and the assessment goes on with the next one. */
   const isOver = () => actor.getSnapshot().status === 'done';
 
@@ -95,7 +97,10 @@ export function startAssessment<Submission, Result>(
       // What is on its way may have arrived when the page dies now. Without a key the next page must ask before it sends again.
       const isAtRisk = !services.idempotent && snapshot.matches({ active: { submitting: 'sending' } });
       const { context } = snapshot;
-      remember({ ...record, ...context, outcomeUnknown: context.outcomeUnknown || isAtRisk });
+      if (context !== known?.context || isAtRisk !== known.isAtRisk) {
+        remember({ ...record, ...context, outcomeUnknown: context.outcomeUnknown || isAtRisk });
+      }
+      known = { context, isAtRisk };
     }
     if (snapshot.status === 'done') report(snapshot.output as AssessmentOutput<Result>);
     if (isNew) for (const watcher of watchers) callSafely(watcher, log);
