@@ -95,7 +95,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     const limit = availableAt();
     if (!isSecond && clock.now() < limit) return { type: 'limited', until: limit };
     const startedAt = clock.now();
-    const asked = { ...shared.position(), session };
+    const asked = { session, generation: shared.newest() };
     // Counted before it leaves: a reload in the middle must not allow a second one.
     let until = spend(minIntervalMs);
     const answer = await request();

@@ -36,13 +36,16 @@ export interface SharedSession {
   readonly news$: Observable<SharedNews>;
   /** The numbers of the session and of its newest token, as far as this tab knows. */
   position(): Position;
+  /** The number of the newest token that anybody has written down. */
+  newest(): number;
   /** Whether a token of this number, found after a reload, still belongs to the session. */
   restored(generation: number): boolean;
   /**
    * Tells everybody of a refresh, this tab first. Nobody, if what it brings is old by now: the session is over, or this tab slept while
    * another refreshed the token once more.
    *
-   * @param asked where the session was when the request left, at `sentAt`
+   * @param asked the session that asks, and the newest number that was written down when the request left, at `sentAt`: only what was
+   * written since can be newer. A tab may be behind when it asks, and a clock that is set back makes all that is written look late.
    */
   renewed(token: IssuedToken, sentAt: number, asked: Position): void;
   /** Tells the others of a sign-in. Returns the token's number. */
@@ -206,11 +209,13 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     say({ type: 'token', session, generation, token, sentAt });
     return generation;
   };
-  const next = (): number => Math.max(generation, record()?.generation ?? 0) + 1;
+  const newestWritten = (): number => Math.max(generation, record()?.generation ?? 0);
+  const next = (): number => newestWritten() + 1;
 
   return {
     news$,
     position: () => ({ session, generation }),
+    newest: newestWritten,
     restored(found) {
       if (found < session) return false;
       generation = Math.max(generation, found);

@@ -165,6 +165,13 @@ describe('a refresh', () => {
     expect(tab.news).toMatchObject([{ type: 'renewed', generation: 10 }]);
   });
 
+  it('counts when this tab was behind before it asked, although a clock that was set back makes the record look later', () => {
+    const tab = openTabAt57({ hasChannel: false });
+    tab.store.set(KEY, JSON.stringify(record(5, 9, { sentAt: 500 })));
+    tab.shared.renewed(token, 200, { session: 5, generation: tab.shared.newest() });
+    expect(tab.news).toMatchObject([{ type: 'renewed', generation: 10 }]);
+  });
+
   it('whose cookie was of a session that nobody told us of begins that session here', () => {
     const tab = openTabAt57({ hasChannel: false });
     tab.store.set(KEY, JSON.stringify(record(9, 9, { sentAt: 150, userId: 'bob' })));
