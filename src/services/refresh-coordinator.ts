@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
-import type { SharedSession } from './shared-session.ts';
+import type { Position, SharedSession } from './shared-session.ts';
 import type { KeyValueStore } from './storage.ts';
 import type { TabLock } from './tab-lock.ts';
 
@@ -85,10 +85,10 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     return spent.availableAt;
   };
 
-  /** Somebody else has tried since we began, or got further. */
-  const isRaced = (): boolean => {
+  /** Somebody else has tried since we asked, or got further. A tab that was behind before, and could not catch up, is not raced. */
+  const isRaced = (asked: Position): boolean => {
     const there = readBudget(store.get(BUDGET_KEY));
-    return shared.isBehind() || (there !== null && there.attemptedAt !== spent?.attemptedAt);
+    return shared.newest() > asked.generation || (there !== null && there.attemptedAt !== spent?.attemptedAt);
   };
   /** One request, if the budget has one. */
   const attempt = async (session: number, isSecond: boolean): Promise<Attempt> => {
@@ -101,7 +101,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     const answer = await request();
     // The clock was set back meanwhile: the minute must not become an hour.
     if (clock.now() < startedAt) until = spend(minIntervalMs);
-    if (answer.type === 'rejected' && !isSecond && isRaced()) return { type: 'rejected', isRaced: true };
+    if (answer.type === 'rejected' && !isSecond && isRaced(asked)) return { type: 'rejected', isRaced: true };
     if (answer.type === 'limited' || answer.type === 'transient') {
       const remaining = until - clock.now();
       if (answer.retryAfterMs !== null && answer.retryAfterMs > remaining) until = spend(answer.retryAfterMs);

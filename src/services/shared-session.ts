@@ -51,8 +51,6 @@ export interface SharedSession {
   /** Tells the others of a sign-in. Returns the token's number. */
   signedIn(token: IssuedToken, sentAt: number): number;
   ended(reason: 'signed-out' | 'rejected'): void;
-  /** Something newer is written down than this tab has heard of. */
-  isBehind(): boolean;
   /** Looks what is written down, and asks the others for what is missing. For tabs that slept. */
   look(): void;
   /** Waits for news, up to `ms`. True when there were any: their listeners have them by then. */
@@ -137,6 +135,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     const known = there?.session === session ? there.userId : null;
     store.set(key, JSON.stringify({ session, generation, ended: isOver, sentAt: newest, userId: userId ?? known }));
   };
+  /** Something newer is written down than this tab has heard of. */
   const isBehind = (): boolean => {
     const there = record();
     if (there === null || there.session < session) return false;
@@ -247,7 +246,6 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
       write();
       say({ type: 'ended', session, reason });
     },
-    isBehind,
     look,
     hear,
     catchUp() {

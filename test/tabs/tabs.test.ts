@@ -225,6 +225,8 @@ describe('a refusal', () => {
     browser.signIn(second);
     browser.fates.push('refused');
     const refused = first.tokens.renew(1);
+    await browser.clock.advance(10);
+    // Another tab asks meanwhile.
     browser.storage.set(
       'assessment-monitor:refresh-budget',
       JSON.stringify({ attemptedAt: browser.clock.now() - 1, availableAt: browser.clock.now() }),
@@ -243,6 +245,18 @@ describe('a refusal', () => {
     for (const tab of tabs) expect(eventsOf(tab).at(-1)).toBe('session.ended');
     await browser.clock.advance(10 * MINUTE);
     expect(browser.seen.refreshes).toBe(0);
+  });
+
+  it('is believed at once by a tab that was behind before it asked: that is no race', async () => {
+    const { browser, first, second } = await signedInBrowser(2, { channel: false, locks: false });
+    const elsewhere = second.tokens.renew(1);
+    await browser.clock.advance(2 * MINUTE);
+    expect((await elsewhere).type).toBe('renewed');
+    browser.fates.push('refused');
+    const refused = first.tokens.renew(1);
+    await browser.clock.advance(SECOND);
+    expect((await refused).type).toBe('rejected');
+    expect(browser.seen.refreshes).toBe(1);
   });
 });
 

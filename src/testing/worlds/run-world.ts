@@ -97,6 +97,9 @@ function setUp(world: World, createClient: typeof createAssessmentClient): Stage
       page: page.target,
       fetch: backend.fetch,
       loadSocketIo: backend.load,
+      // One tab, whose messages would come in real time.
+      locks: null,
+      channel: null,
       random: seededRandom(world.seed + backend.state.page),
       createId: () => `submission-${world.seed}-${backend.state.page}`,
       onEvent: (event) => events.push(event),
