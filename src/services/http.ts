@@ -50,8 +50,10 @@ export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: Htt
   const cancel = () => controller.abort(signal?.reason);
   signal?.addEventListener('abort', cancel);
   // A fetch that hangs may not listen to its signal either, and a caller of ours must not hang with it.
+  let giveUp = () => {};
   const givenUp = new Promise<never>((_, reject) => {
-    controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error));
+    giveUp = () => reject(controller.signal.reason as Error);
+    controller.signal.addEventListener('abort', giveUp);
   });
   let timedOut = false;
   const timer = clock.setTimeout(() => {
@@ -90,6 +92,8 @@ export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: Htt
   } finally {
     clock.clearTimeout(timer);
     signal?.removeEventListener('abort', cancel);
+    // Some runtimes keep the signal of a request for long, and with it all that it could still wake.
+    controller.signal.removeEventListener('abort', giveUp);
   }
 }
 

@@ -129,12 +129,13 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   };
 
   const fly = async (): Promise<RefreshOutcome> => {
-    const { session } = shared.position();
+    const { session, generation } = shared.position();
+    const isNewer = () => shared.position().generation > generation;
     let outcome: Attempt | { type: 'joined' } = await takeTurn(session);
     // A refusal that was given to a race with another tab: its token will do, and if that does not come, one more attempt tells,
     // with the cookie as it is then.
     if (outcome.type === 'rejected' && outcome.isRaced) {
-      outcome = (await shared.hear(RACE_MS)) ? { type: 'joined' } : await takeTurn(session, true);
+      outcome = isNewer() || (await shared.hear(RACE_MS)) ? { type: 'joined' } : await takeTurn(session, true);
     }
     // It may have rotated the token. Before anybody asks again, others may know more.
     if (outcome.type === 'ambiguous' && (await shared.catchUp())) return { type: 'joined' };

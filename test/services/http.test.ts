@@ -293,6 +293,19 @@ describe('when the caller aborts', () => {
     expect(aborted.state).toBe('rejected');
     expect([clock.timers, getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
   });
+
+  it('leaves nothing on the signal that it gave to fetch, which may live for longer', async () => {
+    const given: AbortSignal[] = [];
+    const answers = [() => Promise.resolve(new Response('{}')), () => Promise.reject(new TypeError('fetch failed'))];
+    for (const answer of answers) {
+      const asked = ask({}, (_input, init) => {
+        given.push(init?.signal as AbortSignal);
+        return answer();
+      });
+      await asked.catch(() => {});
+    }
+    expect(given.map((signal) => getEventListeners(signal, 'abort').length)).toEqual([0, 0]);
+  });
 });
 
 describe('readServerError', () => {

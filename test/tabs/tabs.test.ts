@@ -220,6 +220,18 @@ describe('a refusal', () => {
     expect(browser.seen.reuses).toBe(0);
   });
 
+  it('is not tried again when the token of the other tab came before it', async () => {
+    const { browser, first, second } = await signedInBrowser(2, { locks: false });
+    browser.fates.push('refused');
+    const refused = first.tokens.renew(1);
+    await browser.clock.advance(10);
+    browser.signIn(second, 'bob');
+    await browser.clock.advance(10 * SECOND);
+    expect((await refused).type).toBe('renewed');
+    expect(held([first, second])).toEqual([second.held]);
+    expect(browser.seen.refreshes).toBe(0);
+  });
+
   it('is tried once more with the cookie of now, when the other tab cannot be asked', async () => {
     const { browser, first, second } = await signedInBrowser(2, { locks: false, channel: false });
     browser.signIn(second);
