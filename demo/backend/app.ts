@@ -8,10 +8,13 @@ import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import { createMiddleware } from 'hono/factory';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
+import { type Answer, flat, nested, nestedV2, ok } from './answers.ts';
 import type { ServerCounts, ServerLog } from './counts.ts';
 import { codeOf, type Faults, msOf } from './faults.ts';
+import { healthRoutes } from './health-routes.ts';
 import { FAILURE_TEXT, type Job, type Jobs } from './jobs.ts';
 import type { BackendOptions, Quirk, RouteName } from './options.ts';
+import { createRateLimits, type LimitScope } from './rate-limits.ts';
 import { analyse } from './sample-result.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -27,6 +30,8 @@ export interface AppDeps {
   sessions: Sessions;
   jobs: Jobs;
   faults: Faults;
+  /** Drops the sockets of a user. */
+  disconnectUser: (userId: string) => void;
   /** Aborts when the server closes: hanging requests end then. */
   closing: AbortSignal;
 }
@@ -37,6 +42,8 @@ const COOKIE = { prefix: 'host', path: '/', httpOnly: true, secure: true, sameSi
 const PASSWORD = 'correct-horse';
 /** Clients on this machine, which share the clock of the server, may say when a request left. ms since the epoch. */
 export const SENT_AT_HEADER = 'x-sent-at';
+/** How long the original takes to write down what it has answered: of two that arrive together it recognises neither. */
+const SLOW_STORE_MS = 50;
 const MAX_BODY = 10 * 1_024 * 1_024;
 
 const score = z.number().int().min(0).max(100);
@@ -58,7 +65,16 @@ const loginSchema = z.looseObject({
 const keySchema = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/);
 
 /** The HTTP side of the wire contract. */
-export function createApp({ options, counts, log, sessions, jobs, faults, closing }: AppDeps): Hono<Env> {
+export function createApp({
+  options,
+  counts,
+  log,
+  sessions,
+  jobs,
+  faults,
+  disconnectUser,
+  closing,
+}: AppDeps): Hono<Env> {
   const app = new Hono<Env>();
   const has = (quirk: Quirk) => options().quirks.includes(quirk);
   /** Copies of requests that arrive twice. One is enough: they meet no faults of their own. */
@@ -66,30 +82,8 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
   /** Submissions by user and idempotency key. Two that arrive together share one promise, and so one job. */
   const submissions = new Map<string, { fingerprint: string; at: number; answer: Promise<Answer> }>();
   let refreshing = 0;
+  const rateLimits = createRateLimits(options);
 
-  type Answer = { status: ContentfulStatusCode; body: object; headers?: Record<string, string> };
-  const ok = (data: unknown, message: string, status: ContentfulStatusCode = 200): Answer => ({
-    status,
-    body: { success: true, message, data },
-  });
-  /** The gateway's dialect. */
-  const flat = (status: ContentfulStatusCode, error: string, message: string, more: object = {}): Answer => ({
-    status,
-    body: { success: false, error, message, ...more },
-  });
-  /** The services' dialect. */
-  const nested = (
-    status: ContentfulStatusCode,
-    code: string,
-    message: string,
-    details?: object,
-    more: object = {},
-  ): Answer => ({
-    status,
-    body: { success: false, error: { code, message, ...(details ? { details } : {}) }, ...more },
-  });
-  const nestedV2 = (status: ContentfulStatusCode, code: string, message: string) =>
-    nested(status, code, message, undefined, { message: 'Operation failed', timestamp: new Date().toISOString() });
   const send = (c: Context<Env>, { status, body, headers }: Answer) => c.json(body, status, headers);
 
   /** Counts, delays and breaks: everything that happens to a request before and after its work. */
@@ -199,18 +193,32 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
     }),
   );
 
+  /** By user where there is one, else by address. */
+  const limited = (scope: LimitScope) =>
+    createMiddleware<Env>(async (c, next) => {
+      const userId = c.get('userId') as string | undefined;
+      const taken = rateLimits.take(scope, userId ?? c.env.incoming.socket.remoteAddress ?? '');
+      for (const [name, value] of Object.entries(taken?.headers ?? {})) c.header(name, value);
+      return taken?.refusal ? send(c, taken.refusal) : next();
+    });
+  app.use('/api/*', limited('general'));
+  app.route('/', healthRoutes(jobs));
+
   // --- assessments
 
-  app.post('/api/assessment/submit', route('submit', 'submitCalls'), authorised, json, async (c) => {
+  app.post('/api/assessment/submit', route('submit', 'submitCalls'), authorised, limited('submit'), json, async (c) => {
     const userId = c.get('userId');
-    const key = keySchema.safeParse(c.req.header('idempotency-key') ?? c.req.header('x-idempotency-key')).data;
+    const isWeak = has('weak-idempotency');
+    const key =
+      keySchema.safeParse(c.req.header('idempotency-key') ?? c.req.header('x-idempotency-key')).data ??
+      (isWeak ? keyWithoutAnswers(userId, c.get('body')) : undefined);
     if (!key || !options().idempotency) return send(c, submit(userId, c.get('body')));
-    const scope = `${userId} ${key}`;
+    const scope = isWeak ? key : `${userId} ${key}`;
     const fingerprint = createHash('sha256')
       .update(JSON.stringify(c.get('body')))
       .digest('hex');
     const before = submissions.get(scope);
-    if (before && before.fingerprint !== fingerprint) {
+    if (before && !isWeak && before.fingerprint !== fingerprint) {
       return send(c, nested(422, 'IDEMPOTENCY_KEY_REUSED', 'This key was used for other answers'));
     }
     const headers = {
@@ -229,7 +237,9 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
     }
     const answer = submit(userId, c.get('body'));
     // Only what was accepted is remembered: a refused submission may be corrected under the same key.
-    if (answer.status === 202) submissions.set(scope, { fingerprint, at: Date.now(), answer: Promise.resolve(answer) });
+    const remember = () => submissions.set(scope, { fingerprint, at: Date.now(), answer: Promise.resolve(answer) });
+    if (answer.status === 202 && isWeak) void pause(SLOW_STORE_MS, closing).then(remember);
+    else if (answer.status === 202) remember();
     return send(c, { ...answer, headers: { ...headers, 'X-Idempotency-Cache': 'MISS' } });
   });
 
@@ -241,9 +251,13 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
     const balance = jobs.balanceOf(userId);
     if (balance < 1)
       return nested(402, 'INSUFFICIENT_TOKENS', 'Not enough credit', { required: 1, available: balance });
-    const name = String(parsed.data.assessment_name ?? 'AI-Driven Talent Mapping');
-    const job = jobs.accept(userId, name, parsed.data);
-    return ok(
+    const job = jobs.accept(userId, nameOf(parsed.data), parsed.data);
+    // Paid for, written down, and never worked on: the credit comes back when the sweeper finds it.
+    if (jobs.isQueueDown()) return nested(500, 'QUEUE_ERROR', 'The job could not be queued');
+    return accepted(job);
+  };
+  const accepted = (job: Job): Answer =>
+    ok(
       {
         jobId: job.jobId,
         resultId: job.resultId,
@@ -251,12 +265,11 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
         estimatedProcessingTime: '2-5 minutes',
         queuePosition: jobs.queuePosition(job),
         tokenCost: 1,
-        remainingTokens: jobs.balanceOf(userId),
+        remainingTokens: jobs.balanceOf(job.userId),
       },
       'Assessment submitted',
       202,
     );
-  };
 
   /** Another user's job is forbidden, an unknown one not found. */
   const owned = (
@@ -270,6 +283,42 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
       ? found(job)
       : nested(403, 'FORBIDDEN', 'This belongs to somebody else');
   };
+
+  /** The same answers once more, for another credit, under the ids that the job has. */
+  app.post('/api/assessment/retry', route('retry'), authorised, limited('submit'), json, (c) => {
+    const { jobId, resultId } = (c.get('body') ?? {}) as { jobId?: unknown; resultId?: unknown };
+    const id = jobId ?? resultId;
+    if (typeof id !== 'string') return send(c, nested(400, 'VALIDATION_ERROR', 'A jobId is needed'));
+    const userId = c.get('userId');
+    const retry = (job: Job): Answer => {
+      const available = jobs.balanceOf(userId);
+      if (available < 1) return nested(402, 'INSUFFICIENT_TOKENS', 'Not enough credit', { required: 1, available });
+      jobs.retry(job);
+      return accepted(job);
+    };
+    const job = jobs.get(id) ?? jobs.byResult(id);
+    return send(c, owned(job, userId, nested(404, 'NOT_FOUND', 'Job not found'), retry));
+  });
+
+  app.get('/api/assessment/queue/status', route('queue'), authorised, (c) => {
+    const jobStats = jobs.statistics();
+    const { queued } = jobStats;
+    const estimates = [
+      [10, '10+ minutes'],
+      [5, '5-10 minutes'],
+      [0, '1-5 minutes'],
+    ] as const;
+    const estimatedWaitTime = estimates.find(([more]) => queued > more)?.[1] ?? 'Less than a minute';
+    const activeWorkers = jobs.isQueueDown() ? 0 : 1;
+    const data = {
+      queueLength: queued,
+      activeWorkers,
+      averageProcessingTime: '3.2 minutes',
+      estimatedWaitTime,
+      jobStats,
+    };
+    return send(c, ok(data, 'Queue status'));
+  });
 
   app.get('/api/assessment/status/:id', route('status', 'statusCalls'), authorised, (c) =>
     send(
@@ -294,7 +343,7 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
     ),
   );
 
-  app.get('/api/archive/results/:id', route('result', 'resultCalls'), authorisedForResults, (c) =>
+  app.get('/api/archive/results/:id', route('result', 'resultCalls'), authorisedForResults, limited('archive'), (c) =>
     send(
       c,
       owned(
@@ -320,7 +369,7 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
     ),
   );
 
-  app.get('/api/archive/jobs/:id', route('job', 'jobCalls'), authorised, (c) =>
+  app.get('/api/archive/jobs/:id', route('job', 'jobCalls'), authorised, limited('archive'), (c) =>
     send(
       c,
       owned(jobs.get(c.req.param('id')), c.get('userId'), nested(404, 'NOT_FOUND', 'Job not found'), (job) =>
@@ -372,7 +421,7 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
     body: { success: true, message, data, timestamp: new Date().toISOString() },
   });
 
-  app.post('/api/auth/v2/login', route('login'), json, async (c) => {
+  app.post('/api/auth/v2/login', route('login'), limited('auth'), json, async (c) => {
     const who = credentials(c.get('body'));
     if ('status' in who) return send(c, { ...who, body: { ...who.body, message: 'Operation failed' } });
     const { idToken, refreshToken, expiresIn } = await sessions.logIn(who.userId);
@@ -389,7 +438,7 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
     return send(c, v2Answer(data, 'Login successful using auth v2'));
   });
 
-  app.post('/api/auth/v2/refresh', route('refresh', 'refreshCalls'), json, async (c) => {
+  app.post('/api/auth/v2/refresh', route('refresh', 'refreshCalls'), limited('auth'), json, async (c) => {
     refreshing += 1;
     counts.maxConcurrentRefreshes = Math.max(counts.maxConcurrentRefreshes, refreshing);
     try {
@@ -427,13 +476,20 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
     return send(c, v2Answer(null, 'Logout successful'));
   });
 
-  app.post('/api/auth/login', route('v1Login'), json, async (c) => {
+  app.post('/api/auth/login', route('v1Login'), limited('auth'), json, async (c) => {
     const who = credentials(c.get('body'));
     if ('status' in who) return send(c, who);
     const user = { id: who.userId, user_type: 'user', is_active: true, token_balance: jobs.balanceOf(who.userId) };
     return send(c, ok({ user, token: await sessions.logInV1(who.userId) }, 'Login successful'));
   });
   app.post('/api/auth/logout', route('v1Logout'), authorised, (c) => send(c, ok(null, 'Logout successful')));
+
+  /** A back door that somebody forgot to close. */
+  app.post('/api/notifications/debug/disconnect/:userId', (c) => {
+    if (!has('public-debug-route')) return send(c, flat(404, 'NOT_FOUND', 'No such route'));
+    disconnectUser(c.req.param('userId'));
+    return send(c, ok(null, 'Disconnected'));
+  });
 
   app.notFound((c) => send(c, flat(404, 'NOT_FOUND', 'No such route')));
   app.onError((_, c) => c.json(nested(500, 'INTERNAL_ERROR', 'Something went wrong').body, 500));
@@ -442,6 +498,15 @@ export function createApp({ options, counts, log, sessions, jobs, faults, closin
 
 /** When a message left, as far as anybody knows: it never came before it was sent. */
 export const sentAt = (told: unknown): number => Math.min(Date.now(), Number(told ?? Number.NaN) || Date.now());
+
+const nameOf = (body: unknown): string =>
+  String((body as { assessment_name?: unknown } | null)?.assessment_name ?? 'AI-Driven Talent Mapping');
+
+/** The key of a submission that came without one, as the original makes it: it forgets the answers. */
+const keyWithoutAnswers = (userId: string, body: unknown): string =>
+  createHash('sha256')
+    .update(`${userId} ${nameOf(body)} ${new Date().toISOString().slice(0, 10)}`)
+    .digest('hex');
 
 /** Which answers are wrong, by name. */
 function fieldMessages(body: unknown): Record<string, string> {

@@ -14,6 +14,8 @@ const aim = {
 };
 const routes = [
   'submit',
+  'retry',
+  'queue',
   'status',
   'result',
   'job',

@@ -86,7 +86,16 @@ export async function startBackend({ fallback, control = false, ...given }: Star
   const closing = new AbortController();
   // Every request that hangs listens to it.
   setMaxListeners(0, closing.signal);
-  const app = createApp({ options, counts, log, sessions, jobs, faults, closing: closing.signal });
+  const app = createApp({
+    options,
+    counts,
+    log,
+    sessions,
+    jobs,
+    faults,
+    disconnectUser: (userId) => sockets.kickUser(userId),
+    closing: closing.signal,
+  });
   const api = getRequestListener(app.fetch);
 
   let requests = 0;
@@ -97,7 +106,7 @@ export async function startBackend({ fallback, control = false, ...given }: Star
     requests += 1;
     response.once('close', () => (requests -= 1));
     if (control && path === '/__control') void handleControl(backend, request, response);
-    else if (path.startsWith('/api/') || !fallback) void api(request, response);
+    else if (/^\/(api|health)\b/.test(path) || !fallback) void api(request, response);
     else fallback(request, response);
   });
   const sockets = createSockets({ server, options, counts, log, sessions, jobs, faults, closing: closing.signal });

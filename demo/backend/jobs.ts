@@ -45,6 +45,8 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
     tell({ type: 'balance', userId, balance: balanceOf(userId) });
   };
 
+  const isQueueDown = () => options().quirks.includes('queue-down');
+
   const begin = (job: Job): void => {
     job.status = 'processing';
     job.updatedAt = Date.now();
@@ -66,8 +68,23 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
     if (outcome === 'failed') pay(job.userId, 1);
   };
 
+  const queue = (job: Job): void => {
+    if (isQueueDown()) return;
+    const { jobDurationMs } = options();
+    const queuedMs = Math.min(1_000, jobDurationMs / 10);
+    const work = (): void => {
+      begin(job);
+      timers.set(
+        job.jobId,
+        setTimeout(() => end(job, options().jobOutcome), jobDurationMs - queuedMs),
+      );
+    };
+    timers.set(job.jobId, setTimeout(work, queuedMs));
+  };
+
   return {
     balanceOf,
+    isQueueDown,
     all: () => [...jobs.values()],
     get: (jobId: string) => jobs.get(jobId),
     /** What the status route knows of. */
@@ -96,17 +113,34 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
       counts.submissionsAccepted += 1;
       log.write({ kind: 'job', text: 'a submission was accepted' });
       pay(userId, -1);
-      const { jobDurationMs } = options();
-      const queuedMs = Math.min(1_000, jobDurationMs / 10);
-      const work = (): void => {
-        begin(job);
-        timers.set(
-          job.jobId,
-          setTimeout(() => end(job, options().jobOutcome), jobDurationMs - queuedMs),
-        );
-      };
-      timers.set(job.jobId, setTimeout(work, queuedMs));
+      queue(job);
       return job;
+    },
+    /** Once more, under the same ids. */
+    retry(job: Job): void {
+      clearTimeout(timers.get(job.jobId));
+      Object.assign(job, {
+        status: 'queued',
+        updatedAt: Date.now(),
+        endedAt: null,
+        result: null,
+        tracked: true,
+        swept: false,
+      });
+      pay(job.userId, -1);
+      queue(job);
+    },
+    /** How many jobs there are of each status. */
+    statistics() {
+      const all = [...jobs.values()];
+      const count = (status: JobStatus) => all.filter((job) => job.status === status).length;
+      return {
+        total: all.length,
+        queued: count('queued'),
+        processing: count('processing'),
+        completed: count('completed'),
+        failed: count('failed'),
+      };
     },
     finishAll(outcome: 'completed' | 'failed'): void {
       for (const job of jobs.values()) end(job, outcome);

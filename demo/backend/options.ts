@@ -1,6 +1,19 @@
+import type { LimitScope } from './rate-limits.ts';
+
 /** The calls of the API, by name. */
 export type RouteName =
-  'submit' | 'status' | 'result' | 'job' | 'balance' | 'login' | 'refresh' | 'logout' | 'v1Login' | 'v1Logout';
+  | 'submit'
+  | 'retry'
+  | 'queue'
+  | 'status'
+  | 'result'
+  | 'job'
+  | 'balance'
+  | 'login'
+  | 'refresh'
+  | 'logout'
+  | 'v1Login'
+  | 'v1Logout';
 
 /** Which of the things that a fault could hit it does hit. */
 interface Aim {
@@ -70,6 +83,15 @@ export type Quirk =
   | 'rooms-pile-up'
   /** Cross-origin requests may carry four headers, and no idempotency key is one of them. */
   | 'gateway-cors'
+  /**
+   * Idempotency as the original has it where it is switched on: keys are everybody's, are written down late, and where none is sent
+   * one is made up of user, name and day, so that other answers on the same day are answered with the first job.
+   */
+  | 'weak-idempotency'
+  /** Anybody may drop the sockets of anybody. */
+  | 'public-debug-route'
+  /** What is submitted is paid for and written down, but never worked on: 500 QUEUE_ERROR, and no refund before the sweeper. */
+  | 'queue-down'
   | 'result-before-done'
   | 'refresh-without-rotation'
   | 'readable-cookie'
@@ -101,6 +123,11 @@ export interface BackendOptions {
   sockets: 'accept' | 'refuse';
   /** Whether a submission that is sent twice under one key is recognised. Default true. */
   idempotency: boolean;
+  /**
+   * Requests that are granted: of an address in 10 minutes (`general`) and 15 (`auth`), of a user in an hour (`submit`) and 15 minutes
+   * (`archive`). Default none is limited.
+   */
+  rateLimits: Partial<Record<LimitScope, number>>;
   /** Credit of a new user. Default 5. */
   initialBalance: number;
   /** Default none: strict. */
@@ -124,6 +151,7 @@ export const defaultOptions: BackendOptions = {
   authOutage: false,
   sockets: 'accept',
   idempotency: true,
+  rateLimits: {},
   initialBalance: 5,
   quirks: [],
   faults: [],

@@ -9,10 +9,11 @@ export const profiles = {
   original: {
     accessTokenTtlMs: 3_600_000,
     refreshTransport: 'body',
-    // Nobody counts refreshes there but the limit of 2 500 in 15 minutes, for the whole address.
+    // Nobody counts refreshes there but the limit below, for the whole address.
     refreshIntervalMs: 0,
     // Compose files do not switch it on.
     idempotency: false,
+    rateLimits: { general: 5_000, auth: 2_500, submit: 1_000, archive: 2_000 },
     initialBalance: 3,
     quirks: [
       'events-without-job-id',
@@ -23,6 +24,8 @@ export const profiles = {
       'old-tokens-stay-good',
       'rooms-pile-up',
       'gateway-cors',
+      'weak-idempotency',
+      'public-debug-route',
     ],
   },
 } as const satisfies Record<string, Partial<BackendOptions>>;

@@ -133,6 +133,7 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
     drop: () => each((socket) => socket.conn.close(true)),
     /** As when the server wants somebody gone. */
     kick: () => each((socket) => socket.disconnect(true)),
+    kickUser: (userId: string) => io.in(room(userId)).disconnectSockets(true),
     close: () => {
       for (const timer of timers) clearTimeout(timer);
       each((socket) => socket.disconnect(true));

@@ -314,4 +314,120 @@ describe('the original server', () => {
       'Content-Type,Authorization,X-Service-Key,X-Internal-Service',
     );
   });
+
+  it('gives the first job to other answers of the same name and day, where it recognises submissions at all', async () => {
+    await start({ ...profiles.original, idempotency: true });
+    const { token } = await logIn();
+    const send = async (answers: object) => {
+      const init = { method: 'POST', body: JSON.stringify(answers) };
+      const { headers, body } = await call('/api/assessment/submit', token, init);
+      return { cache: headers.get('x-idempotency-cache'), jobId: body.data?.jobId };
+    };
+    await expect.poll(() => send(sampleAnswers)).toMatchObject({ cache: 'HIT' });
+    const { jobId } = await send(sampleAnswers);
+    const others = { ...sampleAnswers, assessment_data: { ...sampleAnswers.assessment_data, ocean: {} } };
+    expect(await send(others)).toEqual({ cache: 'HIT', jobId });
+    expect((await submit(token, { 'Idempotency-Key': randomUUID() })).jobId).not.toBe(jobId);
+  });
+
+  it('does not recognise two that arrive together', async () => {
+    await start({ ...profiles.original, idempotency: true });
+    const { token } = await logIn();
+    const headers = { 'Idempotency-Key': randomUUID() };
+    const [one, other] = await Promise.all([submit(token, headers), submit(token, headers)]);
+    expect(one.jobId).not.toBe(other.jobId);
+  });
+
+  it('keeps the credit for a job that it could not queue, until the sweeper comes', async () => {
+    await start({ ...profiles.original, quirks: [...profiles.original.quirks, 'queue-down'] });
+    const { token } = await logIn();
+    const body = JSON.stringify(sampleAnswers);
+    const refused = await call('/api/assessment/submit', token, { method: 'POST', body });
+    expect([refused.status, refused.body.error]).toEqual([500, expect.objectContaining({ code: 'QUEUE_ERROR' })]);
+    expect((await balance(token)).body.data).toMatchObject({ token_balance: 2 });
+    expect((await call('/api/assessment/health/ready')).status).toBe(503);
+    expect(await call('/api/assessment/health')).toMatchObject({ status: 200, body: { status: 'degraded' } });
+    backend.sweepJobs();
+    expect((await balance(token)).body.data).toMatchObject({ token_balance: 3 });
+  });
+
+  it('counts the requests of each user, says how many are left, and refuses those that are too many', async () => {
+    await start({ ...profiles.original, rateLimits: { ...profiles.original.rateLimits, submit: 2 } });
+    const { token } = await logIn();
+    const other = await logIn('other@example.test');
+    const body = JSON.stringify(sampleAnswers);
+    const send = async (by: string) => {
+      const { status, headers, body: answer } = await call('/api/assessment/submit', by, { method: 'POST', body });
+      return { status, left: headers.get('ratelimit-remaining'), ...answer };
+    };
+    expect([await send(token), await send(token)]).toMatchObject([{ left: '1' }, { left: '0' }]);
+    expect(await send(token)).toMatchObject({
+      status: 429,
+      error: 'ASSESSMENT_RATE_LIMIT_EXCEEDED',
+      retryAfter: 3_600,
+      left: '0',
+    });
+    expect(await send(other.token)).toMatchObject({ status: 202, left: '1' });
+    expect((await balance(token)).headers.get('ratelimit-limit')).toBe('5000');
+  });
+
+  it('lets anybody drop the sockets of anybody', async () => {
+    await start(profiles.original);
+    const { token } = await logIn();
+    await submit(token);
+    const socket = await listen(token);
+    const reason = next(socket, 'disconnect');
+    await call(`/api/notifications/debug/disconnect/${backend.jobs()[0]?.userId}`, undefined, { method: 'POST' });
+    expect(await reason).toBe('io server disconnect');
+  });
+});
+
+describe('what the contract has beside the calls of our client', () => {
+  it('works on the same answers once more, under the same ids, for another credit', async () => {
+    await start();
+    const { token } = await logIn();
+    const { jobId, resultId } = await submit(token);
+    backend.finishJobs('failed');
+    const retry = (body: object, by = token) =>
+      call('/api/assessment/retry', by, { method: 'POST', body: JSON.stringify(body) });
+    expect(await retry({ jobId })).toMatchObject({
+      status: 202,
+      body: { data: { jobId, resultId, status: 'queued', remainingTokens: 4 } },
+    });
+    backend.finishJobs();
+    expect((await call(`/api/assessment/status/${jobId}`, token)).body.data).toMatchObject({ status: 'completed' });
+    expect([
+      (await retry({})).status,
+      (await retry({ jobId: randomUUID() })).status,
+      (await retry({ resultId }, (await logIn('other@example.test')).token)).status,
+    ]).toEqual([400, 404, 403]);
+  });
+
+  it('says how long the queue is, to those who are signed in', async () => {
+    await start();
+    const { token } = await logIn();
+    await submit(token);
+    expect((await call('/api/assessment/queue/status', token)).body.data).toMatchObject({
+      queueLength: 1,
+      estimatedWaitTime: '1-5 minutes',
+      jobStats: { total: 1, queued: 1, completed: 0 },
+    });
+    expect((await call('/api/assessment/queue/status')).status).toBe(401);
+  });
+
+  it.each([
+    ['/health', 'healthy'],
+    ['/health/live', 'alive'],
+    ['/health/ready', 'ready'],
+    ['/health/detailed', 'healthy'],
+    ['/api/assessment/health', 'healthy'],
+    ['/api/assessment/health/live', 'alive'],
+    ['/api/assessment/health/ready', 'ready'],
+    ['/api/assessment/health/queue', 'healthy'],
+    ['/api/auth/v2/health', 'healthy'],
+    ['/api/notifications/health', 'healthy'],
+  ])('%s: %s', async (path, status) => {
+    await start();
+    expect(await call(path)).toMatchObject({ status: 200, body: { status } });
+  });
 });
