@@ -17,6 +17,8 @@ export interface HandmadeChromium {
   /** Nothing runs in a frozen tab, and it keeps what it holds. */
   freeze(page: Page): Promise<void>;
   thaw(page: Page): Promise<void>;
+  /** Cookies, storage and all else that the browser knows of an origin. */
+  forget(origin: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -65,6 +67,11 @@ export async function startChromium(): Promise<HandmadeChromium> {
     context,
     freeze: (page) => setState(page, 'frozen'),
     thaw: (page) => setState(page, 'active'),
+    async forget(origin) {
+      const session = await context.newCDPSession(context.pages()[0] ?? (await context.newPage()));
+      await session.send('Storage.clearDataForOrigin', { origin, storageTypes: 'all' });
+      await session.detach();
+    },
     async close() {
       const gone = new Promise((resolve) => child.once('exit', resolve));
       await browser.close().catch(() => {});

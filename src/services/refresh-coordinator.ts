@@ -117,11 +117,15 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     return outcome;
   };
 
-  /** Alone among the tabs. Whoever gets his turn after another looks first whether there is anything left to do. */
-  const takeTurn = async (session: number, isSecond = false): Promise<Attempt | { type: 'joined' }> => {
-    if (await shared.catchUp()) return { type: 'joined' };
+  /**
+   * Alone among the tabs. Whoever gets a turn looks first whether there is anything left to do: another tab may have done it, and who
+   * signed in while we waited must not have the first token ended by our request.
+   */
+  const takeTurn = async (since: Position, isSecond = false): Promise<Attempt | { type: 'joined' }> => {
+    const isNeedless = async () => (await shared.catchUp()) || shared.hasMovedOn(since);
+    if (await isNeedless()) return { type: 'joined' };
     const turn = await lock.run(
-      async () => ((await shared.catchUp()) ? ({ type: 'joined' } as const) : attempt(session, isSecond)),
+      async () => ((await isNeedless()) ? ({ type: 'joined' } as const) : attempt(since.session, isSecond)),
       shared.news$,
       ({ type }) => type === 'refreshed',
     );
@@ -129,13 +133,13 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   };
 
   const fly = async (): Promise<RefreshOutcome> => {
-    const { session, generation } = shared.position();
-    const isNewer = () => shared.position().generation > generation;
-    let outcome: Attempt | { type: 'joined' } = await takeTurn(session);
+    const since = shared.position();
+    let outcome: Attempt | { type: 'joined' } = await takeTurn(since);
     // A refusal that was given to a race with another tab: its token will do, and if that does not come, one more attempt tells,
     // with the cookie as it is then.
     if (outcome.type === 'rejected' && outcome.isRaced) {
-      outcome = isNewer() || (await shared.hear(RACE_MS)) ? { type: 'joined' } : await takeTurn(session, true);
+      const isKnown = shared.hasMovedOn(since) || (await shared.hear(RACE_MS));
+      outcome = isKnown ? { type: 'joined' } : await takeTurn(since, true);
     }
     // It may have rotated the token. Before anybody asks again, others may know more.
     if (outcome.type === 'ambiguous' && (await shared.catchUp())) return { type: 'joined' };

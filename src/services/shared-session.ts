@@ -36,6 +36,8 @@ export interface SharedSession {
   readonly news$: Observable<SharedNews>;
   /** The numbers of the session and of its newest token, as far as this tab knows. */
   position(): Position;
+  /** Whether this tab knows more since then: a newer token, another session, or that there is none any more. */
+  hasMovedOn(since: Position): boolean;
   /** The number of the newest token that anybody has written down. */
   newest(): number;
   /** Whether a token of this number, found after a reload, still belongs to the session. */
@@ -214,6 +216,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
   return {
     news$,
     position: () => ({ session, generation }),
+    hasMovedOn: (since) => isOver || session !== since.session || generation > since.generation,
     newest: newestWritten,
     restored(found) {
       if (found < session) return false;

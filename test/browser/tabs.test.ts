@@ -25,11 +25,12 @@ afterAll(() => chromium?.close());
 beforeEach(async () => {
   // Nothing dies by itself, and no job ends by itself: the tests say when.
   backend = await serveTabs({ accessTokenTtlMs: HOUR, jobDurationMs: HOUR });
+  // Ports come round again, and with them what an earlier test wrote down.
+  await chromium.forget(backend.url);
 });
 afterEach(async () => {
   await Promise.all(pages.map((page) => page.close()));
   pages = [];
-  await chromium.context.clearCookies();
   await backend.close();
 });
 

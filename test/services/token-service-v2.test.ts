@@ -469,6 +469,7 @@ describe('a session that ends or changes', () => {
     tab.listen();
     const renewal = tab.tokens.renew(1);
     const caller = watch(tab.tokens.ensureValidToken(true));
+    await settle();
     tab.tokens.signOut();
     await tab.issue('too late');
     expect(await renewal).toEqual({ type: 'rejected' });
@@ -484,6 +485,7 @@ describe('a session that ends or changes', () => {
     tab.listen();
     const renewal = tab.tokens.renew(1);
     const caller = tab.tokens.ensureValidToken(true);
+    await settle();
     tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
     await tab.issue("ann's, too late");
     expect(await renewal).toEqual({ type: 'renewed' });
@@ -495,6 +497,7 @@ describe('a session that ends or changes', () => {
   it('does not end because a refresh of the session before was refused', async () => {
     const tab = signedInTab();
     const renewal = tab.tokens.renew(1);
+    await settle();
     tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
     await tab.endpoint.answer({ type: 'rejected' });
     expect(await renewal).toEqual({ type: 'renewed' });
@@ -504,6 +507,7 @@ describe('a session that ends or changes', () => {
   it('never takes in the token of a refresh that the session before began, even if it asks meanwhile', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
+    await settle();
     tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
     const forced = tab.tokens.ensureValidToken(true);
     const renewal = tab.tokens.renew(2);
@@ -517,6 +521,7 @@ describe('a session that ends or changes', () => {
   it('is not ended by a refusal that was meant for the session before, even if it asks meanwhile', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
+    await settle();
     tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
     const forced = tab.tokens.ensureValidToken(true);
     await tab.endpoint.answer({ type: 'rejected' });
@@ -526,6 +531,7 @@ describe('a session that ends or changes', () => {
   it('that begins after a sign-out does not take in a refresh of before, either', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
+    await settle();
     tab.tokens.signOut();
     tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
     const forced = tab.tokens.ensureValidToken(true);
@@ -537,6 +543,7 @@ describe('a session that ends or changes', () => {
   it('asks nothing of the server when it is over before its turn came', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
+    await settle();
     tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
     const forced = watch(tab.tokens.ensureValidToken(true));
     await tab.clock.advance(2 * MINUTE);
@@ -549,6 +556,7 @@ describe('a session that ends or changes', () => {
   it('gives a caller who waits for a refresh of the session before the token of now', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
+    await settle();
     tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
     const forced = tab.tokens.ensureValidToken(true);
     tab.tokens.signIn({ accessToken: "cat's", expiresIn: 3_600, userId: 'cat' });
@@ -829,6 +837,7 @@ describe('the announcement of the next refresh', () => {
     const tab = signedInTab();
     tab.listen();
     void tab.tokens.renew(1);
+    await settle();
     tab.tokens.signIn({ accessToken: 'another', expiresIn: 3_600 });
     await tab.issue('too late', 60);
     expect(tab.clock.timers).toBe(1);

@@ -127,6 +127,30 @@ describe('the tabs of a browser', () => {
   });
 });
 
+describe('a tab that waits for the lock', () => {
+  it.each([
+    ['signs in', ({ browser, first }: Awaited<ReturnType<typeof signedInBrowser>>) => browser.signIn(first)],
+    ['signs out', ({ first }: Awaited<ReturnType<typeof signedInBrowser>>) => first.tokens.signOut()],
+  ])('asks nothing when its user %s meanwhile', async (_what, act) => {
+    const stage = await signedInBrowser(2);
+    const { browser, first, second } = stage;
+    void second.tokens.renew(1);
+    await browser.clock.advance(10);
+    second.freeze();
+    await browser.clock.advance(SECOND);
+    const asked = browser.seen.refreshes;
+    const renewal = first.tokens.renew(1);
+    await browser.clock.advance(10);
+    act(stage);
+    const { held } = first;
+    await browser.clock.advance(2 * WAIT + SECOND);
+    expect((await renewal).type).toBe(held === null ? 'rejected' : 'renewed');
+    expect(first.held).toBe(held);
+    expect(held === null || browser.accepts(held)).toBe(true);
+    expect(browser.seen.refreshes).toBe(asked);
+  });
+});
+
 describe('a tab that has the lock', () => {
   it('and freezes is waited for within a bound, and not stolen from', async () => {
     const { browser, tabs, first } = await signedInBrowser(8);
