@@ -85,11 +85,13 @@ export function bindMachine<Submission, Result>(
     kind: 'submit' | 'status' | 'result',
     { submissionId }: { submissionId: string },
     signal: AbortSignal,
-    call: () => Promise<T>,
+    call: (signal: AbortSignal) => Promise<T>,
   ): Promise<T | Failed> => {
     const { pacer } = particularsOf(submissionId);
     await pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
-    const outcome = await call().catch((error: unknown) => {
+    // What was sent to change something is never broken off for a sleep: it may have arrived.
+    const asked = kind === 'submit' ? call(signal) : unlessAsleep(signal, call);
+    const outcome = await asked.catch((error: unknown) => {
       signal.throwIfAborted();
       return failureOf(error);
     });
@@ -97,8 +99,26 @@ export function bindMachine<Submission, Result>(
     return outcome;
   };
 
-  const submit = (input: { submissionId: string }, signal: AbortSignal): Promise<SubmitOutcome> =>
-    paced<SubmitOutcome>('submit', input, signal, async () => {
+  /** An answer that the page slept through may never come, and its timeout is long: on waking it counts as lost. */
+  const unlessAsleep = async <T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    const controller = new AbortController();
+    const abort = () => controller.abort(signal.reason);
+    signal.addEventListener('abort', abort);
+    const waking = resumed$.subscribe(({ reason }) => {
+      // A tab that was only hidden has its answers.
+      if (reason !== 'visible')
+        controller.abort(new TransientError('network', 'the page slept, and the answer is lost'));
+    });
+    try {
+      return await call(controller.signal);
+    } finally {
+      waking.unsubscribe();
+      signal.removeEventListener('abort', abort);
+    }
+  };
+
+  const submit = (input: { submissionId: string }, wanted: AbortSignal): Promise<SubmitOutcome> =>
+    paced<SubmitOutcome>('submit', input, wanted, async (signal) => {
       const { submission } = particularsOf(input.submissionId);
       if (submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
       try {
@@ -111,8 +131,8 @@ export function bindMachine<Submission, Result>(
       }
     });
 
-  const checkStatus = (input: JobInput, signal: AbortSignal): Promise<StatusOutcome> =>
-    paced('status', input, signal, async () => {
+  const checkStatus = (input: JobInput, wanted: AbortSignal): Promise<StatusOutcome> =>
+    paced('status', input, wanted, async (signal) => {
       const state = await stateOf(input.jobId, signal);
       const isOld = clock.now() - particularsOf(input.submissionId).submittedAt >= pacing.archiveAfterMs;
       return statusOf(state.type === 'running' && isOld ? await newerOf(state, input.jobId, signal) : state);
@@ -142,8 +162,8 @@ export function bindMachine<Submission, Result>(
     }
   };
 
-  const fetchResult = (input: JobInput, signal: AbortSignal): Promise<ResultOutcome<Result>> =>
-    paced<ResultOutcome<Result>>('result', input, signal, async () => {
+  const fetchResult = (input: JobInput, wanted: AbortSignal): Promise<ResultOutcome<Result>> =>
+    paced<ResultOutcome<Result>>('result', input, wanted, async (signal) => {
       const id = input.resultId ?? (await resultIdOf(input.jobId, signal));
       if (id === null) throw notThereYet();
       const state = await api.result(id, signal).catch((error: unknown) => {

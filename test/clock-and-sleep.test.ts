@@ -37,9 +37,15 @@ async function openWorld({
 }: WorldOptions = {}) {
   const clock = virtualClock();
   const startedAt = clock.now();
-  const seen = { refreshes: [] as number[], submissions: 0, dead: 0, refused: 0 };
+  const seen = { refreshes: [] as number[], submissions: 0, statuses: 0, dead: 0, refused: 0 };
   const shown: AssessmentPhase[] = [];
-  const state = { isOnline: true, isFrozen: false };
+  const state = {
+    isOnline: true,
+    isFrozen: false,
+    /** Answers that come while the page is frozen never reach it, and nobody tells it so. */
+    losesAnswers: false,
+    underWay: 0,
+  };
   const page = {
     window: new EventTarget(),
     document: Object.assign(new EventTarget(), { visibilityState: 'visible' }),
@@ -78,8 +84,10 @@ async function openWorld({
       seen.submissions += 1;
       return answer(202, { jobId: 'j1', resultId: 'r1' });
     }
-    if (url.includes('/status/'))
+    if (url.includes('/status/')) {
+      seen.statuses += 1;
       return answer(200, { jobId: 'j1', status: isDone ? 'completed' : 'processing', resultId: 'r1' });
+    }
     if (url.includes('/results/')) return answer(200, { id: 'r1', test_result: isDone ? { archetype: 'x' } : null });
     return answer(200, { token_balance: 3 });
   };
@@ -98,9 +106,12 @@ async function openWorld({
     page,
     fetch: ((url: string, init: RequestInit) =>
       new Promise<Response>((resolve, reject) => {
+        state.underWay += 1;
         clock.setTimeout(() => {
+          state.underWay -= 1;
           const token = new Headers(init.headers).get('Authorization')?.slice(7) ?? '';
           const response = state.isOnline ? serve(url, token) : null;
+          if (state.isFrozen && state.losesAnswers) return;
           inPage(() => (response ? resolve(response) : reject(new TypeError('Failed to fetch'))));
         }, LATENCY);
       })) as unknown as typeof fetch,
@@ -118,6 +129,10 @@ async function openWorld({
     state,
     get phase() {
       return assessment.getSnapshot().phase;
+    },
+    /** Goes on to a moment at which a request is under way. */
+    async untilAsking() {
+      while (state.underWay === 0) await clock.advance(10);
     },
     async wake(reason: 'resume' | 'online' | 'visibilitychange') {
       state.isFrozen = false;
@@ -183,6 +198,32 @@ describe('a page that sleeps', () => {
     expect(world.shown).not.toContain('sign-in-needed');
     expect(world.seen).toMatchObject({ submissions: 1, dead: 0 });
     expect(world.seen.refreshes).toHaveLength(1);
+    world.client.dispose();
+  });
+});
+
+describe('a call that is under way', () => {
+  it('when the page falls asleep is made again when it wakes: its answer may never come', async () => {
+    const world = await openWorld({ ttl: 3_600, doneAfter: 20 * SECOND });
+    await world.clock.advance(15 * SECOND);
+    await world.untilAsking();
+    world.state.losesAnswers = true;
+    world.state.isFrozen = true;
+    await world.clock.advance(8 * SECOND);
+    await world.wake('resume');
+    await world.clock.advance(5 * SECOND);
+    expect(world.phase).toBe('completed');
+    world.client.dispose();
+  });
+
+  it('when a tab is shown again is waited for', async () => {
+    const world = await openWorld({ ttl: 3_600 });
+    await world.clock.advance(15 * SECOND);
+    const before = world.seen.statuses;
+    await world.untilAsking();
+    await world.wake('visibilitychange');
+    await world.clock.advance(SECOND);
+    expect(world.seen.statuses).toBe(before + 1);
     world.client.dispose();
   });
 });
