@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { buildPage, serveDemo } from '../demo/serve.ts';
+import { serveDemo } from '../demo/serve.ts';
 import { launchChromium } from '../test/browser/chromium.ts';
 
 const folder = fileURLToPath(new URL('../docs/images/', import.meta.url));
@@ -19,7 +19,6 @@ const phone: BrowserContextOptions = {
   colorScheme: 'dark',
 };
 
-await buildPage();
 const [browser, demo] = await Promise.all([launchChromium(), serveDemo({ port: 0, jobDurationMs: 60_000 })]);
 const open = async (options: BrowserContextOptions): Promise<Page> => {
   const page = await (await browser.newContext(options)).newPage();

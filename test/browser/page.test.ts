@@ -1,7 +1,7 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../demo/backend/index.ts';
-import { buildPage, serveDemo } from '../../demo/serve.ts';
+import { serveDemo } from '../../demo/serve.ts';
 import { barriers } from './accessibility.ts';
 import { launchChromium } from './chromium.ts';
 
@@ -11,7 +11,6 @@ let browser: Browser;
 let demo: Backend;
 
 beforeAll(async () => {
-  await buildPage();
   [browser, demo] = await Promise.all([
     launchChromium(),
     serveDemo({ port: 0, accessTokenTtlMs: 60_000, jobDurationMs: 60_000 }),
