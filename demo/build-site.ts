@@ -16,17 +16,17 @@ const types: Readonly<Record<string, string>> = {
 };
 
 /**
- * Builds one of the demo's pages from the package's sources; takes about a second. It is held in memory, so that tests that build
+ * Builds a page of ours from the package's sources; takes about a second. It is held in memory, so that tests that build
  * the same one at the same time do not sweep away each other's files.
  *
  * @example
- * createServer(await buildSite('viewer')).listen(4_700, 'localhost');
+ * createServer(await buildSite(new URL('./viewer/', import.meta.url))).listen(4_700, 'localhost');
  */
-export async function buildSite(folder: 'page' | 'tabs' | 'viewer'): Promise<Site> {
+export async function buildSite(folder: URL): Promise<Site> {
   const built = (await build({
     configFile: false,
     logLevel: 'warn',
-    root: path(`./${folder}`),
+    root: fileURLToPath(folder),
     plugins: [react()],
     resolve: {
       alias: {

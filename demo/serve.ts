@@ -8,7 +8,7 @@ let page: Promise<Site> | undefined;
  * point is made in half a minute.
  */
 export async function serveDemo(options: Partial<BackendOptions> = {}): Promise<Backend> {
-  page ??= buildSite('page');
+  page ??= buildSite(new URL('./page/', import.meta.url));
   return startBackend({
     accessTokenTtlMs: 8_000,
     jobDurationMs: 25_000,

@@ -61,7 +61,7 @@ let site: Promise<Site> | undefined;
 
 /** The backend with the page of a tab in front of it. */
 export async function serveTabs(options: Partial<BackendOptions> = {}): Promise<Backend> {
-  site ??= buildSite('tabs');
+  site ??= buildSite(new URL('./', import.meta.url));
   return startBackend({
     accessTokenTtlMs: TOKEN_MS,
     refreshIntervalMs: INTERVAL_MS,
