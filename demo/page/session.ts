@@ -32,7 +32,7 @@ export interface ServerView {
     refreshIntervalMs: number;
     sockets: 'accept' | 'refuse';
     authOutage: boolean;
-    faults: { kind: string; status?: number }[];
+    faults: { name?: string }[];
   };
   counts: Record<'submissionsAccepted' | 'refreshes' | 'requestsWithExpiredToken' | 'unauthorizedAnswers', number>;
 }
