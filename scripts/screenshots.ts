@@ -46,9 +46,11 @@ await picture(page, 'result');
 
 const small = await open(phone);
 await small.getByRole('button', { name: 'Masuk sebagai pengguna demo' }).click();
+await small.getByRole('button', { name: 'Kirim' }).waitFor();
+await small.evaluate(() => window.scrollTo(0, 0));
 await picture(small, 'phone-questionnaire', false);
 await small.getByRole('button', { name: 'Kirim' }).click();
-await small.getByRole('progressbar', { name: 'Kemajuan analisis' }).waitFor();
+await small.getByText('Jawaban Anda sedang dianalisis.').waitFor();
 await small.evaluate(() => window.scrollTo(0, 0));
 await picture(small, 'phone-waiting', false);
 

@@ -68,7 +68,9 @@ export function createObserver() {
   };
 
   const toldAfter = (event: InspectedEvent): readonly Told[] => {
-    if (event.type === '@xstate.snapshot') return observed.told;
+    // That it began is told already.
+    if (event.type === '@xstate.snapshot' || ('event' in event && event.event.type === 'xstate.init'))
+      return observed.told;
     const { sessionId, rootId = sessionId, createdAt } = event;
     if (event.type === '@xstate.actor') {
       names.set(sessionId, event.name);
