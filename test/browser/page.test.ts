@@ -122,7 +122,9 @@ it('is walked through from the questionnaire to the result with a keyboard alone
   await page.keyboard.press('ArrowLeft');
   expect(await page.getByRole('slider', { name: 'I like to help others to learn' }).inputValue()).not.toBe(before);
   await press('Sign in as a demo user');
-  await press('Submit');
+  // One stays where one was.
+  await page.locator('button:focus', { hasText: 'Submit' }).waitFor();
+  await page.keyboard.press('Enter');
   await page.getByRole('progressbar', { name: 'Progress of the analysis' }).waitFor();
   await expect.poll(() => demo.jobs().some(({ status }) => status === 'processing')).toBe(true);
   demo.finishJobs();
