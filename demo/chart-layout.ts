@@ -11,6 +11,8 @@ export interface Way {
   to: string;
   /** An SVG path. */
   path: string;
+  /** Where the event is written that goes this way: at its middle, and beside what it would cover there. */
+  label: readonly [x: number, y: number];
 }
 
 /** `active.polling.waiting` as `active.polling`. */
@@ -48,9 +50,9 @@ const gates: Readonly<Record<string, readonly [x: number, y: number]>> = {
   'active active.auth-failed': [frame.x, 312],
 };
 /** Ways that would run through a box otherwise. */
-const detours: Readonly<Record<string, string>> = {
-  'idle cancelled': 'M64,173 V24 Q64,12 76,12 H676 Q688,12 688,24 V59',
-  'active.ws-monitoring active.timed-out': 'M405,93 C462,150 462,240 405,295',
+const detours: Readonly<Record<string, Pick<Way, 'path' | 'label'>>> = {
+  'idle cancelled': { path: 'M64,173 V24 Q64,12 76,12 H676 Q688,12 688,24 V59', label: [376, 14] },
+  'active.ws-monitoring active.timed-out': { path: 'M405,93 C462,150 462,240 405,295', label: [440, 244] },
 };
 
 /** The ways between the states of a chart. What leads out of several working states to the same end is one way. */
@@ -64,7 +66,7 @@ export function waysOf(machine: AnyStateMachine): Way[] {
     const isShared = from.startsWith('active') && !to.startsWith('active') && sourcesOf(to).size > 2;
     const start = isShared ? frame.name : from;
     const key = `${start} ${to}`;
-    if (!ways.has(key)) ways.set(key, { from: start, to, path: pathOf(start, to) });
+    if (!ways.has(key)) ways.set(key, { from: start, to, ...drawn(start, to) });
   }
   return [...ways.values()];
 }
@@ -90,7 +92,7 @@ export function waysTaken(ways: readonly Way[], from: string, to: string): reado
   return [around(from, to)].filter((way) => way !== undefined);
 }
 
-function pathOf(from: string, to: string): string {
+function drawn(from: string, to: string): Pick<Way, 'path' | 'label'> {
   const key = `${from} ${to}`;
   const detour = detours[key];
   if (detour) return detour;
@@ -105,7 +107,13 @@ function pathOf(from: string, to: string): string {
   const bend = from === frame.name || to === frame.name ? 0 : 9;
   const [dx, dy] = [((y2 - y1) / length) * bend, (-(x2 - x1) / length) * bend];
   const round = (value: number) => Math.round(value);
-  return `M${round(x1 + dx / 2)},${round(y1 + dy / 2)} Q${round((x1 + x2) / 2 + dx * 1.5)},${round((y1 + y2) / 2 + dy * 1.5)} ${round(x2 + dx / 2)},${round(y2 + dy / 2)}`;
+  const [middleX, middleY] = [(x1 + x2) / 2 + dx, (y1 + y2) / 2 + dy];
+  // Between two boxes side by side there is no room for a word.
+  const aside = Math.abs(y2 - y1) < box.height ? (dy > 0 ? 1 : -1) * (box.height / 2 + 3) : 0;
+  return {
+    path: `M${round(x1 + dx / 2)},${round(y1 + dy / 2)} Q${round((x1 + x2) / 2 + dx * 1.5)},${round((y1 + y2) / 2 + dy * 1.5)} ${round(x2 + dx / 2)},${round(y2 + dy / 2)}`,
+    label: [round(middleX), round(middleY + aside)],
+  };
 }
 
 /** Where the line from the centre of a box to a point leaves the box. */

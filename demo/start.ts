@@ -1,9 +1,8 @@
 /* npm start: builds the page, starts the demo, prints its address. PORT chooses the port; default 4600, or a free one. */
-import { buildPage, serveDemo } from './serve.ts';
+import { serveDemo } from './serve.ts';
 
 const wanted = Number(process.env.PORT ?? 4_600);
 
-await buildPage();
 const backend = await serveDemo({ port: wanted }).catch((error: NodeJS.ErrnoException) => {
   if (error.code !== 'EADDRINUSE') throw error;
   process.stderr.write(`Port ${wanted} is taken; a free one is used instead.\n`);

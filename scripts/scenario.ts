@@ -3,8 +3,10 @@
  * npm run --silent scenario -- --all [--json]    all of them, one after the other
  * npm run --silent scenario -- tabs --tabs 8     one with many tabs of a real Chromium; there are four, and `--all` leaves them out
  * npm run --silent scenario -- --list            what there is
+ * npm run --silent scenario -- NAME --inspect ws://localhost:4700     is seen in the viewer of `npm run inspect`
  */
 import { parseArgs } from 'node:util';
+import { createInspector } from 'assessment-monitor/inspect';
 import { runStory, type StoryReport } from '../demo/scenarios/run-story.ts';
 import { stories } from '../demo/scenarios/stories.ts';
 import { runTabs, tabsStories, type TabsReport } from '../demo/tabs/run-tabs.ts';
@@ -21,6 +23,7 @@ function readArguments() {
         list: { type: 'boolean' },
         all: { type: 'boolean' },
         tabs: { type: 'string', default: '8' },
+        inspect: { type: 'string' },
       },
     });
   } catch (error) {
@@ -58,9 +61,10 @@ const count = chosen.length + withTabs.length;
 if (count === 0 || (!values.all && count !== positionals.length)) {
   stop(`no such scenario: ${positionals.join(', ') || '(none named)'}\n${usage}`);
 }
+const inspector = values.inspect === undefined ? undefined : createInspector({ url: values.inspect, enabled: true });
 const reports: (StoryReport | TabsReport)[] = [];
 for (const story of chosen) {
-  const report = await runStory(story);
+  const report = await runStory(story, inspector?.inspect);
   reports.push(report);
   if (!values.json) print(report);
 }
@@ -72,3 +76,6 @@ for (const story of withTabs) {
 }
 if (values.json) process.stdout.write(`${JSON.stringify(reports.length === 1 ? reports[0] : reports)}\n`);
 process.exitCode = reports.every(({ ok }) => ok) ? 0 : 1;
+inspector?.stop();
+// Stopped or not, it goes on looking for a viewer that is not there.
+setTimeout(() => process.exit(), 500).unref();

@@ -1,8 +1,11 @@
 /* npm run screenshots: plays the demo in Chromium and writes pictures of its main states to docs/images. */
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { createInspector } from 'assessment-monitor/inspect';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { buildPage, serveDemo } from '../demo/serve.ts';
+import { openStage } from '../demo/scenarios/stage.ts';
+import { serveDemo } from '../demo/serve.ts';
+import { serveViewer } from '../demo/viewer/serve.ts';
 import { launchChromium } from '../test/browser/chromium.ts';
 
 const folder = fileURLToPath(new URL('../docs/images/', import.meta.url));
@@ -19,7 +22,6 @@ const phone: BrowserContextOptions = {
   colorScheme: 'dark',
 };
 
-await buildPage();
 const [browser, demo] = await Promise.all([launchChromium(), serveDemo({ port: 0, jobDurationMs: 60_000 })]);
 const open = async (options: BrowserContextOptions): Promise<Page> => {
   const page = await (await browser.newContext(options)).newPage();
@@ -44,12 +46,28 @@ await picture(page, 'result');
 
 const small = await open(phone);
 await small.getByRole('button', { name: 'Masuk sebagai pengguna demo' }).click();
+await small.getByRole('button', { name: 'Kirim' }).waitFor();
+await small.evaluate(() => window.scrollTo(0, 0));
 await picture(small, 'phone-questionnaire', false);
 await small.getByRole('button', { name: 'Kirim' }).click();
-await small.getByRole('progressbar', { name: 'Kemajuan analisis' }).waitFor();
+await small.getByText('Jawaban Anda sedang dianalisis.').waitFor();
 await small.evaluate(() => window.scrollTo(0, 0));
 await picture(small, 'phone-waiting', false);
 
+const viewer = await serveViewer({ port: 0 });
+const opened = await (await browser.newContext({ ...desktop, viewport: { width: 1280, height: 760 } })).newPage();
+await opened.goto(viewer.url);
+const inspector = createInspector({ url: viewer.url.replace('http', 'ws'), enabled: true });
+const stage = await openStage({ backend: { jobDurationMs: 60_000 }, client: { inspect: inspector.inspect } });
+await stage.signIn();
+stage.submit();
+await opened.getByRole('img', { name: /ws-monitoring/ }).waitFor();
+stage.backend.finishJobs();
+await opened.getByRole('img', { name: /completed/ }).waitFor();
+await picture(opened, 'inspector', false);
+inspector.stop();
+await stage.close();
+
 await browser.close();
-await demo.close();
-process.stdout.write(`docs/images: waiting, result, phone-questionnaire, phone-waiting\n`);
+await Promise.all([demo.close(), viewer.close()]);
+process.stdout.write(`docs/images: waiting, result, phone-questionnaire, phone-waiting, inspector\n`);

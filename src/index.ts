@@ -3,7 +3,7 @@ export type { AssessmentClient, ClientSnapshot } from './client.ts';
 export type { Assessment } from './assessment.ts';
 export type { AssessmentClientOptions, RuntimeSettings } from './options.ts';
 export { stateNameOf } from './view.ts';
-export type { AssessmentPhase, AssessmentStateName, AssessmentView } from './view.ts';
+export type { AssessmentPhase, AssessmentSnapshot, AssessmentStateName, AssessmentView } from './view.ts';
 export { describeProblem } from './messages.ts';
 export type { Language, ProblemDescription, Remedy } from './messages.ts';
 export {

@@ -45,17 +45,18 @@ export type AssessmentView<Result = unknown> =
 
 export type AssessmentPhase = AssessmentView['phase'];
 
-type Snapshot = SnapshotFrom<typeof assessmentMachine>;
+/** A moment of the running machine, for XState users: `matches`, `hasTag`, `context`. */
+export type AssessmentSnapshot = SnapshotFrom<typeof assessmentMachine>;
 
 /** The state of the chart, by the name that the mission gives it. */
-export function stateNameOf({ value }: Pick<Snapshot, 'value'>): AssessmentStateName {
+export function stateNameOf({ value }: Pick<AssessmentSnapshot, 'value'>): AssessmentStateName {
   if (typeof value === 'string') return value as AssessmentStateName;
   const inner: unknown = value.active;
   return (typeof inner === 'string' ? inner : Object.keys(inner as object)[0]) as AssessmentStateName;
 }
 
 /** What a page shows of a snapshot. */
-export function toView<Result>(snapshot: Snapshot): AssessmentView<Result> {
+export function toView<Result>(snapshot: AssessmentSnapshot): AssessmentView<Result> {
   const { submissionId: id, jobId, progress, problem } = snapshot.context;
   const common = { id, jobId, progress };
   // A defect of ours. The job is kept in the store: the next page goes on with it.

@@ -1,8 +1,8 @@
 import type { Language } from 'assessment-monitor';
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import { createNarrator } from '../timeline.ts';
-import { sequenceOf, stepsOf } from './inspected.ts';
 import { LiveChart } from './live-chart.tsx';
+import { Sequence } from './sequence.tsx';
 import { askServer, type ServerView, type Session } from './session.ts';
 import { Switches } from './switches.tsx';
 import { Waterfall } from './waterfall.tsx';
@@ -11,10 +11,9 @@ import type { Say } from './words.ts';
 /** What an engineer wants to see: the token's life, the state of the chart, the server's own counts, a timeline. */
 export function EngineerPanel({ session, say, language }: { session: Session; say: Say; language: Language }) {
   const events = useSyncExternalStore(session.events.subscribe, session.events.getSnapshot);
-  const inspected = useSyncExternalStore(session.inspected.subscribe, session.inspected.getSnapshot);
+  const { machines, told } = useSyncExternalStore(session.inspected.subscribe, session.inspected.getSnapshot);
   const [server, look] = useServer();
-  const steps = stepsOf(inspected);
-  const told = [...sequenceOf(inspected).entries()].slice(-60);
+  const machine = machines.at(-1);
   const shown = events.filter((it) => it.type === 'assessment.settled' && it.outcome === 'completed').length;
   const renewed = events.findLast((it) => it.type === 'token.renewed');
   const narrate = createNarrator(events[0]?.at ?? 0, language);
@@ -28,16 +27,10 @@ export function EngineerPanel({ session, say, language }: { session: Session; sa
       <TokenBar say={say} renewed={renewed} />
 
       <h3>{say('chart')}</h3>
-      <LiveChart say={say} state={steps.at(-1)?.to ?? 'idle'} step={steps.at(-1)} />
+      <LiveChart say={say} state={machine?.state ?? 'idle'} step={machine?.step} />
       <details>
         <summary>{say('sequence')}</summary>
-        <ol className="timeline" aria-label={say('sequence')} tabIndex={0}>
-          {told.toReversed().map(([id, { who, what }]) => (
-            <li key={id}>
-              <span>{who}</span> <code>{what}</code>
-            </li>
-          ))}
-        </ol>
+        <Sequence name={say('sequence')} told={told} />
       </details>
 
       <h3>{say('requests')}</h3>

@@ -1,18 +1,12 @@
 import { assessmentMachine } from 'assessment-monitor';
 import { box, boxesOf, frame, places, waysOf, waysTaken } from '../chart-layout.ts';
+import type { Step } from './observer.ts';
 import type { Say } from './words.ts';
 
 const ways = waysOf(assessmentMachine);
 const boxes = boxesOf(assessmentMachine);
 
-/** The last step of the chart, by the names of its boxes. */
-export interface Step {
-  from: string;
-  to: string;
-  event: string;
-}
-
-/** The chart as it runs: the state of now lit, the ways that were taken last with the event that took them. */
+/** The chart as it runs: the state of now lit, and the way that was taken last, with the event that took it. */
 export function LiveChart({ say, state, step }: { say: Say; state: string; step: Step | undefined }) {
   const taken = step ? waysTaken(ways, step.from, step.to) : [];
   const short = (name: string) => name.replace('active.', '');
@@ -61,6 +55,7 @@ export function LiveChart({ say, state, step }: { say: Say; state: string; step:
               </g>
             );
           })}
+          {step && taken[0] && <EventLabel text={step.event} at={taken[0].label} />}
         </svg>
       </div>
       <figcaption>
@@ -73,5 +68,18 @@ export function LiveChart({ say, state, step }: { say: Say; state: string; step:
         )}
       </figcaption>
     </figure>
+  );
+}
+
+/** The event on its way. The caption says the same to those who hear the page. */
+function EventLabel({ text, at: [x, y] }: { text: string; at: readonly [number, number] }) {
+  const width = text.length * 6.3 + 14;
+  return (
+    <g className="event-label">
+      <rect x={x - width / 2} y={y - 9} width={width} height={18} rx="9" />
+      <text x={x} y={y + 4}>
+        {text}
+      </text>
+    </g>
   );
 }

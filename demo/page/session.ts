@@ -1,6 +1,7 @@
 import { type AssessmentClient, createAssessmentClient, type MonitorEvent } from 'assessment-monitor';
-import { createInspector, type InspectedEvent } from 'assessment-monitor/inspect';
+import { createInspector } from 'assessment-monitor/inspect';
 import * as z from 'zod/mini';
+import { createObserver, type Observer } from './observer.ts';
 
 /*
  * The page's one client, and what an engineer wants to see of it. Created outside of React, as an application would.
@@ -31,7 +32,7 @@ export interface ServerView {
     refreshIntervalMs: number;
     sockets: 'accept' | 'refuse';
     authOutage: boolean;
-    faults: { kind: string; status?: number }[];
+    faults: { name?: string }[];
   };
   counts: Record<'submissionsAccepted' | 'refreshes' | 'requestsWithExpiredToken' | 'unauthorizedAnswers', number>;
 }
@@ -42,7 +43,7 @@ export interface Session {
   /** Everything that happened, for `useSyncExternalStore`. */
   events: { subscribe(listener: () => void): () => void; getSnapshot(): readonly LoggedEvent[] };
   /** What the inspector says of the machines, as it would leave for a viewer: redacted. */
-  inspected: { subscribe(listener: () => void): () => void; getSnapshot(): readonly InspectedEvent[] };
+  inspected: Observer;
   /** One click: a real page would show a form. @throws Error when the server does not let us in */
   signIn(): Promise<void>;
 }
@@ -50,8 +51,8 @@ export interface Session {
 export async function openSession(): Promise<Session> {
   const server = await askServer();
   const events = history<LoggedEvent>();
-  const inspected = history<InspectedEvent>();
-  const { inspect } = createInspector({ enabled: true, send: inspected.add });
+  const inspected = createObserver();
+  const { inspect } = createInspector({ enabled: true, send: inspected.hear });
 
   const client = createAssessmentClient<Answers, Report>({
     baseUrl: window.location.origin,

@@ -1,20 +1,36 @@
-import { command, type ServerView } from './session.ts';
+import { askServer, command, type ServerView } from './session.ts';
 import type { Say } from './words.ts';
+
+/** What the switches put in the way of requests, by the name that it is taken away by. The first that hits, wins. */
+const faults = {
+  cut: [
+    { name: 'cut', route: 'any', kind: 'reset' },
+    { name: 'cut', route: 'handshake', kind: 'reset' },
+  ],
+  limit: [{ name: 'limit', route: 'status', kind: 'status', status: 429, retryAfter: '3' }],
+};
+
+let last: Promise<unknown> = Promise.resolve();
+/** Two switches that are pressed in one breath change the same list: the second begins with what the first has left. */
+const inTurn = (change: () => Promise<void>) => (last = last.then(change, change));
 
 /** What can go wrong, at the press of a button. Each acts on the real server; a pressed one is in force there. */
 export function Switches({ say, server, onChange }: { say: Say; server: ServerView; onChange: () => void }) {
   const change = (what: Parameters<typeof command>[0]) => command(what).then(onChange);
   const { options } = server;
-  const isCut = options.faults.some(({ kind }) => kind === 'reset');
-  const isLimited = options.faults.some(({ status }) => status === 429);
+  const isIn = (name: keyof typeof faults) => options.faults.some((it) => it.name === name);
   const isRefusing = options.sockets === 'refuse';
   const isSlow = options.jobDurationMs >= SLOW_MS;
-  const cutNetwork = async () => {
-    if (isCut) return change({ configure: { faults: [], sockets: 'accept' } });
-    await change({ configure: { faults: [{ route: 'any', kind: 'reset' }], sockets: 'refuse' } });
-    return change({ do: 'dropSockets' });
+  const toggle = async (name: keyof typeof faults) => {
+    // As they are now, and not as they were a second ago: another tab may have changed them.
+    const now = (await askServer()).options.faults;
+    const others = now.filter((it) => it.name !== name);
+    await change({ configure: { faults: others.length < now.length ? others : [...faults[name], ...others] } });
   };
-  const limit = { route: 'status', kind: 'status', status: 429, retryAfter: '3' };
+  const cutNetwork = async () => {
+    await toggle('cut');
+    if (!isIn('cut')) await change({ do: 'dropSockets' });
+  };
   return (
     <div className="levers" role="group" aria-label={say('switches')}>
       <Lever text={say('endTokens')} onPress={() => change({ do: 'endTokens' })} />
@@ -25,17 +41,13 @@ export function Switches({ say, server, onChange }: { say: Say; server: ServerVi
         pressed={isRefusing}
         onPress={() => change({ configure: { sockets: isRefusing ? 'accept' : 'refuse' } })}
       />
-      <Lever text={say('cutNetwork')} pressed={isCut} onPress={cutNetwork} />
+      <Lever text={say('cutNetwork')} pressed={isIn('cut')} onPress={() => inTurn(cutNetwork)} />
       <Lever
         text={say('authOutage')}
         pressed={options.authOutage}
         onPress={() => change({ configure: { authOutage: !options.authOutage } })}
       />
-      <Lever
-        text={say('rateLimit')}
-        pressed={isLimited}
-        onPress={() => change({ configure: { faults: isLimited ? [] : [limit] } })}
-      />
+      <Lever text={say('rateLimit')} pressed={isIn('limit')} onPress={() => inTurn(() => toggle('limit'))} />
       <Lever
         text={say('slowJob')}
         pressed={isSlow}

@@ -104,16 +104,11 @@ function Questionnaire({ say, language, isSignedIn, signIn, onSubmit }: Question
           />
         </label>
       ))}
-      {isSignedIn ? (
-        <button type="submit">{say('submit')}</button>
-      ) : (
-        <>
-          <p className="hint">{say('signInFirst')}</p>
-          <button type="button" onClick={signIn}>
-            {say('signIn')}
-          </button>
-        </>
-      )}
+      {!isSignedIn && <p className="hint">{say('signInFirst')}</p>}
+      {/* One button, so that who has signed in with the keyboard still stands on it. */}
+      <button type={isSignedIn ? 'submit' : 'button'} onClick={isSignedIn ? undefined : signIn}>
+        {say(isSignedIn ? 'submit' : 'signIn')}
+      </button>
     </form>
   );
 }

@@ -1,4 +1,4 @@
-import type { AssessmentView } from 'assessment-monitor';
+import type { AssessmentClientOptions, AssessmentView } from 'assessment-monitor';
 import type { ServerCounts } from '../backend/index.ts';
 import { type LeftOpen, openStage, type Stage } from './stage.ts';
 import type { Story } from './stories.ts';
@@ -23,8 +23,9 @@ export interface StoryReport {
 }
 
 /** Plays one story for real over loopback. Never throws: what goes wrong is in the report. */
-export async function runStory(story: Story): Promise<StoryReport> {
-  const stage = await openStage(story.options ?? {});
+export async function runStory(story: Story, inspect?: AssessmentClientOptions['inspect']): Promise<StoryReport> {
+  const { client, ...options } = story.options ?? {};
+  const stage = await openStage({ ...options, client: { ...client, ...(inspect ? { inspect } : {}) } });
   const playedToTheEnd = await story.play(stage).then(
     () => true,
     (error: unknown) => {

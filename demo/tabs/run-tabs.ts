@@ -1,10 +1,6 @@
-import { fileURLToPath } from 'node:url';
-import { getRequestListener } from '@hono/node-server';
-import { serveStatic } from '@hono/node-server/serve-static';
-import { Hono } from 'hono';
 import type { Page } from 'playwright-core';
-import { build } from 'vite';
 import { type Backend, type BackendOptions, type ServerCounts, startBackend } from '../backend/index.ts';
+import { buildSite, type Site } from '../build-site.ts';
 import { type HandmadeChromium, startChromium } from './chromium-by-hand.ts';
 import type { TabBook, TabHandle } from './tab.ts';
 
@@ -61,30 +57,18 @@ const INTERVAL_MS = 3_000;
 const JOB_MS = 3 * TOKEN_MS + 1_500;
 const TIMEOUT_MS = 3_000;
 
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const outDir = path('../../node_modules/.cache/assessment-monitor-tabs');
-
-/** Builds the page of one tab. Takes about a second. */
-export async function buildTab(): Promise<void> {
-  await build({
-    configFile: false,
-    logLevel: 'warn',
-    root: path('./'),
-    resolve: { alias: { 'assessment-monitor': path('../../src/index.ts') } },
-    build: { outDir, emptyOutDir: true, chunkSizeWarningLimit: 1_000 },
-  });
-}
+let site: Promise<Site> | undefined;
 
 /** The backend with the page of a tab in front of it. */
-export function serveTabs(options: Partial<BackendOptions> = {}): Promise<Backend> {
-  const page = getRequestListener(new Hono().use('*', serveStatic({ root: outDir })).fetch);
+export async function serveTabs(options: Partial<BackendOptions> = {}): Promise<Backend> {
+  site ??= buildSite(new URL('./', import.meta.url));
   return startBackend({
     accessTokenTtlMs: TOKEN_MS,
     refreshIntervalMs: INTERVAL_MS,
     jobDurationMs: JOB_MS,
     initialBalance: 1_000,
     ...options,
-    fallback: (request, response) => void page(request, response),
+    fallback: await site,
   });
 }
 
@@ -125,7 +109,6 @@ export async function runTabs({ name, leader }: TabsStory, tabs: number): Promis
   const tell = (text: string, tone: 'plain' | 'good' | 'trouble' = 'plain'): void => {
     timeline.push({ seconds: Math.round((performance.now() - startedAt) / 100) / 10, text, tone });
   };
-  await buildTab();
   const [browser, backend] = await Promise.all([startChromium(), serveTabs()]);
   const refreshedAt: number[] = [];
   backend.onLog(({ at, kind, text, status, generation }) => {

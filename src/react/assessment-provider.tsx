@@ -4,7 +4,10 @@ import type { AssessmentClient } from '../client.ts';
 const ClientContext = createContext<AssessmentClient | null>(null);
 
 export interface AssessmentProviderProps {
-  /** Created once, outside of any component: it owns the assessments, which outlive the components that show them. */
+  /**
+   * Created once, outside of any component: it owns the assessments, which outlive the components that show them. Hot reload may
+   * run its module again: `const kept = import.meta.hot?.data ?? {}; export const client = (kept.client ??= create…)` keeps the one.
+   */
   // The answers and the result are typed where they are used; see `useAssessment`.
   client: AssessmentClient<never, unknown>;
   /** Whether assessments from before a reload go on by themselves. Default true. */

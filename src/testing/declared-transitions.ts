@@ -42,11 +42,15 @@ export function declaredTransitions(machine: AnyStateMachine): DeclaredTransitio
   );
 }
 
-/** `xstate.done.actor.checkStatus` as `checkStatus done`, `xstate.after.pollDelay.…` as `after pollDelay`. */
+/**
+ * `xstate.done.actor.checkStatus` as `checkStatus done`, `xstate.after.pollDelay.…` as `after pollDelay`, and others of XState's own
+ * by their last word.
+ */
 export function shortEvent(type: string): string {
   const [, kind, of, id] = type.split('.');
   if (!type.startsWith('xstate.')) return type;
-  return kind === 'after' ? `after ${of}` : `${id} ${kind === 'done' ? 'done' : 'broken'}`;
+  if (kind === 'after') return `after ${of}`;
+  return id === undefined ? (of ?? kind ?? '') : `${id} ${kind === 'done' ? 'done' : 'broken'}`;
 }
 
 function nameOfImplementation(it: unknown): string {

@@ -1,7 +1,7 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../demo/backend/index.ts';
-import { buildPage, serveDemo } from '../../demo/serve.ts';
+import { serveDemo } from '../../demo/serve.ts';
 import { barriers } from './accessibility.ts';
 import { launchChromium } from './chromium.ts';
 
@@ -11,7 +11,6 @@ let browser: Browser;
 let demo: Backend;
 
 beforeAll(async () => {
-  await buildPage();
   [browser, demo] = await Promise.all([
     launchChromium(),
     serveDemo({ port: 0, accessTokenTtlMs: 60_000, jobDurationMs: 60_000 }),
@@ -30,14 +29,7 @@ const screens: [name: string, BrowserContextOptions][] = [
 describe.each(screens)('%s', (_, screen) => {
   it('keeps nobody out, and nothing is wider than the screen, from the questionnaire to the result', async () => {
     const page = await browser.newPage({ ...screen, locale: 'en-GB' });
-    const looksWell = async () => {
-      expect(await barriers(page)).toEqual([]);
-      const { scrollWidth, clientWidth } = await page.evaluate(() => ({
-        scrollWidth: document.documentElement.scrollWidth,
-        clientWidth: document.documentElement.clientWidth,
-      }));
-      expect(scrollWidth).toBeLessThanOrEqual(clientWidth);
-    };
+    const looksWell = async () => expect(await barriers(page)).toEqual([]);
     await page.goto(demo.url);
     await page.getByRole('heading', { name: 'Questionnaire' }).waitFor();
     await looksWell();
@@ -82,24 +74,62 @@ it('shows the failure beside its cure, on a live chart, and asks nobody off this
   await page.context().close();
 });
 
-it('has switches that a keyboard reaches, and they act on the real server', async () => {
+it('keeps nobody out in Indonesian, in the dark, on a phone, when it asks for a sign-in or has failed', async () => {
+  const phone = { viewport: { width: 375, height: 740 }, colorScheme: 'dark', locale: 'id-ID' } as const;
+  const page = await browser.newPage(phone);
+  await page.goto(demo.url);
+  await page.getByRole('heading', { name: 'Kuesioner' }).waitFor();
+  expect(await barriers(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Masuk sebagai pengguna demo' }).click();
+  await page.getByRole('button', { name: 'Kirim' }).click();
+  await page.getByRole('img', { name: 'Keadaan mesin: ws-monitoring' }).waitFor();
+
+  await page.getByRole('button', { name: 'Cabut sesi' }).click();
+  await page.getByRole('button', { name: 'Putuskan WebSocket' }).click();
+  await page.getByRole('alert').getByText('Silakan masuk kembali.').waitFor();
+  expect(await barriers(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Masuk kembali' }).click();
+  await page.getByRole('progressbar', { name: 'Kemajuan analisis' }).waitFor();
+
+  demo.finishJobs('failed');
+  await page.getByRole('alert').getByText('Analisis gagal.').waitFor();
+  expect(await barriers(page)).toEqual([]);
+  await page.context().close();
+});
+
+it('is walked through from the questionnaire to the result with a keyboard alone', async () => {
   const page = await browser.newPage({ locale: 'en-GB' });
   await page.goto(demo.url);
-  const isInForce: [name: string, () => boolean][] = [
-    ['Auth outage', () => demo.options.authOutage],
-    ['Refuse WebSockets', () => demo.options.sockets === 'refuse'],
-    ['Cut the network', () => demo.options.faults.some(({ kind }) => kind === 'reset')],
-    ['Rate limit', () => demo.options.faults.some((fault) => 'status' in fault && fault.status === 429)],
-    ['Next job is slow', () => demo.options.jobDurationMs > 60_000],
-  ];
-  for (const [name, isOn] of isInForce) {
-    const lever = page.getByRole('button', { name });
-    for (const pressed of [true, false]) {
-      await lever.focus();
-      await page.keyboard.press('Enter');
-      await page.getByRole('button', { name, pressed }).waitFor();
-      expect(isOn()).toBe(pressed);
+  await page.getByRole('heading', { name: 'Questionnaire' }).waitFor();
+  /** As somebody does who cannot use a mouse: on and on, until it is there. */
+  const tabTo = async (role: 'button' | 'slider', name: string) => {
+    const wanted = page.getByRole(role, { name });
+    await wanted.waitFor();
+    const isThere = () => wanted.evaluate((it) => it === document.activeElement);
+    for (let steps = 0; !(await isThere()); steps += 1) {
+      expect(steps, `tabs to ${name}`).toBeLessThan(40);
+      await page.keyboard.press('Tab');
     }
-  }
+    // It can be seen where one is.
+    expect(await wanted.evaluate((it) => getComputedStyle(it).outlineStyle)).toBe('solid');
+  };
+  const press = async (name: string) => {
+    await tabTo('button', name);
+    await page.keyboard.press('Enter');
+  };
+  await tabTo('slider', 'I like to help others to learn');
+  const before = await page.getByRole('slider', { name: 'I like to help others to learn' }).inputValue();
+  await page.keyboard.press('ArrowLeft');
+  expect(await page.getByRole('slider', { name: 'I like to help others to learn' }).inputValue()).not.toBe(before);
+  await press('Sign in as a demo user');
+  // One stays where one was.
+  await page.locator('button:focus', { hasText: 'Submit' }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByRole('progressbar', { name: 'Progress of the analysis' }).waitFor();
+  await expect.poll(() => demo.jobs().some(({ status }) => status === 'processing')).toBe(true);
+  demo.finishJobs();
+  await page.getByRole('heading', { name: 'Your result' }).waitFor();
+  await press('New assessment');
+  await page.getByRole('heading', { name: 'Questionnaire' }).waitFor();
   await page.context().close();
 });

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Backend } from '../../demo/backend/index.ts';
 import { type HandmadeChromium, startChromium } from '../../demo/tabs/chromium-by-hand.ts';
 import type { TabBook } from '../../demo/tabs/tab.ts';
-import { bookOf, buildTab, inTab, openTab, serveTabs, until } from '../../demo/tabs/run-tabs.ts';
+import { bookOf, inTab, openTab, serveTabs, until } from '../../demo/tabs/run-tabs.ts';
 
 /*
  * Real tabs of a real Chromium, against strict rotation. The long story is the scenario `tabs`; these are its turns, each short enough
@@ -18,7 +18,6 @@ let backend: Backend;
 let pages: Page[] = [];
 
 beforeAll(async () => {
-  await buildTab();
   chromium = await startChromium();
 });
 afterAll(() => chromium?.close());

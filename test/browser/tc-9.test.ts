@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../demo/backend/index.ts';
-import { buildPage, serveDemo } from '../../demo/serve.ts';
+import { serveDemo } from '../../demo/serve.ts';
 import { launchChromium } from './chromium.ts';
 
 /*
@@ -14,7 +14,6 @@ describe('TC-9: a job that outlives its token, in Chromium', () => {
   let demo: Backend;
 
   beforeAll(async () => {
-    await buildPage();
     [browser, demo] = await Promise.all([
       launchChromium(),
       serveDemo({ port: 0, accessTokenTtlMs: 5_000, jobDurationMs: 14_000, refreshIntervalMs: 1_500 }),

@@ -1,0 +1,13 @@
+import { createBrowserReceiver } from '@statelyai/inspect';
+import type { InspectedEvent } from 'assessment-monitor/inspect';
+import { redactEvent } from '../../src/inspect/redact.ts';
+
+/**
+ * Hears the page that opened this window, and whoever sends to the server of this page. Everything is redacted once more: it may
+ * come from an inspector that does not do so.
+ */
+export function listen(hear: (event: InspectedEvent) => void): void {
+  createBrowserReceiver().subscribe((event) => hear(redactEvent(event)));
+  const told = new EventSource('/events');
+  told.addEventListener('message', ({ data }) => hear(redactEvent(JSON.parse(data as string) as InspectedEvent)));
+}
