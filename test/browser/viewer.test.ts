@@ -81,7 +81,7 @@ describe('the local viewer', () => {
     const careless = new WebSocket(toItsServer());
     await new Promise((resolve) => careless.once('open', resolve));
     const definition = JSON.stringify({ id: 'careless', states: { 'eyJhbGciOiJIUzI1NiJ9.a.b': {} } });
-    const actor = { type: '@xstate.actor', sessionId: 'x:0', rootId: 'x:0', _version: '0', createdAt: '0' };
+    const actor = { type: '@xstate.actor', sessionId: 'x:0', rootId: 'x:0', _version: '0' };
     careless.send('neither JSON nor an event');
     careless.send(JSON.stringify({ ...actor, name: 'careless', definition, snapshot: { value: 'here' } }));
     careless.send(JSON.stringify({ ...actor, type: '@xstate.event', event: { type: 'Bearer PLANTED', PLANTED: 1 } }));
