@@ -79,7 +79,9 @@ export function createObserver() {
     }
     const who = names.get(sessionId) ?? sessionId;
     const what = event.type === '@xstate.actor' ? 'began' : shortEvent(event.event.type);
-    return [...observed.told, { key: (count += 1), rootId, at: Number(createdAt), who, what }].slice(-MOST_TOLD);
+    // Not every inspector says when.
+    const at = Number(createdAt) || Date.now();
+    return [...observed.told, { key: (count += 1), rootId, at, who, what }].slice(-MOST_TOLD);
   };
 
   return {

@@ -7,7 +7,9 @@ import { redactEvent } from '../../src/inspect/redact.ts';
  * come from an inspector that does not do so.
  */
 export function listen(hear: (event: InspectedEvent) => void): void {
-  createBrowserReceiver().subscribe((event) => hear(redactEvent(event)));
+  const greet = () => void createBrowserReceiver().subscribe((event) => hear(redactEvent(event)));
+  // Whoever shows this in a frame knows the frame once it has loaded, and what is said to nobody is lost.
+  window.addEventListener('load', () => setTimeout(greet));
   const told = new EventSource('/events');
   told.addEventListener('message', ({ data }) => hear(redactEvent(JSON.parse(data as string) as InspectedEvent)));
 }

@@ -37,7 +37,7 @@ export async function serveViewer({ port }: { port: number }): Promise<ViewerSer
   };
 
   const server = createServer((request, response) => {
-    response.setHeader('Content-Security-Policy', "default-src 'self'; img-src data:; frame-ancestors 'self'");
+    response.setHeader('Content-Security-Policy', "default-src 'self'; img-src data:");
     // By the name of another host it would belong to another page.
     if (!/^(localhost|127\.0\.0\.1)(:\d+)?$/.test(request.headers.host ?? '')) {
       response.writeHead(403).end('only by its own name');

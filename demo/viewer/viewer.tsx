@@ -16,7 +16,7 @@ export function Viewer({ observer }: { observer: Observer }) {
     <>
       <header>
         <h1>Inspector</h1>
-        <p>What leaves a machine for here is redacted, and nothing leaves this machine.</p>
+        <p>What is sent here is redacted, and nothing goes on to anybody else.</p>
       </header>
       {shown ? (
         <main className="viewer">

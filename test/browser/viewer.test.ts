@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInspector, type Inspector } from 'assessment-monitor/inspect';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, FrameLocator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { buildSite, type Site } from '../../demo/build-site.ts';
@@ -81,7 +81,7 @@ describe('the local viewer', () => {
     const careless = new WebSocket(toItsServer());
     await new Promise((resolve) => careless.once('open', resolve));
     const definition = JSON.stringify({ id: 'careless', states: { 'eyJhbGciOiJIUzI1NiJ9.a.b': {} } });
-    const actor = { type: '@xstate.actor', sessionId: 'x:0', rootId: 'x:0', _version: '0', createdAt: '0' };
+    const actor = { type: '@xstate.actor', sessionId: 'x:0', rootId: 'x:0', _version: '0' };
     careless.send('neither JSON nor an event');
     careless.send(JSON.stringify({ ...actor, name: 'careless', definition, snapshot: { value: 'here' } }));
     careless.send(JSON.stringify({ ...actor, type: '@xstate.event', event: { type: 'Bearer PLANTED', PLANTED: 1 } }));
@@ -92,17 +92,22 @@ describe('the local viewer', () => {
     careless.terminate();
   });
 
-  it('opens in a window of the page that is inspected, and shows no secret of it', async () => {
+  it('opens in a window or a frame of the page that is inspected, and shows no secret of it', async () => {
     const application = await serve(await buildSite(new URL('../inspect/leaky-page/', import.meta.url)));
     const { port } = application.address() as AddressInfo;
+    const address = `http://localhost:${port}/?viewer=${encodeURIComponent(viewer.url)}`;
+    const showsNoSecret = async (shown: Page | FrameLocator) => {
+      await shown.getByRole('button', { name: 'leaky: done' }).waitFor();
+      await shown.getByRole('listitem').filter({ hasText: 'leaky finish' }).waitFor();
+      expect(await shown.locator('body').innerHTML()).not.toMatch(PLANTED);
+    };
     const page = await browser.newPage();
     page.context().on('page', watch);
     const opened = page.waitForEvent('popup');
-    await page.goto(`http://localhost:${port}/?viewer=${encodeURIComponent(viewer.url)}`);
-    const popup = await opened;
-    await popup.getByRole('button', { name: 'leaky: done' }).waitFor();
-    await popup.getByRole('listitem').filter({ hasText: 'leaky finish' }).waitFor();
-    expect(await popup.content()).not.toMatch(PLANTED);
+    await page.goto(address);
+    await showsNoSecret(await opened);
+    await page.goto(`${address}&frame`);
+    await showsNoSecret(page.frameLocator('iframe'));
     expect(new Set(asked)).toEqual(new Set([viewer.url]));
     application.closeAllConnections();
     application.close();
