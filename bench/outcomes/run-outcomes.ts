@@ -1,42 +1,55 @@
-import { type ContestantName, contestants } from '../contestants/index.ts';
-import { type Outcome, playOutcome } from './play.ts';
+import { availableParallelism } from 'node:os';
+import { forkCrew } from '../crew.ts';
 import { type OutcomesReport, summarise } from './report.ts';
-import { anyWorld, type BucketName, buckets } from './world.ts';
+import { contestantNames, forEachContestant, type PlayedSlice, playSlice, type Slice } from './slice.ts';
+import { type BucketName, buckets, type Shares, usualShares } from './world.ts';
 
-/** How many worlds of a bucket lie beside one another before the next bucket's begin. */
+export interface OutcomesOptions {
+  /** In each bucket. */
+  worlds: number;
+  seed: number;
+  shares?: Shares;
+  /** 1 plays everything in this process. Default: as many as there are cores. */
+  processes?: number;
+  onProgress?: (line: string) => void;
+}
+
+/** How far the worlds of one bucket lie from those of the next. */
 const SEEDS_PER_BUCKET = 1_000_000;
+const SLICE = 25;
 
-/**
- * The same worlds for everybody, each contestant after the other in each world.
- *
- * @param worlds how many in each bucket
- */
-export async function runOutcomes(
-  worlds: number,
-  seed: number,
-  onProgress: (line: string) => void = () => {},
-): Promise<OutcomesReport> {
-  const names = Object.keys(contestants) as ContestantName[];
+/** The same worlds for everybody, in one run. */
+export async function runOutcomes({
+  worlds,
+  seed,
+  shares = usualShares,
+  processes = availableParallelism(),
+  onProgress = () => {},
+}: OutcomesOptions): Promise<OutcomesReport> {
   const report: OutcomesReport = { seed, worlds, buckets: [] };
+  const crew =
+    processes > 1 ? forkCrew<Slice, PlayedSlice>(new URL('slice-worker.ts', import.meta.url), processes) : null;
   for (const [index, bucket] of (Object.keys(buckets) as BucketName[]).entries()) {
-    const outcomes = Object.fromEntries(names.map((name) => [name, [] as Outcome[]])) as Record<
-      ContestantName,
-      Outcome[]
-    >;
-    const startedAt = performance.now();
-    const spent = Object.fromEntries(names.map((name) => [name, 0])) as Record<ContestantName, number>;
-    for (let number = 0; number < worlds; number += 1) {
-      const world = anyWorld(bucket, seed + index * SEEDS_PER_BUCKET + number);
-      for (const name of names) {
-        const before = performance.now();
-        outcomes[name].push(await playOutcome(world, contestants[name]));
-        spent[name] += performance.now() - before;
-      }
-    }
-    const rates = names.map((name) => `${name} ${Math.round((worlds * 1_000) / spent[name])}`).join(', ');
-    onProgress(`${bucket}: ${((performance.now() - startedAt) / 1_000).toFixed(1)} s; worlds a second: ${rates}`);
-    const summaries = Object.fromEntries(names.map((name) => [name, summarise(outcomes[name])]));
-    report.buckets.push({ name: bucket, contestants: summaries as Record<ContestantName, OutcomesReport['buckets'][number]['contestants'][ContestantName]> });
+    const firstSeed = seed + index * SEEDS_PER_BUCKET;
+    const slices = Array.from({ length: Math.ceil(worlds / SLICE) }, (_, number): Slice => {
+      const done = number * SLICE;
+      return { bucket, firstSeed: firstSeed + done, worlds: Math.min(SLICE, worlds - done), shares };
+    });
+    const played = await (crew?.play(slices) ?? playHere(slices));
+    const summaries = forEachContestant((name) => summarise(played.flatMap(({ outcomes }) => outcomes[name])));
+    report.buckets.push({ name: bucket, contestants: summaries });
+    const costs = contestantNames.map((name) => {
+      const cpuMs = played.reduce((total, its) => total + its.cpuMs[name], 0);
+      return `${name} ${(cpuMs / worlds).toFixed(1)}`;
+    });
+    onProgress(`${bucket}: ${worlds} worlds; ms of CPU in each: ${costs.join(', ')}`);
   }
+  crew?.dismiss();
   return report;
+}
+
+async function playHere(slices: readonly Slice[]): Promise<PlayedSlice[]> {
+  const played: PlayedSlice[] = [];
+  for (const slice of slices) played.push(await playSlice(slice));
+  return played;
 }

@@ -27,13 +27,21 @@ export interface OutcomeWorld {
   secondTabAt: number | null;
 }
 
+/** How often the rare things happen to an assessment. */
+export interface Shares {
+  authOutage: number;
+  reload: number;
+  secondTab: number;
+}
+
+/** An auth service that is there for 99.9 % of the time: one assessment in 250 meets an outage. Pages are reloaded more often. */
+export const usualShares: Shares = { authOutage: 0.004, reload: 0.15, secondTab: 0.3 };
+
 const MINUTE = 60_000;
 const LOSS = 0.02;
-/** How often the rare things happen. */
-const SHARE = { authOutage: 0.1, reload: 0.15, secondTab: 0.3 };
 
 /** The world of this number: always the same one. */
-export function anyWorld(bucket: BucketName, seed: number): OutcomeWorld {
+export function anyWorld(bucket: BucketName, seed: number, shares: Shares = usualShares): OutcomeWorld {
   const random = seededRandom(seed);
   const between = (min: number, max: number) => min + random() * (max - min);
   const [min, max] = buckets[bucket];
@@ -48,9 +56,9 @@ export function anyWorld(bucket: BucketName, seed: number): OutcomeWorld {
     tokenAgeMs: between(0, tokenLifeMs),
     loss: LOSS,
     socketDropsAt: Array.from({ length: drops }, () => between(0, jobMs)).toSorted((a, b) => a - b),
-    authOutage: maybe(SHARE.authOutage, () => ({ at: between(0, jobMs), forMs: between(0.5 * MINUTE, 3 * MINUTE) })),
-    reloadAt: maybe(SHARE.reload, () => between(Math.min(5_000, jobMs), jobMs)),
-    secondTabAt: maybe(SHARE.secondTab, () => between(0, jobMs)),
+    authOutage: maybe(shares.authOutage, () => ({ at: between(0, jobMs), forMs: between(0.5 * MINUTE, 3 * MINUTE) })),
+    reloadAt: maybe(shares.reload, () => between(Math.min(5_000, jobMs), jobMs)),
+    secondTabAt: maybe(shares.secondTab, () => between(0, jobMs)),
   };
 }
 

@@ -44,7 +44,7 @@ export interface NetworkOptions {
   loss: number;
   /** Whether the server can be reached now. */
   isReachable?: () => boolean;
-  /** Hears when a page's request is on its way, and of each new connection. */
+  /** Hears when a page's request is on its way, and of each attempt to connect. */
   onSent?: (route: Route | 'connect', page: Page) => void;
 }
 

@@ -20,6 +20,7 @@ export interface SocketNetwork {
   roundTripMs: () => number;
   /** Whether a connection comes about at all now. */
   isReachable: () => boolean;
+  /** Hears of each attempt. */
   onConnect?: () => void;
 }
 
@@ -83,8 +84,8 @@ class VirtualWebSocket {
     this.#onEnd = onEnd;
     this.#toServer(() => {
       if (this.#isClosedAtClient) return;
-      if (!network.isReachable()) return this.#toClient(() => this.#endAtClient());
       network.onConnect?.();
+      if (!network.isReachable()) return this.#toClient(() => this.#endAtClient());
       this.#isOpenAtServer = true;
       network.server.opened(this.#serverEnd);
       this.#toClient(() => {
