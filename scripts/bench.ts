@@ -1,26 +1,30 @@
-/* npm run --silent bench -- latency [--rounds N] [--json]: see bench/latency.ts */
-import { parseArgs } from 'node:util';
-import { measureLatency } from '../bench/latency.ts';
+/* npm run --silent bench -- outcomes | fleet | latency | docs: one command for each question; see bench/ and docs/benchmarks.md */
+import { docsCommand } from '../bench/report/command.ts';
+import { fleetCommand } from '../bench/fleet/command.ts';
+import { latencyCommand } from '../bench/latency-command.ts';
+import { outcomesCommand } from '../bench/outcomes/command.ts';
 
-const usage = 'usage: npm run --silent bench -- latency [--rounds N] [--json]';
+const usage = `usage: npm run --silent bench -- outcomes [--worlds N] [--seed S] [--outages SHARE] [--json]
+       npm run --silent bench -- fleet [--clients N] [--seed S] [--json]
+       npm run --silent bench -- latency [--rounds N] [--json]
+       npm run --silent bench -- docs [--worlds N] [--clients N]`;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'boolean' }, rounds: { type: 'string', default: '200' } },
-});
-const rounds = Number(values.rounds);
-if (positionals.join(' ') !== 'latency' || !Number.isInteger(rounds) || rounds < 1) {
+const commands: Record<string, (args: string[]) => Promise<number>> = {
+  outcomes: outcomesCommand,
+  fleet: fleetCommand,
+  latency: latencyCommand,
+  docs: docsCommand,
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const command = commands[name];
+if (!command) {
   process.stderr.write(`${usage}\n`);
   process.exit(2);
 }
-const report = await measureLatency(rounds);
-if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-else {
-  const line = (name: string, { median, p95 }: { median: number; p95: number }) =>
-    `${name.padEnd(12)} median ${median.toFixed(2).padStart(7)} ms   95th ${p95.toFixed(2).padStart(7)} ms\n`;
-  process.stdout.write(`From done on the server to the result in hand, ${rounds} rounds\n`);
-  process.stdout.write(line('bare script', report.bare) + line('ours', report.ours));
-  process.stdout.write(`ours takes ${report.ratio.toFixed(2)} times as long as the bare script\n`);
+try {
+  process.exitCode = await command(args);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n${usage}\n`);
+  process.exitCode = 2;
 }
-// The promise of the WebSocket path.
-process.exitCode = report.ratio <= 1.5 ? 0 : 1;

@@ -1,0 +1,52 @@
+import { type AssessmentView, createAssessmentClient } from 'assessment-monitor';
+import type { FeedSocket } from '../../src/services/job-feed.ts';
+import { fetchOver } from '../world/browser.ts';
+import { answers, type Contestant, type Screen } from './contestant.ts';
+
+/* The package as README.md and docs/architecture.md say to use it, with every option at its default but for the parts of the world. */
+
+export const ours: Contestant = {
+  title: 'assessment-monitor',
+  open(page, show) {
+    const client = createAssessmentClient({
+      baseUrl: 'https://bench.test',
+      fetch: ((url: string, init: RequestInit) =>
+        fetchOver(page, url, init as Parameters<typeof fetchOver>[2])) as unknown as typeof fetch,
+      loadSocketIo: () =>
+        Promise.resolve({ io: (_url, options) => page.openSocket(options) as unknown as FeedSocket }),
+      storage: page.localStorage,
+      tokenStorage: page.sessionStorage,
+      locks: page.locks,
+      channel: page.openChannel,
+      random: page.random,
+      createId: () => `assessment-${Math.floor(page.random() * 2 ** 52)}`,
+    });
+    const watch = (assessment: ReturnType<typeof client.submit>): void => {
+      show(toScreen(assessment.getSnapshot()));
+      assessment.subscribe(() => show(toScreen(assessment.getSnapshot())));
+    };
+    return {
+      signedIn: ({ accessToken, issuedAt, lifeMs }) =>
+        client.signedIn({ accessToken, expiresIn: (issuedAt + lifeMs - Date.now()) / 1_000 }),
+      submit: () => watch(client.submit(answers)),
+      resume: () => client.resume().forEach(watch),
+      balance: () => void client.refreshBalance().catch(() => {}),
+    };
+  },
+};
+
+function toScreen(view: AssessmentView): Screen {
+  switch (view.phase) {
+    case 'completed':
+      return { phase: 'result', of: (view.result as { of: string }).of };
+    case 'sign-in-needed':
+      return { phase: 'sign-in' };
+    case 'failed':
+      return { phase: 'failed', because: view.error.code };
+    case 'delayed':
+    case 'unconfirmed':
+      return { phase: 'trouble', because: view.error.code };
+    default:
+      return { phase: 'waiting' };
+  }
+}

@@ -1,0 +1,136 @@
+import { availableParallelism } from 'node:os';
+import { type ContestantName, contestants } from '../contestants/index.ts';
+import { forkCrew } from '../crew.ts';
+import { type FaultName, faults } from './faults.ts';
+import { FAULT_AT_MS, type FleetRun, type FleetTask, type Line, playFleet } from './play-fleet.ts';
+
+/** Requests per second on one route, for the whole fleet. */
+export interface Load {
+  steady: number;
+  mean: number;
+  peak: number;
+  /** peak / steady; null where nobody calls in the steady state. */
+  peakToSteady: number | null;
+}
+
+export interface FaultSummary {
+  routes: Partial<Record<Line, Load>>;
+  servedAfterS: number | null;
+  lost: number;
+}
+
+export interface FleetReport {
+  seed: number;
+  clients: number;
+  faults: { name: FaultName; contestants: Record<ContestantName, FaultSummary> }[];
+}
+
+const contestantNames = Object.keys(contestants) as ContestantName[];
+const faultNames = Object.keys(faults) as FaultName[];
+
+/** Every fault with every contestant. The runs are for the plots. */
+export async function runFleet(
+  clients: number,
+  seed: number,
+  onProgress: (line: string) => void = () => {},
+  processes = availableParallelism(),
+): Promise<{ report: FleetReport; runs: FleetRun[] }> {
+  const tasks = faultNames.flatMap((fault) =>
+    contestantNames.map((contestant): FleetTask => ({ contestant, fault, clients, seed })),
+  );
+  const startedAt = performance.now();
+  const runs = await playAll(tasks, processes);
+  onProgress(`fleet: ${tasks.length} runs in ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`);
+  const runOf = (fault: FaultName, contestant: ContestantName) =>
+    runs.find((run) => run.fault === fault && run.contestant === contestant) as FleetRun;
+  const report: FleetReport = {
+    seed,
+    clients,
+    faults: faultNames.map((name) => ({
+      name,
+      contestants: Object.fromEntries(
+        contestantNames.map((its) => [its, summarise(runOf(name, its), runOf('calm', its))]),
+      ) as Record<ContestantName, FaultSummary>,
+    })),
+  };
+  return { report, runs };
+}
+
+async function playAll(tasks: readonly FleetTask[], processes: number): Promise<FleetRun[]> {
+  if (processes > 1) {
+    const crew = forkCrew<FleetTask, FleetRun>(new URL('fleet-worker.ts', import.meta.url), processes);
+    const runs = await crew.play(tasks);
+    crew.dismiss();
+    return runs;
+  }
+  const runs: FleetRun[] = [];
+  for (const task of tasks) runs.push(await playFleet(task));
+  return runs;
+}
+
+/** What came of a fault, from its beginning to the end. */
+function summarise(run: FleetRun, calm: FleetRun): FaultSummary {
+  const routes: FaultSummary['routes'] = {};
+  for (const line of new Set([...Object.keys(run.perSecond), ...Object.keys(calm.perSecond)]) as Set<Line>) {
+    const its = afterTheFault(run.perSecond[line]);
+    const steady = mean(afterTheFault(calm.perSecond[line]));
+    const peak = Math.max(0, ...its);
+    routes[line] = { steady, mean: mean(its), peak, peakToSteady: steady > 0 ? peak / steady : null };
+  }
+  return { routes, servedAfterS: run.servedAfterS, lost: run.lost };
+}
+
+const afterTheFault = (perSecond: readonly number[] = []) => perSecond.slice(FAULT_AT_MS / 1_000);
+const mean = (values: readonly number[]) =>
+  values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+
+const MAX_PEAK = 3;
+const MAX_SERVED_S = 120;
+/** The peak on these is held against the promise: what is rare in the steady state has no steady state. */
+const promised: readonly Line[] = ['status', 'refresh'];
+
+/** Where ours breaks its promise, one line each. */
+export function fleetShortcomings({ faults: each, clients }: FleetReport): string[] {
+  return each
+    .filter(({ name }) => name !== 'calm')
+    .flatMap(({ name, contestants: { ours } }) => [
+      ...promised.flatMap((line) => {
+        const ratio = ours.routes[line]?.peakToSteady ?? 0;
+        return ratio > MAX_PEAK ? [`${name}: the peak of ${line} is ${ratio.toFixed(1)} x its steady state`] : [];
+      }),
+      ...(ours.lost > 0 ? [`${name}: ${ours.lost} of ${clients} clients are lost`] : []),
+      ...((ours.servedAfterS ?? Infinity) > MAX_SERVED_S
+        ? [`${name}: all are served after ${ours.servedAfterS?.toFixed(0) ?? 'never'} s`]
+        : []),
+    ]);
+}
+
+const AT_SCALE = 100_000;
+const lines: readonly Line[] = ['status', 'refresh', 'connect'];
+
+/** One Markdown table for each fault; rates are those of 100,000 clients. */
+export function fleetTables({ faults: each, clients }: FleetReport): { name: FaultName; title: string; table: string[] }[] {
+  const row = (cells: string[]) => `| ${cells.join(' | ')} |`;
+  const rate = (perSecond: number) => Math.round((perSecond * AT_SCALE) / clients).toLocaleString('en');
+  const cells = (load: Load | undefined) =>
+    load === undefined
+      ? '–'
+      : `${rate(load.steady)} / ${rate(load.mean)} / ${rate(load.peak)}${load.peakToSteady === null ? '' : ` (${load.peakToSteady.toFixed(1)} x)`}`;
+  return each.map(({ name, contestants: summaries }) => ({
+    name,
+    title: faults[name].title,
+    table: [
+      row(['', ...lines.map((line) => `${line}: steady / mean / peak`), 'all served after', 'clients lost']),
+      row(['---', ...lines.map(() => '---:'), '---:', '---:']),
+      ...contestantNames.map((its) => {
+        const { routes, servedAfterS, lost } = summaries[its];
+        return row([
+          its,
+          ...lines.map((line) => cells(routes[line])),
+          servedAfterS === null ? 'never' : `${servedAfterS.toFixed(0)} s`,
+          `${((lost / clients) * 100).toFixed(1)} %`,
+        ]);
+      }),
+    ],
+  }));
+}
