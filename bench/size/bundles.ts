@@ -1,0 +1,84 @@
+import { gzipSync } from 'node:zlib';
+import { build, type Rolldown } from 'vite';
+import { alias } from '../../vitest.config.ts';
+
+/*
+ * What an application's bundle gains by an import, as Vite builds it for production: minified, gzipped, React left out. Code that is
+ * loaded on use is counted like the rest.
+ */
+
+/** What each of them imports. */
+export const imports = {
+  core: `export { createAssessmentClient } from 'assessment-monitor';`,
+  react: `export { AssessmentProvider, useAssessment, useAssessmentSelector } from 'assessment-monitor/react';`,
+  socketIo: `export { io } from 'socket.io-client';`,
+  /** As `bench/contestants/assembled.ts` has them. TanStack Query's binding for React is left out, in its favour. */
+  assembled: `
+    export { MutationObserver, QueryClient, QueryObserver } from '@tanstack/query-core';
+    export { default as axios } from 'axios';
+    export { createAuthRefresh } from 'axios-auth-refresh';
+    export { io } from 'socket.io-client';`,
+} as const;
+
+const react = ['react', 'react-dom'];
+/** What ours is made of, beside React. */
+const dependencies = ['xstate', '@xstate/react', 'rxjs', 'zod', 'jose'];
+
+/**
+ * Bundles `code` and weighs it.
+ *
+ * @param without packages that the application has anyway, or that are not counted
+ * @returns gzipped bytes
+ */
+async function weigh(code: string, without: readonly string[] = []): Promise<number> {
+  const entry = 'virtual:entry';
+  const left = [...react, ...without];
+  const { output } = (await build({
+    configFile: false,
+    logLevel: 'error',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    resolve: { alias },
+    plugins: [
+      {
+        name: 'entry',
+        resolveId: (id) => (id === entry ? `${process.cwd()}/entry.ts` : undefined),
+        load: (id) => (id === `${process.cwd()}/entry.ts` ? code : undefined),
+      },
+    ],
+    build: {
+      write: false,
+      target: 'es2022',
+      modulePreload: false,
+      rolldownOptions: {
+        input: entry,
+        preserveEntrySignatures: 'strict',
+        external: (id) => left.some((it) => id === it || id.startsWith(`${it}/`)),
+      },
+    },
+  })) as Rolldown.RolldownOutput;
+  const chunks = output.filter((it) => it.type === 'chunk');
+  return chunks.reduce((sum, chunk) => sum + gzipSync(chunk.code, { level: 9 }).length, 0);
+}
+
+/** Gzipped bytes. */
+export interface Sizes {
+  /** Our own code, core and React, without its dependencies. */
+  ours: number;
+  core: number;
+  coreReact: number;
+  withSocketIo: number;
+  assembled: number;
+}
+
+export async function measureSizes(): Promise<Sizes> {
+  const { core, react: hooks, socketIo, assembled } = imports;
+  const coreReact = `${core}\n${hooks}`;
+  // The core loads Socket.IO on use: it is counted where it is asked for.
+  return {
+    ours: await weigh(coreReact, [...dependencies, 'socket.io-client']),
+    core: await weigh(core, ['socket.io-client']),
+    coreReact: await weigh(coreReact, ['socket.io-client']),
+    withSocketIo: await weigh(`${coreReact}\n${socketIo}`),
+    assembled: await weigh(assembled),
+  };
+}

@@ -1,0 +1,33 @@
+/*
+ * npm run --silent size -- [--json]
+ *
+ * What an application's bundle gains by this package, in gzipped bytes, beside what one would put together without it. Exit 1 when it
+ * has outgrown its budgets: they hold what was reached, a little more than measured, so that nothing grows unnoticed.
+ */
+import { parseArgs } from 'node:util';
+import { measureSizes, type Sizes } from '../bench/size/bundles.ts';
+
+const budgets: Partial<Sizes> = { ours: 21_300, coreReact: 49_000, withSocketIo: 61_300 };
+
+const { values } = parseArgs({ options: { json: { type: 'boolean' } } });
+const sizes = await measureSizes();
+const tooBig = (Object.keys(budgets) as (keyof Sizes)[]).filter((name) => sizes[name] > (budgets[name] ?? 0));
+
+if (values.json) process.stdout.write(`${JSON.stringify(sizes)}\n`);
+else {
+  const names: Record<keyof Sizes, string> = {
+    ours: 'our own code, core and React, without dependencies',
+    core: 'the core with its dependencies',
+    coreReact: 'the core and React with their dependencies',
+    withSocketIo: '… and Socket.IO',
+    assembled: 'TanStack Query, axios, axios-auth-refresh and Socket.IO',
+  };
+  for (const [name, title] of Object.entries(names) as [keyof Sizes, string][]) {
+    const budget = budgets[name] === undefined ? '' : `   budget ${(budgets[name] / 1_000).toFixed(1)}`;
+    process.stdout.write(`${(sizes[name] / 1_000).toFixed(1).padStart(6)} kB  ${title}${budget}\n`);
+  }
+}
+for (const name of tooBig) {
+  process.stderr.write(`${name} is ${sizes[name]} bytes, ${sizes[name] - (budgets[name] ?? 0)} more than its budget\n`);
+}
+process.exitCode = tooBig.length === 0 ? 0 : 1;
