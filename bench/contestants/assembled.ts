@@ -48,7 +48,8 @@ export const assembled: Contestant = {
       request.headers.set('Authorization', `Bearer ${localStorage.get(TOKEN)}`);
       return request;
     });
-    createAuthRefresh(api, async () => {
+    // The plugin's types are those of axios for CommonJS.
+    createAuthRefresh(api as unknown as Parameters<typeof createAuthRefresh>[0], async () => {
       try {
         const { data } = await bare.post<Envelope<{ idToken: string }>>(paths.refresh, {}, { withCredentials: true });
         localStorage.set(TOKEN, data.data.idToken);

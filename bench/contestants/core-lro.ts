@@ -92,7 +92,8 @@ export const coreLro: Contestant = {
         },
         {
           resourceLocationConfig: 'location',
-          processResult: (body) => Promise.resolve((body as { data: { test_result: { of: string } } }).data.test_result),
+          processResult: (body) =>
+            Promise.resolve((body as { data: { test_result: { of: string } } }).data.test_result),
           ...(restoreFrom === undefined ? {} : { restoreFrom }),
         },
       );

@@ -1,5 +1,5 @@
 import type { Page } from '../world/browser.ts';
-import { answers, type App, codeOf, paths, type Screen, type SignedIn } from './contestant.ts';
+import { type App, codeOf, paths, type Screen, type SignedIn } from './contestant.ts';
 
 /*
  * The client that this package replaces, in its own limits and waits: the WebSocket first, whose events it cannot match, since they

@@ -12,8 +12,7 @@ export const ours: Contestant = {
       baseUrl: 'https://bench.test',
       fetch: ((url: string, init: RequestInit) =>
         fetchOver(page, url, init as Parameters<typeof fetchOver>[2])) as unknown as typeof fetch,
-      loadSocketIo: () =>
-        Promise.resolve({ io: (_url, options) => page.openSocket(options) as unknown as FeedSocket }),
+      loadSocketIo: () => Promise.resolve({ io: (_url, options) => page.openSocket(options) as unknown as FeedSocket }),
       storage: page.localStorage,
       tokenStorage: page.sessionStorage,
       locks: page.locks,

@@ -40,4 +40,5 @@ export async function measureFleet(clients: number, seed: number): Promise<Fleet
 }
 
 /** Where the plot of a fault lies, in docs/images. */
-export const plotFile = (fault: string) => `fleet-${fault.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.svg`;
+export const plotFile = (fault: string) =>
+  `fleet-${fault.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.svg`;

@@ -24,7 +24,9 @@ export function plotFault(name: FaultName, runs: readonly FleetRun[]): string {
   const height = TOP + names.length * ROW + BOTTOM;
   const find = (fault: FaultName, contestant: ContestantName) =>
     runs.find((run) => run.fault === fault && run.contestant === contestant) as FleetRun;
-  const rows = names.map((its, index) => row(its, TOP + index * ROW, binned(find(name, its)), binned(find('calm', its))));
+  const rows = names.map((its, index) =>
+    row(its, TOP + index * ROW, binned(find(name, its)), binned(find('calm', its))),
+  );
   const { forMs, title } = faults[name];
   const band =
     name === 'calm'

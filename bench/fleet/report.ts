@@ -109,7 +109,10 @@ const AT_SCALE = 100_000;
 const lines: readonly Line[] = ['status', 'refresh', 'connect'];
 
 /** One Markdown table for each fault; rates are those of 100,000 clients. */
-export function fleetTables({ faults: each, clients }: FleetReport): { name: FaultName; title: string; table: string[] }[] {
+export function fleetTables({
+  faults: each,
+  clients,
+}: FleetReport): { name: FaultName; title: string; table: string[] }[] {
   const row = (cells: string[]) => `| ${cells.join(' | ')} |`;
   const rate = (perSecond: number) => Math.round((perSecond * AT_SCALE) / clients).toLocaleString('en');
   const cells = (load: Load | undefined) =>

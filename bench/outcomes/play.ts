@@ -162,7 +162,8 @@ async function play(world: OutcomeWorld, contestant: Contestant, clock: ReturnTy
 
   // Nobody knows when the job will be done before it was accepted.
   const latest = () => Math.max(startedAt, ...server.jobsOf(USER).map(({ doneAt }) => doneAt)) + PATIENCE_MS;
-  while (!isOver && clock.time() < latest()) await clock.run(Math.min(clock.time() + 60_000, latest()), () => isOver);
+  const isEnded = () => isOver || clock.time() >= latest();
+  while (!isEnded()) await clock.run(latest(), isEnded);
 
   const endedAt = clock.time();
   page.close();

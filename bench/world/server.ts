@@ -161,7 +161,7 @@ export function createServer({ clock, tokenLifeMs, jobMs, onRequest }: ServerOpt
       const user: User = { token: '', expiry: 0, cookie: null, refreshedAt: Number.NEGATIVE_INFINITY };
       users.set(userId, user);
       const session = issue(userId, user);
-        user.expiry -= issuedAgoMs;
+      user.expiry -= issuedAgoMs;
       return { ...session, issuedAt: session.issuedAt - issuedAgoMs };
     },
     jobsOf: (userId: string): readonly Job[] => jobsOf.get(userId) ?? [],
@@ -186,7 +186,7 @@ export function createServer({ clock, tokenLifeMs, jobMs, onRequest }: ServerOpt
       return socket.send('authenticated', { success: true, userId });
     },
     dropSockets(): void {
-      for (const socket of [...sockets]) socket.drop();
+      for (const socket of sockets) socket.drop();
     },
   };
 }

@@ -92,7 +92,9 @@ class VirtualWebSocket {
         if (!this.#isClosedAtClient) this.onopen();
       });
       // No heartbeat: connections of this world break with a bang, and a beat would only cost time.
-      return this.#deliver('0{"sid":"a","upgrades":[],"pingInterval":1000000000,"pingTimeout":20000,"maxPayload":1000000}');
+      return this.#deliver(
+        '0{"sid":"a","upgrades":[],"pingInterval":1000000000,"pingTimeout":20000,"maxPayload":1000000}',
+      );
     });
   }
 

@@ -1,0 +1,66 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { format } from 'prettier';
+import { DEFAULT_CLIENTS } from '../fleet/command.ts';
+import { fleetSection } from './fleet-section.ts';
+import { outcomesSection } from './outcomes-section.ts';
+
+/** One section of the document, measured and written. */
+export type Section = (options: { worlds: number; clients: number; seed: number }) => Promise<string[]>;
+
+const FILE = 'docs/benchmarks.md';
+/** In the order of the document. */
+const sections: readonly Section[] = [outcomesSection, fleetSection];
+
+/** `bench -- docs`: measures everything and writes the document with its plots. @returns the exit code */
+export async function docsCommand(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      worlds: { type: 'string', default: '10000' },
+      clients: { type: 'string', default: String(DEFAULT_CLIENTS) },
+      seed: { type: 'string', default: '1' },
+    },
+  });
+  const options = { worlds: Number(values.worlds), clients: Number(values.clients), seed: Number(values.seed) };
+  if (Object.values(options).some((it) => !Number.isInteger(it) || it < 1)) throw new Error('whole numbers from 1 on');
+  const lines = introduction();
+  for (const section of sections) lines.push(...(await section(options)));
+  writeFileSync(FILE, await format(lines.join('\n'), { parser: 'markdown', printWidth: 120 }));
+  process.stderr.write(`wrote ${FILE}\n`);
+  return 0;
+}
+
+const compared = [
+  '@tanstack/query-core',
+  'axios',
+  'axios-auth-refresh',
+  'socket.io-client',
+  '@azure/core-lro',
+  '@azure/core-rest-pipeline',
+  'xstate',
+  'rxjs',
+];
+
+function introduction(): string[] {
+  const version = (name: string) =>
+    (JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')) as { version: string }).version;
+  return [
+    '# Benchmarks',
+    '',
+    '<!-- written by "npm run --silent bench -- docs": do not edit -->',
+    '',
+    `Measured ${new Date().toISOString().slice(0, 10)} with Node ${process.versions.node} on ${cpus().length} cores of ${cpus()[0]?.model.trim()}, with`,
+    `${compared.map((name) => `${name} ${version(name)}`).join(', ')}.`,
+    '',
+    'Who takes part, each a small file in `bench/contestants` that names the pages of documentation which it follows:',
+    '',
+    '- **before**: the old client as its owners describe it. It reads its token from the storage for each call, and never refreshes it.',
+    '- **after**: the old client with its repair: `ensureValidToken` before each poll, within the limits of that client.',
+    '- **assembled**: TanStack Query, axios, axios-auth-refresh and socket.io-client, wired as their documentation says.',
+    "- **coreLro**: the Azure SDK's poller with its bearer token policy.",
+    '- **ours**: this package with every option at its default.',
+    '',
+  ];
+}
