@@ -1,17 +1,20 @@
-/* npm run --silent bench -- outcomes | fleet | latency | docs: one command for each question; see bench/ and docs/benchmarks.md */
+/* npm run --silent bench -- outcomes | fleet | overhead | latency | docs: one command for each question; see bench/ and docs/benchmarks.md */
 import { docsCommand } from '../bench/report/command.ts';
 import { fleetCommand } from '../bench/fleet/command.ts';
 import { latencyCommand } from '../bench/latency-command.ts';
 import { outcomesCommand } from '../bench/outcomes/command.ts';
+import { overheadCommand } from '../bench/overhead/command.ts';
 
 const usage = `usage: npm run --silent bench -- outcomes [--worlds N] [--seed S] [--outages SHARE] [--json]
        npm run --silent bench -- fleet [--clients N] [--seed S] [--json]
+       npm run --silent bench -- overhead [--monitors N,N,…] [--json]
        npm run --silent bench -- latency [--rounds N] [--json]
        npm run --silent bench -- docs [--worlds N] [--clients N]`;
 
 const commands: Record<string, (args: string[]) => Promise<number>> = {
   outcomes: outcomesCommand,
   fleet: fleetCommand,
+  overhead: overheadCommand,
   latency: latencyCommand,
   docs: docsCommand,
 };

@@ -44,13 +44,15 @@ export interface NetworkOptions {
   loss: number;
   /** Whether the server can be reached now. */
   isReachable?: () => boolean;
+  /** Whether sockets come about at all. Default true. */
+  hasSockets?: boolean;
   /** Hears when a page's request is on its way, and of each attempt to connect. */
   onSent?: (route: Route | 'connect', page: Page) => void;
 }
 
 /** One user's browser: a cookie jar and storages for all its pages. */
 export function openBrowser(network: NetworkOptions) {
-  const { clock, server, random, roundTripMs, loss, isReachable = () => true, onSent } = network;
+  const { clock, server, random, roundTripMs, loss, isReachable = () => true, hasSockets = true, onSent } = network;
   const localStorage = memoryStore();
   const openLocks = tabLocks(clock);
   const openChannels = tabChannels(clock);
@@ -108,7 +110,7 @@ export function openBrowser(network: NetworkOptions) {
         server,
         owner,
         roundTripMs,
-        isReachable,
+        isReachable: () => hasSockets && isReachable(),
         onConnect: () => onSent?.('connect', page),
       });
       const locks = openLocks(owner);

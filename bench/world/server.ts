@@ -65,6 +65,7 @@ export function createServer({ clock, tokenLifeMs, jobMs, onRequest }: ServerOpt
   const jobsOf = new Map<string, Job[]>();
   const byKey = new Map<string, Job>();
   const sockets = new Set<ServerSocket>();
+  const socketsOf = new Map<string, Set<ServerSocket>>();
   /** What is wrong at the moment. */
   const state = { authOutage: false };
   /** Whose a refresh token is, or was. */
@@ -130,7 +131,7 @@ export function createServer({ clock, tokenLifeMs, jobMs, onRequest }: ServerOpt
     return job;
   };
   const tell = (userId: string, event: string, payload: unknown): void => {
-    for (const socket of sockets) if (socket.userId === userId) socket.send(event, payload);
+    for (const socket of socketsOf.get(userId) ?? []) socket.send(event, payload);
   };
 
   const answer = ({ route, id, authorization, idempotencyKey, cookie }: Request): Answer => {
@@ -178,11 +179,15 @@ export function createServer({ clock, tokenLifeMs, jobMs, onRequest }: ServerOpt
         null,
       );
     },
-    closed: (socket: ServerSocket) => void sockets.delete(socket),
+    closed(socket: ServerSocket): void {
+      sockets.delete(socket);
+      if (socket.userId !== null) socketsOf.get(socket.userId)?.delete(socket);
+    },
     authenticate(socket: ServerSocket, token: string): void {
       const userId = userOf(token);
       if (userId === null) return socket.end('auth_error', { message: 'Invalid or expired token' });
       socket.userId = userId;
+      socketsOf.set(userId, (socketsOf.get(userId) ?? new Set()).add(socket));
       return socket.send('authenticated', { success: true, userId });
     },
     dropSockets(): void {

@@ -1,0 +1,74 @@
+import { assembled } from '../contestants/assembled.ts';
+import type { Contestant } from '../contestants/contestant.ts';
+import { ours } from '../contestants/ours.ts';
+import { byHand, withRxjs } from './loops.ts';
+import { type Cost, type Mode, playOverhead } from './play-overhead.ts';
+
+export const rivals = { byHand, withRxjs, assembled, ours } satisfies Record<string, Contestant>;
+export type RivalName = keyof typeof rivals;
+export const modes: readonly Mode[] = ['socket', 'poll-only'];
+
+export interface OverheadReport {
+  monitors: number[];
+  costs: Record<Mode, Record<RivalName, Cost[]>>;
+}
+
+/** The compiler of the machine has seen everybody's code before anything is measured. */
+const WARM_UP = 60;
+/** One monitor is done in no time: many runs make a figure. */
+const LEAST_ASSESSMENTS = 30;
+
+/** Everybody in turn, in one process. */
+export async function measureOverhead(
+  monitors: number[],
+  onProgress: (line: string) => void = () => {},
+): Promise<OverheadReport> {
+  const names = Object.keys(rivals) as RivalName[];
+  for (const mode of modes) for (const name of names) await playOverhead(rivals[name], mode, WARM_UP);
+  const costs = Object.fromEntries(
+    modes.map((mode) => [mode, Object.fromEntries(names.map((name) => [name, [] as Cost[]]))]),
+  ) as OverheadReport['costs'];
+  for (const count of monitors) {
+    for (const mode of modes) {
+      for (const name of names) {
+        const runs: Cost[] = [];
+        while (runs.length * count < LEAST_ASSESSMENTS) runs.push(await playOverhead(rivals[name], mode, count));
+        const mean = (of: (cost: Cost) => number) => runs.reduce((sum, run) => sum + of(run), 0) / runs.length;
+        costs[mode][name].push({
+          monitors: count,
+          cpuMsPerAssessment: mean((it) => it.cpuMsPerAssessment),
+          heapPerMonitor: Math.round(mean((it) => it.heapPerMonitor)),
+          requestsPerAssessment: mean((it) => it.requestsPerAssessment),
+        });
+      }
+      onProgress(`${count} monitors, ${mode}`);
+    }
+  }
+  return { monitors, costs };
+}
+
+/** What the issue of overhead is about, each as a sentence where it is not so. */
+export function overheadShortcomings({ monitors, costs }: OverheadReport): string[] {
+  const lines: string[] = [];
+  const kilobytes = (bytes: number) => `${(bytes / 1_000).toFixed(1)} kB`;
+  for (const mode of modes) {
+    for (const [index, count] of monitors.entries()) {
+      const [mine, theirs] = [costs[mode].ours[index], costs[mode].assembled[index]];
+      if (!mine || !theirs) continue;
+      const where = `${count} monitors, ${mode}`;
+      if (mine.cpuMsPerAssessment > theirs.cpuMsPerAssessment)
+        lines.push(
+          `${where}: ours takes ${mine.cpuMsPerAssessment.toFixed(2)} ms of CPU an assessment, assembled ${theirs.cpuMsPerAssessment.toFixed(2)}`,
+        );
+      if (mine.heapPerMonitor > theirs.heapPerMonitor)
+        lines.push(
+          `${where}: ours holds ${kilobytes(mine.heapPerMonitor)}, assembled ${kilobytes(theirs.heapPerMonitor)}`,
+        );
+      if (mode === 'socket' && mine.requestsPerAssessment > 16)
+        lines.push(
+          `${where}: ours makes ${mine.requestsPerAssessment.toFixed(1)} requests an assessment, more than 16`,
+        );
+    }
+  }
+  return lines;
+}
