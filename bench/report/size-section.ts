@@ -1,0 +1,27 @@
+import { measureSizes } from '../size/bundles.ts';
+import type { Section } from './command.ts';
+
+/** What a bundle gains. */
+export const sizeSection: Section = async () => {
+  const { ours, core, coreReact, withSocketIo, assembled } = await measureSizes();
+  const row = (title: string, bytes: number) => `| ${title} | ${(bytes / 1_000).toFixed(1)} |`;
+  return [
+    '## Size: what a bundle gains',
+    '',
+    '`npm run --silent size`',
+    '',
+    'As Vite builds it for production, minified and gzipped, React left out. What is loaded on use is counted as well.',
+    '',
+    '| what | kB |',
+    '| --- | ---: |',
+    row('the core with its dependencies', core),
+    row('the core and React', coreReact),
+    row('… of which our own code', ours),
+    row('… of which XState, its binding for React, rxjs, Zod and jose', coreReact - ours),
+    row('the core, React and Socket.IO', withSocketIo),
+    row('TanStack Query, axios, axios-auth-refresh and Socket.IO', assembled),
+    '',
+    'Ours is the larger one: a statechart with its interpreter, schemas at every border, and the coordination of tabs.',
+    '',
+  ];
+};
