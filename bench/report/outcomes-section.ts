@@ -59,7 +59,7 @@ export const outcomesSection: Section = async ({ worlds, seed }) => {
     '- The poller meets a server that it was not made for: in its own world a 401 comes with a challenge, which its policy answers, and a new',
     '  token does not end the old one. It repeats a lost request with the token that the request had, and has no answer to a 401.',
     '- The assembled stack learns that a token has ended from the 401 that says so. Users see nothing of that; the count of INVALID_TOKEN does. It',
-    '  polls every 10 s beside its socket. With a longer interval it would need fewer requests, and be slower where the socket is down.',
+    '  polls every 10 s beside its socket. With 45 s, as ours does, its requests come close to ours, and it is slower where the socket is down.',
     '- Sleeping laptops, frozen tabs, wrong clocks and users who sign out are not among these worlds; `verify` plays those with ours alone.',
     '',
   ];
