@@ -33,7 +33,7 @@ export const outcomesSection: Section = async ({ worlds, seed }) => {
     '',
     ...outcomesTables(usual).flatMap(({ name, table }) => [`### ${titles[name]}`, '', ...table, '']),
     '- **claimed**: what the owners of the old client said of it before and after its repair. Nobody had measured that.',
-    '- **shown**: of the jobs that the server finished, for users who are signed in at the end. 10 minutes after the job was done is too late.',
+    '- **shown**: of the jobs that the server finished, for users who are signed in at the end; one that never got submitted counts as not shown. 10 minutes after the job was done is too late.',
     '- **INVALID_TOKEN shown**: assessments that showed their user an error which came from that answer, in whatever words.',
     '- **submissions**: jobs that the server accepted for each assessment. More than one costs the user a credit.',
     '- **requests**: all that reached the server, those of the second page included; connections of sockets are not among them.',
