@@ -3,7 +3,7 @@ import { ACCESS_TOKEN, AnswerError, oldApp, type OldTokens, remember } from './o
 
 /*
  * Before the repair, as its owners describe it: the token is read from the storage for each call, nobody looks when it ends, and nothing
- * refreshes it. See "What it replaces" in docs/parity.md for what was measured of that client.
+ * refreshes it. See docs/parity.md for what was measured of that client.
  */
 
 export const before: Contestant = {

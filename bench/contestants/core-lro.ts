@@ -20,7 +20,7 @@ import { answers, codeOf, type Contestant, paths } from './contestant.ts';
  *   https://github.com/Azure/azure-sdk-for-js/tree/main/sdk/core/core-rest-pipeline#policies
  *
  * The server's words are put into the poller's (operation-location, succeeded). In its favour: what the network loses looks like it does
- * in Node, whose codes the retry policy knows; a poller that gave up for want of a network is asked again; the token is shared by all
+ * in Node, whose codes the retry policy knows; a poller that gave up for want of a network is restored; the token is shared by all
  * tabs; and it is not renewed behind the back of a request that is under way, which a server that ends the old token would refuse.
  */
 
@@ -98,8 +98,9 @@ export const coreLro: Contestant = {
         },
       );
 
-    const pollUntilDone = async (poller: ReturnType<typeof createPoller>): Promise<void> => {
-      for (;;) {
+    const pollUntilDone = async (first: ReturnType<typeof createPoller>): Promise<void> => {
+      // Any error but an aborted call ends a poller for good: the next one is restored from the state that was kept.
+      for (let poller = first; ; poller = createPoller('', localStorage.get(STATE) ?? undefined)) {
         try {
           const result = await poller.pollUntilDone();
           return show({ phase: 'result', of: result.of });

@@ -4,14 +4,17 @@ import { parseArgs } from 'node:util';
 import { format } from 'prettier';
 import { DEFAULT_CLIENTS } from '../fleet/command.ts';
 import { fleetSection } from './fleet-section.ts';
+import { latencySection } from './latency-section.ts';
 import { outcomesSection } from './outcomes-section.ts';
+import { overheadSection } from './overhead-section.ts';
+import { sizeSection } from './size-section.ts';
 
 /** One section of the document, measured and written. */
 export type Section = (options: { worlds: number; clients: number; seed: number }) => Promise<string[]>;
 
 const FILE = 'docs/benchmarks.md';
 /** In the order of the document. */
-const sections: readonly Section[] = [outcomesSection, fleetSection];
+const sections: readonly Section[] = [outcomesSection, fleetSection, overheadSection, latencySection, sizeSection];
 
 /** `bench -- docs`: measures everything and writes the document with its plots. @returns the exit code */
 export async function docsCommand(args: string[]): Promise<number> {

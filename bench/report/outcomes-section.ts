@@ -33,7 +33,7 @@ export const outcomesSection: Section = async ({ worlds, seed }) => {
     '',
     ...outcomesTables(usual).flatMap(({ name, table }) => [`### ${titles[name]}`, '', ...table, '']),
     '- **claimed**: what the owners of the old client said of it before and after its repair. Nobody had measured that.',
-    '- **shown**: of the jobs that the server finished, for users who are signed in at the end. 10 minutes after the job was done is too late.',
+    '- **shown**: of the jobs that the server finished, for users who are signed in at the end; one that never got submitted counts as not shown. 10 minutes after the job was done is too late.',
     '- **INVALID_TOKEN shown**: assessments that showed their user an error which came from that answer, in whatever words.',
     '- **submissions**: jobs that the server accepted for each assessment. More than one costs the user a credit.',
     '- **requests**: all that reached the server, those of the second page included; connections of sockets are not among them.',
@@ -59,7 +59,7 @@ export const outcomesSection: Section = async ({ worlds, seed }) => {
     '- The poller meets a server that it was not made for: in its own world a 401 comes with a challenge, which its policy answers, and a new',
     '  token does not end the old one. It repeats a lost request with the token that the request had, and has no answer to a 401.',
     '- The assembled stack learns that a token has ended from the 401 that says so. Users see nothing of that; the count of INVALID_TOKEN does. It',
-    '  polls every 10 s beside its socket. With a longer interval it would need fewer requests, and be slower where the socket is down.',
+    '  polls every 10 s beside its socket. With 45 s, as ours does, its requests come close to ours, and it is slower where the socket is down.',
     '- Sleeping laptops, frozen tabs, wrong clocks and users who sign out are not among these worlds; `verify` plays those with ours alone.',
     '',
   ];
