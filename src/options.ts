@@ -116,6 +116,6 @@ export const defaultTimings = {
   stableAfterMs: 5_000,
 } as const;
 
-export const defaultTimeouts: ApiTimeouts = { submit: 30_000, status: 15_000, result: 30_000, balance: 15_000 };
+export const defaultTimeouts: ApiTimeouts = { submit: 30_000, status: 15_000, result: 15_000, balance: 15_000 };
 
 export const DEFAULT_MONITORING_TIMEOUT_MS = 30 * 60_000;

@@ -42,5 +42,3 @@ export function createRateLimits(options: () => BackendOptions) {
     },
   };
 }
-
-export type RateLimits = ReturnType<typeof createRateLimits>;
