@@ -39,7 +39,10 @@ export function plotFault(name: FaultName, runs: readonly FleetRun[]): string {
     `<text x="${LEFT}" y="22" font-size="14">Requests per second and 100,000 clients: ${title}</text>`,
     band,
     ...rows,
-    ...ticks.map((tick) => `<text x="${x(tick)}" y="${height - 10}" text-anchor="middle">${tick / 60} min</text>`),
+    ...ticks.map(
+      (tick) =>
+        `<text x="${x(tick)}" y="${height - 10}" text-anchor="${tick === SECONDS ? 'end' : 'middle'}">${tick / 60} min</text>`,
+    ),
     '</svg>',
     '',
   ].join('\n');
