@@ -94,6 +94,8 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
   /** The application's own calls get a better token once, and then an error that says what to do: never a bare 401. */
   const authorised = async <T>(call: () => Promise<T>): Promise<T> => {
     try {
+      // Where a refresh is due it comes first: a call beside it would carry the token that it ends.
+      await tokens.ensureValidToken();
       return await call();
     } catch (error) {
       if (!(error instanceof UnauthorizedError)) throw error;

@@ -1,4 +1,5 @@
 import { createAssessmentClient } from 'assessment-monitor';
+import { openTestWorld } from 'assessment-monitor/testing';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../src/services/storage.ts';
 import { virtualClock } from './support/services/virtual-clock.ts';
@@ -172,4 +173,15 @@ describe('the deadline', () => {
     expect(asked).not.toEqual([]);
     client.dispose();
   });
+});
+
+it('asks for the balance after a refresh that is due: beside it, the call would carry the token that it ends', async () => {
+  const { client, backend, signIn, run } = openTestWorld({ tokenTtlMs: 300_000 });
+  signIn();
+  await run(200 * SECOND);
+  const balance = client.refreshBalance();
+  await run(5 * SECOND);
+  expect(await balance).toBe(4);
+  expect(backend.seen.requests.map(({ route }) => route)).toEqual(['refresh', 'balance']);
+  client.dispose();
 });

@@ -157,11 +157,12 @@ export async function openStage({
       }),
     async close() {
       client.dispose();
-      // The server notices the end of a socket a moment later than the client closes it.
+      // The server notices the end of a socket a moment later than the client closes it, and a request that is aborted rejects a moment later.
+      const open = () => ({ ...book.open(), sockets: backend.openConnections().sockets });
       await stage
-        .until('the server sees no socket', () => backend.openConnections().sockets === 0, 5_000)
+        .until('nothing is open', () => Object.values(open()).every((count) => count === 0), 5_000)
         .catch(() => {});
-      const left = { ...book.open(), sockets: backend.openConnections().sockets };
+      const left = open();
       stopListening();
       await backend.close();
       return left;
