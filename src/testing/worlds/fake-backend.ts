@@ -192,7 +192,8 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       if (dropped || state.offline || dice() < world.loss / 2) throw new TypeError('reset');
       // The browser takes the cookie, whoever waits for the answer.
       if (name === 'refresh' && status === 200 && session) jar = session.refreshToken;
-      if (headers['retry-after']) request.retryAfter = Number(headers['retry-after']);
+      // What nobody waits for any more is not heard, and cannot be obeyed.
+      if (headers['retry-after'] && !init.signal.aborted) request.retryAfter = Number(headers['retry-after']);
       return {
         status,
         headers: { get: (header: string) => headers[header] ?? null },
