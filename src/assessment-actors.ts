@@ -101,6 +101,7 @@ export function bindMachine<Submission, Result>(
 
   /** An answer that the page slept through may never come, and its timeout is long: on waking it counts as lost. */
   const unlessAsleep = async <T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
     const controller = new AbortController();
     const abort = () => controller.abort(signal.reason);
     signal.addEventListener('abort', abort);

@@ -185,3 +185,14 @@ it('asks for the balance after a refresh that is due: beside it, the call would 
   expect(backend.seen.requests.map(({ route }) => route)).toEqual(['refresh', 'balance']);
   client.dispose();
 });
+
+it('asks nothing for an assessment that is given up in the moment before its call', async () => {
+  const { client, backend, signIn, run } = openTestWorld();
+  signIn();
+  const { actor } = client.submit({ answers: [1] });
+  actor.subscribe((snapshot) => {
+    if (snapshot.context.jobId !== null) client.dispose();
+  });
+  await run(5 * SECOND);
+  expect(backend.seen.requests.map(({ route }) => route)).not.toContain('status');
+});
