@@ -1,4 +1,4 @@
-import { type AnyStateNode, fromEventObservable, fromPromise } from 'xstate';
+import { type AnyActorRef, type AnyStateNode, fromEventObservable, fromPromise } from 'xstate';
 import type { Observable } from 'rxjs';
 import { RejectedError, toProblem, TransientError, UnauthorizedError } from './errors.ts';
 import { assessmentMachine } from './machines/assessment-machine.ts';
@@ -35,6 +35,7 @@ export interface Pacing {
   archiveAfterMs: number;
 }
 
+/** The services that all assessments of a client share. */
 export interface AssessmentActorsOptions<Submission, Result> {
   api: AssessmentApi<Submission, Result>;
   tokens: TokenService;
@@ -54,11 +55,12 @@ export interface Particulars<Submission> {
   submittedAt: number;
 }
 
-/** The machine with real parts behind it, bound once for all assessments of a client. */
-export interface BoundMachine<Submission> {
-  machine: typeof assessmentMachine;
-  /** Makes an assessment known to the actors. Returns how to forget it. */
-  enrol(submissionId: string, particulars: Particulars<Submission>): () => void;
+type System = AnyActorRef['system'];
+
+/** What the actors of one running machine work with. */
+interface Desk extends Particulars<unknown> {
+  services: AssessmentActorsOptions<unknown, unknown>;
+  pacer: Pacer;
 }
 
 const RETRY = { minMs: 300, baseMs: 1_000, capMs: 15_000 };
@@ -68,158 +70,181 @@ const HINT_MS = 3_000;
 /** A job counts as old after this time, and is polled least often. */
 const OLD_MS = 240_000;
 
-/** Binds each port of the chart to a service. */
-export function bindMachine<Submission, Result>(
-  options: AssessmentActorsOptions<Submission, Result>,
-): BoundMachine<Submission> {
-  const { api, tokens, feed, resumed$, clock, random, pacing } = options;
-  const enrolled = new Map<string, Particulars<Submission> & { pacer: Pacer }>();
-  const particularsOf = (submissionId: string) => {
-    const particulars = enrolled.get(submissionId);
-    if (!particulars) throw new Error('this assessment was not enrolled');
-    return particulars;
-  };
+/**
+ * Found by the running system: neither context nor input may hold a service, as both are stored and inspected. So the machine is bound
+ * once, and not again for each client.
+ */
+const desks = new WeakMap<System, Desk>();
 
-  /** Whatever the chart's reason to call: status calls keep their distance, and every call obeys Retry-After. */
-  const paced = async <T extends { type: string; retryAfterMs?: number | null }>(
-    kind: 'submit' | 'status' | 'result',
-    { submissionId }: { submissionId: string },
-    signal: AbortSignal,
-    call: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T | Failed> => {
-    const { pacer } = particularsOf(submissionId);
-    await pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
-    // What was sent to change something is never broken off for a sleep: it may have arrived.
-    const asked = kind === 'submit' ? call(signal) : unlessAsleep(signal, call);
-    const outcome = await asked.catch((error: unknown) => {
-      signal.throwIfAborted();
-      return failureOf(error);
-    });
-    if ('retryAfterMs' in outcome && outcome.retryAfterMs) pacer.postpone(kind, outcome.retryAfterMs);
-    return outcome;
-  };
+function deskOf(system: System): Desk {
+  const desk = desks.get(system);
+  if (!desk) throw new Error('this assessment was not equipped');
+  return desk;
+}
 
-  /** An answer that the page slept through may never come, and its timeout is long: on waking it counts as lost. */
-  const unlessAsleep = async <T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+/** Gives a machine that was not started yet what its actors work with. */
+export function equip<Submission, Result>(
+  { system }: Pick<AnyActorRef, 'system'>,
+  services: AssessmentActorsOptions<Submission, Result>,
+  particulars: Particulars<Submission>,
+): void {
+  const pacer = createPacer(services.clock);
+  desks.set(system, { ...particulars, services: services as AssessmentActorsOptions<unknown, unknown>, pacer });
+}
+
+/** Whatever the chart's reason to call: status calls keep their distance, and every call obeys Retry-After. */
+async function paced<T extends { type: string; retryAfterMs?: number | null }>(
+  kind: 'submit' | 'status' | 'result',
+  { pacer, services: { pacing, resumed$ } }: Desk,
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T | Failed> {
+  await pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
+  // What was sent to change something is never broken off for a sleep: it may have arrived.
+  const asked = kind === 'submit' ? call(signal) : unlessAsleep(resumed$, signal, call);
+  const outcome = await asked.catch((error: unknown) => {
     signal.throwIfAborted();
-    const controller = new AbortController();
-    const abort = () => controller.abort(signal.reason);
-    signal.addEventListener('abort', abort);
-    const waking = resumed$.subscribe(({ reason }) => {
-      // A tab that was only hidden has its answers.
-      if (reason !== 'visible')
-        controller.abort(new TransientError('network', 'the page slept, and the answer is lost'));
-    });
+    return failureOf(error);
+  });
+  if ('retryAfterMs' in outcome && outcome.retryAfterMs) pacer.postpone(kind, outcome.retryAfterMs);
+  return outcome;
+}
+
+/** An answer that the page slept through may never come, and its timeout is long: on waking it counts as lost. */
+async function unlessAsleep<T>(
+  resumed$: Observable<PageEvent>,
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal.reason);
+  signal.addEventListener('abort', abort);
+  const waking = resumed$.subscribe(({ reason }) => {
+    // A tab that was only hidden has its answers.
+    if (reason !== 'visible') controller.abort(new TransientError('network', 'the page slept, and the answer is lost'));
+  });
+  try {
+    return await call(controller.signal);
+  } finally {
+    waking.unsubscribe();
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+const submit = (desk: Desk, submissionId: string, wanted: AbortSignal): Promise<SubmitOutcome> =>
+  paced<SubmitOutcome>('submit', desk, wanted, async (signal) => {
+    const { submission, pacer, services } = desk;
+    if (submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
     try {
-      return await call(controller.signal);
-    } finally {
-      waking.unsubscribe();
-      signal.removeEventListener('abort', abort);
-    }
-  };
-
-  const submit = (input: { submissionId: string }, wanted: AbortSignal): Promise<SubmitOutcome> =>
-    paced<SubmitOutcome>('submit', input, wanted, async (signal) => {
-      const { submission } = particularsOf(input.submissionId);
-      if (submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
-      try {
-        const { retryAfterMs, ...accepted } = await api.submit(submission, input.submissionId, signal);
-        if (retryAfterMs !== null) particularsOf(input.submissionId).pacer.postpone('status', retryAfterMs);
-        return { type: 'accepted', ...accepted, deadlineAt: clock.now() + options.monitoringTimeoutMs() };
-      } catch (error) {
-        if (!(error instanceof TransientError && error.maybeDone)) throw error;
-        return { type: 'unconfirmed', retryAfterMs: error.retryAfterMs, problem: toProblem(error) };
-      }
-    });
-
-  const checkStatus = (input: JobInput, wanted: AbortSignal): Promise<StatusOutcome> =>
-    paced('status', input, wanted, async (signal) => {
-      const state = await stateOf(input.jobId, signal);
-      const isOld = clock.now() - particularsOf(input.submissionId).submittedAt >= pacing.archiveAfterMs;
-      return statusOf(state.type === 'running' && isOld ? await newerOf(state, input.jobId, signal) : state);
-    });
-
-  /** A sweeper that gives up on a job tells the archive, and nobody else: the status would say "processing" for ever. */
-  const newerOf = async (state: JobState, jobId: string, signal: AbortSignal): Promise<JobState> => {
-    const archived = await api.job(jobId, signal).catch((error: unknown) => {
-      signal.throwIfAborted();
-      if (error instanceof UnauthorizedError) throw error;
-      return state; // it was only asked to make sure
-    });
-    return archived.type === 'running' ? state : archived;
-  };
-
-  /** After a restart the status route has forgotten jobs that still run; the archive has not. */
-  const stateOf = async (jobId: string, signal: AbortSignal): Promise<JobState> => {
-    try {
-      return await api.status(jobId, signal);
+      const { retryAfterMs, ...accepted } = await services.api.submit(submission, submissionId, signal);
+      if (retryAfterMs !== null) pacer.postpone('status', retryAfterMs);
+      return { type: 'accepted', ...accepted, deadlineAt: services.clock.now() + services.monitoringTimeoutMs() };
     } catch (error) {
-      if (!isNotFound(error)) throw error;
-      return await api.job(jobId, signal).catch((inner: unknown) => {
-        throw isNotFound(inner)
-          ? new TransientError('unavailable', 'the server does not know the job at the moment')
-          : inner;
-      });
+      if (!(error instanceof TransientError && error.maybeDone)) throw error;
+      return { type: 'unconfirmed', retryAfterMs: error.retryAfterMs, problem: toProblem(error) };
     }
-  };
+  });
 
-  const fetchResult = (input: JobInput, wanted: AbortSignal): Promise<ResultOutcome<Result>> =>
-    paced<ResultOutcome<Result>>('result', input, wanted, async (signal) => {
-      const id = input.resultId ?? (await resultIdOf(input.jobId, signal));
-      if (id === null) throw notThereYet();
-      const state = await api.result(id, signal).catch((error: unknown) => {
-        throw isNotFound(error) ? notThereYet() : error;
-      });
-      if (state.type === 'not-ready') throw notThereYet(state.retryAfterMs);
-      if (state.type === 'ready') return state;
-      return { type: 'invalid', problem: { code: 'invalid-result', message: `result ${id} does not fit its schema` } };
+const checkStatus = (desk: Desk, { jobId }: JobInput, wanted: AbortSignal): Promise<StatusOutcome> =>
+  paced('status', desk, wanted, async (signal) => {
+    const { api, clock, pacing } = desk.services;
+    const state = await stateOf(api, jobId, signal);
+    const isOld = clock.now() - desk.submittedAt >= pacing.archiveAfterMs;
+    return statusOf(state.type === 'running' && isOld ? await newerOf(api, state, jobId, signal) : state);
+  });
+
+type Api = AssessmentApi<unknown, unknown>;
+
+/** A sweeper that gives up on a job tells the archive, and nobody else: the status would say "processing" for ever. */
+async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSignal): Promise<JobState> {
+  const archived = await api.job(jobId, signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    if (error instanceof UnauthorizedError) throw error;
+    return state; // it was only asked to make sure
+  });
+  return archived.type === 'running' ? state : archived;
+}
+
+/** After a restart the status route has forgotten jobs that still run; the archive has not. */
+async function stateOf(api: Api, jobId: string, signal: AbortSignal): Promise<JobState> {
+  try {
+    return await api.status(jobId, signal);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return await api.job(jobId, signal).catch((inner: unknown) => {
+      throw isNotFound(inner)
+        ? new TransientError('unavailable', 'the server does not know the job at the moment')
+        : inner;
     });
+  }
+}
 
-  const resultIdOf = async (jobId: string, signal: AbortSignal): Promise<string | null> => {
-    const state = await api.job(jobId, signal);
-    return state.type === 'completed' ? state.resultId : null;
-  };
+const fetchResult = (desk: Desk, { jobId, resultId }: JobInput, wanted: AbortSignal): Promise<ResultOutcome> =>
+  paced<ResultOutcome>('result', desk, wanted, async (signal) => {
+    const { api } = desk.services;
+    const id = resultId ?? (await resultIdOf(api, jobId, signal));
+    if (id === null) throw notThereYet();
+    const state = await api.result(id, signal).catch((error: unknown) => {
+      throw isNotFound(error) ? notThereYet() : error;
+    });
+    if (state.type === 'not-ready') throw notThereYet(state.retryAfterMs);
+    if (state.type === 'ready') return state;
+    return { type: 'invalid', problem: { code: 'invalid-result', message: `result ${id} does not fit its schema` } };
+  });
 
-  const waitAfter = ({ retryAfterMs, failures }: AssessmentContext, bounds: typeof RETRY): number =>
-    retryAfterMs ?? backoff(Math.max(0, failures - 1), bounds, random);
+async function resultIdOf(api: Api, jobId: string, signal: AbortSignal): Promise<string | null> {
+  const state = await api.job(jobId, signal);
+  return state.type === 'completed' ? state.resultId : null;
+}
 
-  const machine = assessmentMachine.provide({
+const waitAfter = ({ retryAfterMs, failures }: AssessmentContext, bounds: typeof RETRY, random: Random): number =>
+  retryAfterMs ?? backoff(Math.max(0, failures - 1), bounds, random);
+
+let bound: typeof assessmentMachine | null = null;
+
+/** The chart with each of its ports bound to a service: one for all assessments, each of which is equipped with its own. */
+export function boundMachine(): typeof assessmentMachine {
+  if (bound) return bound;
+  bound = assessmentMachine.provide({
     actors: {
-      submitAssessment: fromPromise(({ input, signal }) => submit(input, signal)),
-      checkStatus: fromPromise(({ input, signal }) => checkStatus(input, signal)),
-      fetchResult: fromPromise(({ input, signal }) => fetchResult(input, signal)),
+      submitAssessment: fromPromise(({ input, signal, system }) => submit(deskOf(system), input.submissionId, signal)),
+      checkStatus: fromPromise(({ input, signal, system }) => checkStatus(deskOf(system), input, signal)),
+      fetchResult: fromPromise(({ input, signal, system }) => fetchResult(deskOf(system), input, signal)),
       // No signal: a refresh that has begun is not broken off, whoever loses interest in it.
-      refreshToken: fromPromise(({ input }) => tokens.renew(input.refusedGeneration)),
-      jobFeed: fromEventObservable(() => feed.events$),
-      tokenWatch: fromEventObservable(() => tokens.events$),
-      pageSignals: fromEventObservable(() => resumed$),
+      refreshToken: fromPromise(({ input, system }) => deskOf(system).services.tokens.renew(input.refusedGeneration)),
+      jobFeed: fromEventObservable(({ system }) => deskOf(system).services.feed.events$),
+      tokenWatch: fromEventObservable(({ system }) => deskOf(system).services.tokens.events$),
+      pageSignals: fromEventObservable(({ system }) => deskOf(system).services.resumed$),
     },
     delays: {
-      pollDelay: ({ context }) => {
-        if (context.failures > 0) return waitAfter(context, POLL_RETRY);
-        const { submittedAt } = particularsOf(context.submissionId);
+      pollDelay: ({ context, system }) => {
+        const { submittedAt, services } = deskOf(system);
+        const { clock, random, pacing } = services;
+        if (context.failures > 0) return waitAfter(context, POLL_RETRY, random);
         const age = Math.min(1, Math.max(0, (clock.now() - submittedAt) / OLD_MS));
         return jitter(pacing.pollMinMs + (pacing.pollMaxMs - pacing.pollMinMs) * age, 0.2, random);
       },
-      heartbeat: ({ context }) => {
-        if (context.failures > 0) return waitAfter(context, POLL_RETRY);
+      heartbeat: ({ context, system }) => {
+        const { random, pacing } = deskOf(system).services;
+        if (context.failures > 0) return waitAfter(context, POLL_RETRY, random);
         return context.hinted ? HINT_MS : jitter(pacing.heartbeatMs, 0.2, random);
       },
-      retryDelay: ({ context }) => waitAfter(context, RETRY),
+      retryDelay: ({ context, system }) => waitAfter(context, RETRY, deskOf(system).services.random),
       // A little more than the limit says, so that a client whose timer is early does not ask in vain.
-      refreshDelay: ({ context }) => waitAfter(context, RETRY) + Math.round(50 + random() * 200),
-      slowCheck: () => jitter(pacing.slowCheckMs, 0.2, random),
-      untilDeadline: ({ context }) => Math.max(0, context.deadlineAt - clock.now()),
+      refreshDelay: ({ context, system }) => {
+        const { random } = deskOf(system).services;
+        return waitAfter(context, RETRY, random) + Math.round(50 + random() * 200);
+      },
+      slowCheck: ({ system }) => {
+        const { random, pacing } = deskOf(system).services;
+        return jitter(pacing.slowCheckMs, 0.2, random);
+      },
+      untilDeadline: ({ context, system }) => Math.max(0, context.deadlineAt - deskOf(system).services.clock.now()),
     },
   });
-  warmUp(machine.root);
-  return {
-    machine,
-    enrol(submissionId, particulars) {
-      enrolled.set(submissionId, { ...particulars, pacer: createPacer(clock) });
-      return () => void enrolled.delete(submissionId);
-    },
-  };
+  warmUp(bound.root);
+  return bound;
 }
 
 type JobInput = { submissionId: string; jobId: string; resultId: string | null };

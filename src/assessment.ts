@@ -1,5 +1,5 @@
 import { type ActorRefFrom, createActor, type InspectionEvent } from 'xstate';
-import type { BoundMachine } from './assessment-actors.ts';
+import { boundMachine, equip } from './assessment-actors.ts';
 import { callSafely } from './call-safely.ts';
 import type { assessmentMachine } from './machines/assessment-machine.ts';
 import type { AssessmentOutput } from './machines/assessment-setup.ts';
@@ -30,19 +30,16 @@ export interface Assessment<Result = unknown> {
 /** Starts an assessment from its record and keeps the record up to date until the result was shown. */
 export function startAssessment<Submission, Result>(
   services: Services<Submission, Result>,
-  { machine, enrol }: BoundMachine<Submission>,
   record: JobRecord,
   begin: 'assessment.submit' | 'assessment.resume',
 ): Assessment<Result> {
   const { clock, inspect, jobs, log, tokens, monitoringTimeoutMs } = services;
   const { submissionId: id, submittedAt } = record;
-  const submission = record.submission as Submission | undefined;
 
   const watch = (inspected: InspectionEvent): void => {
     if (inspected.type === '@xstate.snapshot' && inspected.actorRef === actor) observe(inspected.event.type);
   };
-  const retire = enrol(id, { submission, submittedAt });
-  const actor = createActor(machine, {
+  const actor = createActor(boundMachine(), {
     clock,
     input: {
       submissionId: id,
@@ -56,6 +53,7 @@ export function startAssessment<Submission, Result>(
     },
     inspect: inspect ? (inspected) => (callSafely(() => inspect(inspected), log), watch(inspected)) : watch,
   });
+  equip(actor, services, { submission: record.submission as Submission | undefined, submittedAt });
   const watchers = new Set<() => void>();
   const waiting: ((view: AssessmentView<Result>) => void)[] = [];
   let state = stateNameOf(actor.getSnapshot());
@@ -79,7 +77,6 @@ export function startAssessment<Submission, Result>(
     if (isOver() && (view.phase !== 'completed' || watchers.size > 0 || waiting.length > 0)) jobs.remove(id);
   };
   const report = (output: AssessmentOutput<Result>): void => {
-    retire();
     if (output.outcome === 'cancelled' && output.reason === 'another-user')
       log({ type: 'job.dropped', reason: 'another-user' });
     const code = output.outcome === 'failed' ? output.problem.code : null;

@@ -1,5 +1,4 @@
 import { type Assessment, startAssessment } from './assessment.ts';
-import { bindMachine } from './assessment-actors.ts';
 import { callSafely } from './call-safely.ts';
 import { SignInRequiredError, TokenUnavailableError, UnauthorizedError } from './errors.ts';
 import type { AssessmentClientOptions } from './options.ts';
@@ -74,7 +73,6 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
     callSafely(() => options.onEvent?.({ ...event, at: services.clock.now() }));
   };
   const services = createServices<Submission, Result>(options, log);
-  const machine = bindMachine(services);
   const { api, clock, jobs, tokens, monitoringTimeoutMs } = services;
 
   const answersOf = new WeakMap<Assessment<Result>, string>();
@@ -164,7 +162,7 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
         submission: JSON.parse(answers) as unknown,
       } as const;
       jobs.save(record);
-      const assessment = startAssessment(services, machine, record, 'assessment.submit');
+      const assessment = startAssessment(services, record, 'assessment.submit');
       answersOf.set(assessment, answers);
       return add(assessment);
     },
@@ -174,7 +172,7 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
       return jobs
         .load(tokens.userId())
         .filter(({ submissionId }) => !known.has(submissionId))
-        .map((record) => add(startAssessment(services, machine, record, 'assessment.resume')));
+        .map((record) => add(startAssessment(services, record, 'assessment.resume')));
     },
     dismiss(id) {
       const dismissed = snapshot.assessments.find((it) => it.id === id && isOver(it));
