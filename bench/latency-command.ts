@@ -1,5 +1,9 @@
 import { parseArgs } from 'node:util';
-import { measureLatency } from './latency.ts';
+import { callAsBuilt } from './as-built.ts';
+import type { LatencyReport, measureLatency } from './latency.ts';
+
+export const latencyAsBuilt = (rounds: number): Promise<LatencyReport> =>
+  callAsBuilt<typeof measureLatency>('latency.ts', 'measureLatency', rounds);
 
 /** `bench -- latency`. @returns the exit code */
 export async function latencyCommand(args: string[]): Promise<number> {
@@ -9,7 +13,7 @@ export async function latencyCommand(args: string[]): Promise<number> {
   });
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds is a number from 1 on');
-  const report = await measureLatency(rounds);
+  const report = await latencyAsBuilt(rounds);
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else {
     const line = (name: string, { median, p95 }: { median: number; p95: number }) =>

@@ -61,6 +61,8 @@ type System = AnyActorRef['system'];
 interface Desk extends Particulars<unknown> {
   services: AssessmentActorsOptions<unknown, unknown>;
   pacer: Pacer;
+  /** The type of the event that the machine takes, or took last. */
+  cause: string;
 }
 
 const RETRY = { minMs: 300, baseMs: 1_000, capMs: 15_000 };
@@ -82,14 +84,20 @@ function deskOf(system: System): Desk {
   return desk;
 }
 
-/** Gives a machine that was not started yet what its actors work with. */
+/** Gives a machine that was not started yet what its actors work with. @returns what is known of it at any time */
 export function equip<Submission, Result>(
   { system }: Pick<AnyActorRef, 'system'>,
   services: AssessmentActorsOptions<Submission, Result>,
   particulars: Particulars<Submission>,
-): void {
-  const pacer = createPacer(services.clock);
-  desks.set(system, { ...particulars, services: services as AssessmentActorsOptions<unknown, unknown>, pacer });
+): Pick<Desk, 'cause'> {
+  const desk: Desk = {
+    ...particulars,
+    services: services as AssessmentActorsOptions<unknown, unknown>,
+    pacer: createPacer(services.clock),
+    cause: 'xstate.init',
+  };
+  desks.set(system, desk);
+  return desk;
 }
 
 /** Whatever the chart's reason to call: status calls keep their distance, and every call obeys Retry-After. */
@@ -201,10 +209,11 @@ async function resultIdOf(api: Api, jobId: string, signal: AbortSignal): Promise
 const waitAfter = ({ retryAfterMs, failures }: AssessmentContext, bounds: typeof RETRY, random: Random): number =>
   retryAfterMs ?? backoff(Math.max(0, failures - 1), bounds, random);
 
-let bound: typeof assessmentMachine | null = null;
+type Machine = typeof assessmentMachine;
+let bound: Machine | null = null;
 
 /** The chart with each of its ports bound to a service: one for all assessments, each of which is equipped with its own. */
-export function boundMachine(): typeof assessmentMachine {
+export function boundMachine(): Machine {
   if (bound) return bound;
   bound = assessmentMachine.provide({
     actors: {
@@ -243,8 +252,18 @@ export function boundMachine(): typeof assessmentMachine {
       untilDeadline: ({ context, system }) => Math.max(0, context.deadlineAt - deskOf(system).services.clock.now()),
     },
   });
+  nameCauses(bound);
   warmUp(bound.root);
   return bound;
+}
+
+/** Subscribers of an actor are not told of the event behind a change. An inspector is, at the price of being told everything. */
+function nameCauses(machine: Machine): void {
+  const transition: Machine['transition'] = machine.transition.bind(machine);
+  machine.transition = (snapshot, event, scope) => {
+    deskOf(scope.system).cause = event.type;
+    return transition(snapshot, event, scope);
+  };
 }
 
 type JobInput = { submissionId: string; jobId: string; resultId: string | null };

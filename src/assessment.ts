@@ -1,11 +1,11 @@
-import { type ActorRefFrom, createActor, type InspectionEvent } from 'xstate';
+import { type ActorRefFrom, createActor } from 'xstate';
 import { boundMachine, equip } from './assessment-actors.ts';
 import { callSafely } from './call-safely.ts';
 import type { assessmentMachine } from './machines/assessment-machine.ts';
 import type { AssessmentOutput } from './machines/assessment-setup.ts';
 import type { JobRecord } from './services/job-store.ts';
 import type { Services } from './services.ts';
-import { type AssessmentView, isSameView, stateNameOf, toView } from './view.ts';
+import { type AssessmentSnapshot, type AssessmentView, stateNameOf, toView } from './view.ts';
 
 /** One assessment, from submission to its end. It lives in the client: components come and go. */
 export interface Assessment<Result = unknown> {
@@ -36,9 +36,6 @@ export function startAssessment<Submission, Result>(
   const { clock, inspect, jobs, log, tokens, monitoringTimeoutMs } = services;
   const { submissionId: id, submittedAt } = record;
 
-  const watch = (inspected: InspectionEvent): void => {
-    if (inspected.type === '@xstate.snapshot' && inspected.actorRef === actor) observe(inspected.event.type);
-  };
   const actor = createActor(boundMachine(), {
     clock,
     input: {
@@ -51,26 +48,34 @@ export function startAssessment<Submission, Result>(
       outcomeUnknown: record.outcomeUnknown ?? false,
       refreshDue: tokens.isRefreshDue(),
     },
-    inspect: inspect ? (inspected) => (callSafely(() => inspect(inspected), log), watch(inspected)) : watch,
+    ...(inspect && { inspect: (inspected) => callSafely(() => inspect(inspected), log) }),
   });
-  equip(actor, services, { submission: record.submission as Submission | undefined, submittedAt });
+  const desk = equip(actor, services, { submission: record.submission as Submission | undefined, submittedAt });
   const watchers = new Set<() => void>();
   const waiting: ((view: AssessmentView<Result>) => void)[] = [];
   let state = stateNameOf(actor.getSnapshot());
   let view = toView<Result>(actor.getSnapshot());
-  let saved = '';
-  /** What was looked at last: as long as nothing new is known there is nothing to remember. */
-  let known: { context: unknown; isAtRisk: boolean } | null = null;
+  /** What the store has of it. */
+  let saved = record;
   /** Stopped is not over: the page is closing, and the assessment goes on with the next one. */
   const isOver = () => actor.getSnapshot().status === 'done';
 
-  const remember = ({ jobId, resultId, deadlineAt, userId, outcomeUnknown }: JobRecord): void => {
-    const next: JobRecord = { ...record, jobId, resultId, deadlineAt, userId, outcomeUnknown };
+  const remember = (snapshot: AssessmentSnapshot): void => {
+    const { jobId, resultId, deadlineAt, userId, ...context } = snapshot.context;
+    // What is on its way may have arrived when the page dies now. Without a key the next page must ask before it sends again.
+    const isAtRisk = !services.idempotent && snapshot.matches({ active: { submitting: 'sending' } });
+    const outcomeUnknown = context.outcomeUnknown || isAtRisk;
+    const isKnown =
+      jobId === saved.jobId &&
+      resultId === saved.resultId &&
+      deadlineAt === saved.deadlineAt &&
+      userId === saved.userId &&
+      outcomeUnknown === (saved.outcomeUnknown ?? false);
+    if (isKnown) return;
+    saved = { ...record, jobId, resultId, deadlineAt, userId, outcomeUnknown };
     // Accepted: from now on the server has the answers, and they need not lie around.
-    if (jobId !== null) delete next.submission;
-    const text = JSON.stringify(next);
-    if (text !== saved) jobs.save(next);
-    saved = text;
+    if (jobId !== null) delete saved.submission;
+    jobs.save(saved);
   };
   /** A result that nobody has seen yet stays resumable: the tab may be closed before anybody looks. */
   const forgetWhenShown = (): void => {
@@ -82,31 +87,22 @@ export function startAssessment<Submission, Result>(
     const code = output.outcome === 'failed' ? output.problem.code : null;
     log({ type: 'assessment.settled', assessmentId: id, outcome: output.outcome, code, ms: clock.now() - submittedAt });
   };
-  const observe = (cause: string): void => {
-    const snapshot = actor.getSnapshot();
-    const next = stateNameOf(snapshot);
-    if (next !== state) log({ type: 'state.changed', assessmentId: id, from: state, to: next, cause });
-    state = next;
-    const seen = toView<Result>(snapshot);
-    const isNew = !isSameView(view, seen);
-    if (isNew) view = seen;
-    if (snapshot.status === 'active') {
-      // What is on its way may have arrived when the page dies now. Without a key the next page must ask before it sends again.
-      const isAtRisk = !services.idempotent && snapshot.matches({ active: { submitting: 'sending' } });
-      const { context } = snapshot;
-      if (context !== known?.context || isAtRisk !== known.isAtRisk) {
-        remember({ ...record, ...context, outcomeUnknown: context.outcomeUnknown || isAtRisk });
-      }
-      known = { context, isAtRisk };
-    }
+  const observe = (snapshot: AssessmentSnapshot): void => {
+    const before = { state, view };
+    state = stateNameOf(snapshot);
+    view = toView(snapshot, view);
+    if (state !== before.state)
+      log({ type: 'state.changed', assessmentId: id, from: before.state, to: state, cause: desk.cause });
+    if (snapshot.status === 'active') remember(snapshot);
     if (snapshot.status === 'done') report(snapshot.output as AssessmentOutput<Result>);
-    if (isNew) for (const watcher of watchers) callSafely(watcher, log);
+    if (view !== before.view) for (const watcher of watchers) callSafely(watcher, log);
     forgetWhenShown();
     if (snapshot.status === 'done') for (const resolve of waiting.splice(0)) resolve(view);
   };
 
-  // A defect must not reach the global error handler of the page; the log names it.
   actor.subscribe({
+    next: observe,
+    // A defect must not reach the global error handler of the page; the log names it.
     error: (error) => log({ type: 'listener.failed', error: error instanceof Error ? error.name : 'unknown' }),
   });
   actor.start();

@@ -1,4 +1,5 @@
 import type { SnapshotFrom } from 'xstate';
+import type { ErrorCode } from './errors.ts';
 import type { assessmentMachine } from './machines/assessment-machine.ts';
 import type { AssessmentOutput, Progress } from './machines/assessment-setup.ts';
 import { describeProblem, type ProblemDescription } from './messages.ts';
@@ -55,46 +56,59 @@ export function stateNameOf({ value }: Pick<AssessmentSnapshot, 'value'>): Asses
   return (typeof inner === 'string' ? inner : Object.keys(inner as object)[0]) as AssessmentStateName;
 }
 
-/** What a page shows of a snapshot. */
-export function toView<Result>(snapshot: AssessmentSnapshot): AssessmentView<Result> {
-  const { submissionId: id, jobId, progress, problem } = snapshot.context;
-  const common = { id, jobId, progress };
+/** What the user needs to know of where an assessment stands. */
+function phaseOf(snapshot: AssessmentSnapshot): AssessmentPhase {
   // A defect of ours. The job is kept in the store: the next page goes on with it.
-  if (snapshot.status === 'error')
-    return { ...common, phase: 'failed', error: describeProblem({ code: 'unexpected', message: '' }) };
-  switch (stateNameOf(snapshot)) {
-    case 'completed': {
-      const output = snapshot.output as Extract<AssessmentOutput<Result>, { outcome: 'completed' }>;
-      return { ...common, phase: 'completed', progress: { ...progress, percent: 100 }, result: output.result };
-    }
+  if (snapshot.status === 'error') return 'failed';
+  const state = stateNameOf(snapshot);
+  switch (state) {
+    case 'completed':
     case 'failed':
-      return { ...common, phase: 'failed', error: describeProblem(problem ?? { code: 'unexpected', message: '' }) };
     case 'cancelled':
-      return { ...common, phase: 'cancelled' };
+      return state;
     case 'auth-failed':
-      return { ...common, phase: 'sign-in-needed', error: describeProblem({ code: 'sign-in-required', message: '' }) };
+      return 'sign-in-needed';
     case 'timed-out':
-      // Without a job nothing runs on the server yet: it could not be reached, and is tried again now and then.
-      return {
-        ...common,
-        phase: 'delayed',
-        error: describeProblem({ code: jobId === null ? 'unavailable' : 'timed-out', message: '' }),
-      };
+      return 'delayed';
+    case 'submitting':
+      return snapshot.matches({ active: { submitting: 'unconfirmed' } }) ? 'unconfirmed' : 'submitting';
     default:
-      if (snapshot.matches({ active: { submitting: 'unconfirmed' } })) {
-        return { ...common, phase: 'unconfirmed', error: describeProblem({ code: 'outcome-unknown', message: '' }) };
-      }
-      return { ...common, phase: jobId === null ? 'submitting' : 'waiting' };
+      return snapshot.context.jobId === null ? 'submitting' : 'waiting';
   }
 }
 
-/** Whether two views show the same, so that a page is not told of changes that it cannot see. */
-export function isSameView(a: AssessmentView, b: AssessmentView): boolean {
-  return (
-    a.phase === b.phase &&
-    a.jobId === b.jobId &&
-    a.progress.status === b.progress.status &&
-    a.progress.percent === b.progress.percent &&
-    a.progress.queuePosition === b.progress.queuePosition
-  );
+/**
+ * What a page shows of a snapshot.
+ *
+ * @param before what it showed last; returned as it is where nothing has changed that a user can see
+ */
+export function toView<Result>(snapshot: AssessmentSnapshot, before?: AssessmentView<Result>): AssessmentView<Result> {
+  const { submissionId: id, jobId, progress, problem } = snapshot.context;
+  const phase = phaseOf(snapshot);
+  if (before?.phase === phase && before.jobId === jobId && before.progress === progress) return before;
+  const common = { id, jobId, progress };
+  const because = (code: ErrorCode) => describeProblem({ code, message: '' });
+  switch (phase) {
+    case 'submitting':
+    case 'waiting':
+    case 'cancelled':
+      return { ...common, phase };
+    case 'sign-in-needed':
+      return { ...common, phase, error: because('sign-in-required') };
+    case 'delayed':
+      // Without a job nothing runs on the server yet: it could not be reached, and is tried again now and then.
+      return { ...common, phase, error: because(jobId === null ? 'unavailable' : 'timed-out') };
+    case 'unconfirmed':
+      return { ...common, phase, error: because('outcome-unknown') };
+    case 'failed':
+      return {
+        ...common,
+        phase,
+        error: snapshot.status !== 'error' && problem ? describeProblem(problem) : because('unexpected'),
+      };
+    case 'completed': {
+      const output = snapshot.output as Extract<AssessmentOutput<Result>, { outcome: 'completed' }>;
+      return { ...common, phase, progress: { ...progress, percent: 100 }, result: output.result };
+    }
+  }
 }

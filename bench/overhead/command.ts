@@ -1,12 +1,17 @@
 import { parseArgs } from 'node:util';
+import { callAsBuilt } from '../as-built.ts';
 import {
-  measureOverhead,
+  type measureOverhead,
   modes,
   type OverheadReport,
   overheadShortcomings,
   type RivalName,
   rivals,
 } from './run-overhead.ts';
+
+/** @param monitors numbers of monitors side by side */
+export const overheadAsBuilt = (monitors: number[]): Promise<OverheadReport> =>
+  callAsBuilt<typeof measureOverhead>('overhead/run-overhead.ts', 'measureOverhead', monitors);
 
 /** `bench -- overhead`. @returns the exit code */
 export async function overheadCommand(args: string[]): Promise<number> {
@@ -18,7 +23,7 @@ export async function overheadCommand(args: string[]): Promise<number> {
   if (!monitors.every((it) => Number.isInteger(it) && it > 0)) {
     throw new Error('--monitors are whole numbers from 1 on, with commas between them');
   }
-  const report = await measureOverhead(monitors, (line) => process.stderr.write(`${line}\n`));
+  const report = await overheadAsBuilt(monitors);
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else process.stdout.write(`${overheadTable(report).join('\n')}\n`);
   const lines = overheadShortcomings(report);

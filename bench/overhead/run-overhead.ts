@@ -19,10 +19,7 @@ const WARM_UP = 60;
 const LEAST_ASSESSMENTS = 30;
 
 /** Everybody in turn, in one process. */
-export async function measureOverhead(
-  monitors: number[],
-  onProgress: (line: string) => void = () => {},
-): Promise<OverheadReport> {
+export async function measureOverhead(monitors: number[]): Promise<OverheadReport> {
   const names = Object.keys(rivals) as RivalName[];
   for (const mode of modes) for (const name of names) await playOverhead(rivals[name], mode, WARM_UP);
   const costs = Object.fromEntries(
@@ -41,7 +38,7 @@ export async function measureOverhead(
           requestsPerAssessment: mean((it) => it.requestsPerAssessment),
         });
       }
-      onProgress(`${count} monitors, ${mode}`);
+      process.stderr.write(`${count} monitors, ${mode}\n`);
     }
   }
   return { monitors, costs };

@@ -1,11 +1,11 @@
-import { measureLatency } from '../latency.ts';
+import { latencyAsBuilt } from '../latency-command.ts';
 import type { Section } from './command.ts';
 
 const ROUNDS = 200;
 
 /** From done on the server to the result in hand. */
 export const latencySection: Section = async () => {
-  const { bare, ours, ratio } = await measureLatency(ROUNDS);
+  const { bare, ours, ratio } = await latencyAsBuilt(ROUNDS);
   const row = (title: string, { median, p95 }: typeof bare) =>
     `| ${title} | ${median.toFixed(2)} | ${p95.toFixed(2)} |`;
   return [

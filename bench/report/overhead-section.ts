@@ -1,12 +1,12 @@
-import { overheadTable } from '../overhead/command.ts';
-import { measureOverhead, overheadShortcomings } from '../overhead/run-overhead.ts';
+import { overheadAsBuilt, overheadTable } from '../overhead/command.ts';
+import { overheadShortcomings } from '../overhead/run-overhead.ts';
 import type { Section } from './command.ts';
 
 const MONITORS = [1, 100, 1_000];
 
 /** What it costs to watch a job. */
 export const overheadSection: Section = async () => {
-  const report = await measureOverhead(MONITORS, (line) => process.stderr.write(`${line}\n`));
+  const report = await overheadAsBuilt(MONITORS);
   const lines = overheadShortcomings(report);
   return [
     '## Overhead: what it costs to watch',

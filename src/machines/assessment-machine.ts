@@ -38,10 +38,9 @@ const verdicts = [
   },
 ] as const;
 
-/** What a status call means for an assessment that is being watched. */
+/** What a status call means for an assessment that is being watched. The usual answer comes first: it is looked for at every poll. */
 const afterStatus = <StillRunning extends string>(stillRunning: StillRunning) =>
   [
-    ...verdicts,
     {
       guard: { type: 'isRunningLate', params: outcomeOf },
       actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
@@ -52,6 +51,7 @@ const afterStatus = <StillRunning extends string>(stillRunning: StillRunning) =>
       actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
       target: stillRunning,
     },
+    ...verdicts,
     {
       guard: 'isGivingUp',
       actions: { type: 'noteFailure', params: outcomeOf },
