@@ -166,13 +166,13 @@ function adapterOver(page: Page): AxiosAdapter {
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(), config.timeout ?? 0);
     try {
-      const { status, body, headers } = await page.exchange({
+      const { status, text, headers } = await page.exchange({
         method: config.method === 'post' ? 'POST' : 'GET',
         path: config.url ?? '',
         headers: config.headers.toJSON() as Record<string, string>,
         signal: controller.signal,
       });
-      const response = { data: body, status, statusText: '', headers, config };
+      const response = { data: text, status, statusText: '', headers, config };
       if (config.validateStatus?.(status) ?? true) return response;
       throw new AxiosError(`Request failed with status code ${status}`, 'ERR', config, null, response);
     } catch (error) {

@@ -204,7 +204,7 @@ function clientOver(page: Page): HttpClient {
           request,
           status: answer.status,
           headers: createHttpHeaders(answer.headers),
-          bodyAsText: JSON.stringify(answer.body),
+          bodyAsText: answer.text,
         };
       } catch {
         throw new RestError('no answer', { code: controller.signal.aborted ? 'ETIMEDOUT' : 'ECONNRESET', request });

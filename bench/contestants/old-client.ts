@@ -40,7 +40,8 @@ export async function ask<T>(page: Page, path: string, timeoutMs: number, token:
   try {
     const method = path === paths.submit || path === paths.refresh ? 'POST' : 'GET';
     const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
-    const { status, body } = await page.exchange({ method, path, headers, signal: controller.signal });
+    const { status, text } = await page.exchange({ method, path, headers, signal: controller.signal });
+    const body: unknown = JSON.parse(text);
     if (status >= 400) throw new AnswerError(codeOf(body), status);
     return (body as { data: T }).data;
   } catch (error) {

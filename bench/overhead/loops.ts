@@ -21,10 +21,10 @@ function createCalls(page: Page) {
     let answer = await ask();
     if (answer.status === 401) {
       const refreshed = await page.exchange({ method: 'POST', path: paths.refresh });
-      token = (refreshed.body as { data: { idToken: string } }).data.idToken;
+      token = (JSON.parse(refreshed.text) as { data: { idToken: string } }).data.idToken;
       answer = await ask();
     }
-    return (answer.body as { data: unknown }).data;
+    return (JSON.parse(answer.text) as { data: unknown }).data;
   };
   return {
     signedIn: (accessToken: string) => void (token = accessToken),

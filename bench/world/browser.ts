@@ -3,7 +3,7 @@ import type { TabChannel } from '../../src/services/shared-session.ts';
 import { type KeyValueStore, memoryStore } from '../../src/services/storage.ts';
 import type { TabLocks } from '../../src/services/tab-lock.ts';
 import type { EventClock, Owner } from './event-clock.ts';
-import type { Answer, BenchServer, Route } from './server.ts';
+import type { BenchServer, Route } from './server.ts';
 import { openSocketOver, type OpenSocket } from './socket.ts';
 import { tabChannels, tabLocks } from './tabs.ts';
 
@@ -18,6 +18,13 @@ export interface PageRequest {
   keepalive?: boolean | undefined;
 }
 
+/** What arrives at a page: text, which everybody has to read. */
+export interface PageAnswer {
+  status: number;
+  headers: Record<string, string>;
+  text: string;
+}
+
 /** What every contestant gets from its browser: nothing that another one does not get. */
 export interface Page extends Owner {
   readonly clock: EventClock;
@@ -30,7 +37,7 @@ export interface Page extends Owner {
   readonly openChannel: (name: string) => TabChannel;
   readonly openSocket: OpenSocket;
   /** One exchange. The refresh token travels by itself, in its cookie. Rejects with a TypeError when the network lost it. */
-  exchange(request: PageRequest): Promise<Answer>;
+  exchange(request: PageRequest): Promise<PageAnswer>;
   close(): void;
 }
 
@@ -58,7 +65,7 @@ export function openBrowser(network: NetworkOptions) {
   const openChannels = tabChannels(clock);
   let jar: number | null = null;
 
-  const exchange = (page: Page, request: PageRequest): Promise<Answer> => {
+  const exchange = (page: Page, request: PageRequest): Promise<PageAnswer> => {
     const [, name = '', id = ''] =
       /\/(submit|status|results|jobs|token-balance|refresh)(?:\/(.*))?$/.exec(request.path) ?? [];
     const route = (routeNames[name] ?? name) as Route;
@@ -90,7 +97,7 @@ export function openBrowser(network: NetworkOptions) {
           }
           return toPage(() => {
             if (answer.setCookie !== undefined) jar = answer.setCookie;
-            resolve(answer);
+            resolve({ status: answer.status, headers: answer.headers, text: JSON.stringify(answer.body) });
           });
         },
         oneWayMs,
@@ -157,7 +164,6 @@ export async function fetchOver(
     status: answer.status,
     ok: answer.status < 400,
     headers: { get: (name: string) => answer.headers[name.toLowerCase()] ?? null },
-    text: () => Promise.resolve(JSON.stringify(answer.body)),
-    json: () => Promise.resolve(answer.body),
+    text: () => Promise.resolve(answer.text),
   };
 }
