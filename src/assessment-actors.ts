@@ -103,14 +103,12 @@ export function equip<Submission, Result>(
 /** Whatever the chart's reason to call: status calls keep their distance, and every call obeys Retry-After. */
 async function paced<T extends { type: string; retryAfterMs?: number | null }>(
   kind: 'submit' | 'status' | 'result',
-  { pacer, services: { pacing, resumed$ } }: Desk,
+  { pacer, services: { pacing } }: Desk,
   signal: AbortSignal,
-  call: (signal: AbortSignal) => Promise<T>,
+  call: () => Promise<T>,
 ): Promise<T | Failed> {
   await pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
-  // What was sent to change something is never broken off for a sleep: it may have arrived.
-  const asked = kind === 'submit' ? call(signal) : unlessAsleep(resumed$, signal, call);
-  const outcome = await asked.catch((error: unknown) => {
+  const outcome = await call().catch((error: unknown) => {
     signal.throwIfAborted();
     return failureOf(error);
   });
@@ -118,30 +116,8 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
   return outcome;
 }
 
-/** An answer that the page slept through may never come, and its timeout is long: on waking it counts as lost. */
-async function unlessAsleep<T>(
-  resumed$: Observable<PageEvent>,
-  signal: AbortSignal,
-  call: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  signal.throwIfAborted();
-  const controller = new AbortController();
-  const abort = () => controller.abort(signal.reason);
-  signal.addEventListener('abort', abort);
-  const waking = resumed$.subscribe(({ reason }) => {
-    // A tab that was only hidden has its answers.
-    if (reason !== 'visible') controller.abort(new TransientError('network', 'the page slept, and the answer is lost'));
-  });
-  try {
-    return await call(controller.signal);
-  } finally {
-    waking.unsubscribe();
-    signal.removeEventListener('abort', abort);
-  }
-}
-
-const submit = (desk: Desk, submissionId: string, wanted: AbortSignal): Promise<SubmitOutcome> =>
-  paced<SubmitOutcome>('submit', desk, wanted, async (signal) => {
+const submit = (desk: Desk, submissionId: string, signal: AbortSignal): Promise<SubmitOutcome> =>
+  paced<SubmitOutcome>('submit', desk, signal, async () => {
     const { submission, pacer, services } = desk;
     if (submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
     try {
@@ -154,8 +130,8 @@ const submit = (desk: Desk, submissionId: string, wanted: AbortSignal): Promise<
     }
   });
 
-const checkStatus = (desk: Desk, { jobId }: JobInput, wanted: AbortSignal): Promise<StatusOutcome> =>
-  paced('status', desk, wanted, async (signal) => {
+const checkStatus = (desk: Desk, { jobId }: JobInput, signal: AbortSignal): Promise<StatusOutcome> =>
+  paced('status', desk, signal, async () => {
     const { api, clock, pacing } = desk.services;
     const state = await stateOf(api, jobId, signal);
     const isOld = clock.now() - desk.submittedAt >= pacing.archiveAfterMs;
@@ -188,8 +164,8 @@ async function stateOf(api: Api, jobId: string, signal: AbortSignal): Promise<Jo
   }
 }
 
-const fetchResult = (desk: Desk, { jobId, resultId }: JobInput, wanted: AbortSignal): Promise<ResultOutcome> =>
-  paced<ResultOutcome>('result', desk, wanted, async (signal) => {
+const fetchResult = (desk: Desk, { jobId, resultId }: JobInput, signal: AbortSignal): Promise<ResultOutcome> =>
+  paced<ResultOutcome>('result', desk, signal, async () => {
     const { api } = desk.services;
     const id = resultId ?? (await resultIdOf(api, jobId, signal));
     if (id === null) throw notThereYet();

@@ -1,4 +1,4 @@
-import { NEVER, type Observable, share, tap } from 'rxjs';
+import { filter, NEVER, type Observable, share, tap } from 'rxjs';
 import * as z from 'zod/mini';
 import type { Pacing } from './assessment-actors.ts';
 import {
@@ -135,6 +135,8 @@ export function createServices<Submission, Result>(
       ...http,
       tokens,
       log,
+      // A tab that was only hidden has its answers.
+      slept$: resumed$.pipe(filter(({ reason }) => reason !== 'visible')),
       paths,
       timeouts: { ...defaultTimeouts, ...timings.timeouts },
       resultSchema: options.resultSchema ?? (anyObject as unknown as Schema<Result>),

@@ -1,3 +1,4 @@
+import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
 import { TransientError, UnauthorizedError } from '../errors.ts';
 import { errorOf, exchange, type HttpDeps, type HttpRequest } from './http.ts';
@@ -75,6 +76,8 @@ export interface AssessmentApi<Submission, Result> {
 export interface AssessmentApiOptions<Result> extends HttpDeps {
   tokens: Pick<TokenService, 'current' | 'accepted' | 'observeServerTime'>;
   log: Log;
+  /** The page was asleep until now. */
+  slept$: Observable<unknown>;
   paths: ApiPaths;
   timeouts: ApiTimeouts;
   resultSchema: Schema<Result>;
@@ -149,7 +152,8 @@ export function createAssessmentApi<Submission, Result>(
       retryAfterMs: answer.retryAfterMs,
     });
   };
-  const get = { method: 'GET' } as const;
+  /** An answer that the page slept through may never come, and its timeout is long. Nothing is lost by asking again. */
+  const get = { method: 'GET', lost$: options.slept$ } as const;
 
   return {
     async submit(submission, submissionId, signal) {

@@ -1,3 +1,4 @@
+import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
 import { RejectedError, TransientError, UnauthorizedError } from '../errors.ts';
 import type { Clock } from './clock.ts';
@@ -20,6 +21,8 @@ export interface HttpRequest {
   /** Covers the whole exchange, the body included: a server that dribbles its answer does not hold us. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
+  /** Whatever it brings, the answer counts as lost. Never for what changes something on the server: it may have arrived. */
+  lost$?: Observable<unknown>;
   credentials?: RequestCredentials;
   /** Goes on when the page is closed: what it changes on the server must not be lost halfway. */
   keepalive?: boolean;
@@ -40,28 +43,15 @@ export interface HttpAnswer {
 /**
  * One HTTP exchange. Every answer is an answer, whatever its status; only a missing one is an error.
  *
- * @throws TransientError `network` when there was no answer or it broke off, or took longer than `timeoutMs`
+ * @throws TransientError `network` when there was no answer, it broke off or was slept through, or took longer than `timeoutMs`
  * @throws the signal's reason when the caller aborted
  */
-export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpRequest): Promise<HttpAnswer> {
-  const { method, path, headers, body, timeoutMs, signal, credentials, keepalive } = request;
-  signal?.throwIfAborted();
+export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpRequest): Promise<HttpAnswer> {
+  const { method, path, headers, body, timeoutMs, signal, lost$, credentials, keepalive } = request;
+  if (signal?.aborted) return Promise.reject(signal.reason as Error);
   const controller = new AbortController();
-  const cancel = () => controller.abort(signal?.reason);
-  signal?.addEventListener('abort', cancel);
-  // A fetch that hangs may not listen to its signal either, and a caller of ours must not hang with it.
-  let giveUp = () => {};
-  const givenUp = new Promise<never>((_, reject) => {
-    giveUp = () => reject(controller.signal.reason as Error);
-    controller.signal.addEventListener('abort', giveUp);
-  });
-  let timedOut = false;
-  const timer = clock.setTimeout(() => {
-    timedOut = true;
-    controller.abort();
-  }, timeoutMs);
-  const sentAt = clock.now();
-  const send = async () => {
+  const send = async (): Promise<HttpAnswer> => {
+    const sentAt = clock.now();
     const response = await fetch(baseUrl + path, {
       method,
       headers: {
@@ -75,27 +65,44 @@ export async function exchange({ fetch, clock, baseUrl }: HttpDeps, request: Htt
       ...(credentials ? { credentials } : {}),
       ...(keepalive ? { keepalive } : {}),
     });
-    return { response, content: await response.text() };
-  };
-  try {
-    const { response, content } = await Promise.race([send(), givenUp]);
-    const json = parseJson(content);
+    const json = parseJson(await response.text());
     const date = Date.parse(response.headers.get('date') ?? '');
     const serverNow = Number.isNaN(date) ? null : date;
     const retryAfterMs =
       parseRetryAfter(response.headers.get('retry-after'), serverNow ?? clock.now()) ??
       parseRetryAfter((json as { retryAfter?: unknown } | null | undefined)?.retryAfter, serverNow ?? clock.now());
     return { status: response.status, body: json, sentAt, serverNow, retryAfterMs };
-  } catch {
-    signal?.throwIfAborted();
-    throw new TransientError('network', timedOut ? `no answer within ${timeoutMs} ms` : 'the network gave no answer');
-  } finally {
-    clock.clearTimeout(timer);
-    signal?.removeEventListener('abort', cancel);
-    // Some runtimes keep the signal of a request for long, and with it all that it could still wake.
-    controller.signal.removeEventListener('abort', giveUp);
-  }
+  };
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      clock.clearTimeout(timer);
+      signal?.removeEventListener('abort', cancel);
+      losing?.unsubscribe();
+    };
+    // A fetch that hangs may not listen to its signal either, and a caller of ours must not hang with it.
+    const giveUp = (reason: unknown): void => {
+      end();
+      reject(reason as Error);
+      controller.abort(reason);
+    };
+    const cancel = () => giveUp(signal?.reason);
+    const timer = clock.setTimeout(() => giveUp(noAnswer(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    signal?.addEventListener('abort', cancel);
+    const losing = lost$?.subscribe(() => giveUp(noAnswer('the page slept, and the answer is lost')));
+    send().then(
+      (answer) => {
+        end();
+        resolve(answer);
+      },
+      () => {
+        end();
+        reject(noAnswer('the network gave no answer'));
+      },
+    );
+  });
 }
+
+const noAnswer = (message: string) => new TransientError('network', message);
 
 function parseJson(text: string): unknown {
   try {

@@ -1,3 +1,4 @@
+import { NEVER } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { RejectedError, TransientError, UnauthorizedError } from '../../src/errors.ts';
@@ -37,6 +38,7 @@ function createApi({
   idempotencyHeader = 'Idempotency-Key',
 }: { resultSchema?: Schema<Analysis>; idempotencyHeader?: string | null } = {}): AssessmentApi<unknown, Analysis> {
   return createAssessmentApi({
+    slept$: NEVER,
     fetch,
     clock,
     baseUrl: server.url,

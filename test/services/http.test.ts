@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { Subject } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RejectedError, TransientError, UnauthorizedError } from '../../src/errors.ts';
 import { errorOf, exchange, type HttpAnswer, type HttpRequest, readServerError } from '../../src/services/http.ts';
@@ -218,6 +219,19 @@ describe('when no answer comes', () => {
     expect(asked).toMatchObject({ state: 'rejected', error: network(/within 5000 ms/) });
   });
 
+  it('gives an answer up that counts as lost, and breaks the connection', async () => {
+    const closed = deferred();
+    server.answer((response) => response.on('close', closed.resolve));
+    const lost$ = new Subject<void>();
+    const asked = watch(ask({ lost$ }));
+    await server.received(1);
+    expect(asked.state).toBe('pending');
+    lost$.next();
+    await closed.promise;
+    expect(asked).toMatchObject({ state: 'rejected', error: network(/slept/) });
+    expect([clock.timers, lost$.observed]).toEqual([0, false]);
+  });
+
   it('breaks the connection when it gives up', async () => {
     const closed = deferred();
     server.answer((response) => response.on('close', closed.resolve));
@@ -275,17 +289,18 @@ describe('when the caller aborts', () => {
 
   it('leaves no timer and no listener, however the exchange ends', async () => {
     const { signal } = new AbortController();
-    const left = () => [clock.timers, getEventListeners(signal, 'abort').length];
+    const lost$ = new Subject<void>();
+    const left = () => [clock.timers, getEventListeners(signal, 'abort').length, Number(lost$.observed)];
 
     server.reply(200, {});
-    const asked = ask({ signal });
-    expect(left()).toEqual([1, 1]);
+    const asked = ask({ signal, lost$ });
+    expect(left()).toEqual([1, 1, 1]);
     await asked;
-    expect(left()).toEqual([0, 0]);
+    expect(left()).toEqual([0, 0, 0]);
 
     server.answer((response) => response.destroy());
-    await expect(ask({ signal })).rejects.toBeInstanceOf(TransientError);
-    expect(left()).toEqual([0, 0]);
+    await expect(ask({ signal, lost$ })).rejects.toBeInstanceOf(TransientError);
+    expect(left()).toEqual([0, 0, 0]);
 
     const { controller, asked: aborted } = abortableAsk(() => new Promise(() => {}));
     controller.abort(reason);
