@@ -69,8 +69,8 @@ const RETRY = { minMs: 300, baseMs: 1_000, capMs: 15_000 };
 const POLL_RETRY = { minMs: 1_000, baseMs: 2_000, capMs: 30_000 };
 /** After a hint the status may lag behind the event by a moment. */
 const HINT_MS = 3_000;
-/** A job counts as old after this time, and is polled least often. */
-const OLD_MS = 240_000;
+/** A job counts as old after this time, and is polled least often: what did not take seconds will take minutes. */
+const OLD_MS = 45_000;
 
 /**
  * Found by the running system: neither context nor input may hold a service, as both are stored and inspected. So the machine is bound

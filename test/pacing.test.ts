@@ -70,15 +70,15 @@ async function openBusyPage(...args: Parameters<typeof openPage>) {
 }
 
 describe('a job that runs', () => {
-  it('is polled every 2 s at first, every 10 s after four minutes, and in between in between', async () => {
+  it('is polled every 2 s at first, every 10 s after three quarters of a minute, and in between in between', async () => {
     const { clock, client, asked, gaps } = await openBusyPage(running);
     await clock.advance(6 * MINUTE);
     client.dispose();
     const gapAt = (ms: number) => gaps()[asked.findIndex((at) => at >= ms)] ?? 0;
     expect(gaps()[0]).toBeCloseTo(2 * SECOND, -2);
-    expect(gapAt(2 * MINUTE)).toBeGreaterThan(5 * SECOND);
-    expect(gapAt(2 * MINUTE)).toBeLessThan(7 * SECOND);
-    expect(gapAt(4 * MINUTE)).toBe(10 * SECOND);
+    expect(gapAt(20 * SECOND)).toBeGreaterThan(5 * SECOND);
+    expect(gapAt(20 * SECOND)).toBeLessThan(8 * SECOND);
+    expect(gapAt(45 * SECOND)).toBe(10 * SECOND);
     expect(gapAt(5 * MINUTE)).toBe(10 * SECOND);
     // Never more often than before.
     expect(gaps()).toEqual(gaps().toSorted((a, b) => a - b));
@@ -121,7 +121,7 @@ describe('a server that is down', () => {
     const failures = asked.length;
     await clock.advance(MINUTE);
     client.dispose();
-    expect(Math.max(...gaps().slice(failures + 1))).toBeLessThan(8 * SECOND);
+    expect(Math.max(...gaps().slice(failures + 1))).toBeLessThanOrEqual(12 * SECOND);
   });
 
   it('is sent the answers again after ever longer waits, at its worst every 15 s', async () => {

@@ -25,7 +25,7 @@ export const overheadSection: Section = async () => {
       : ['Where ours costs more than what one would assemble:', '', ...lines.map((line) => `- ${line}`)]),
     '',
     'A page has one client, which holds one machine for all its assessments; here every assessment brings a client and a machine of its own. Without a',
-    'socket ours asks every 2 s at first and every 10 s later, where the assembled stack asks every 10 s from the beginning.',
+    'socket ours asks every 2 s at first and every 10 s after 45 s, where the assembled stack asks every 10 s from the beginning.',
     '',
   ];
 };
