@@ -1,7 +1,7 @@
 /* npm run --silent bench -- outcomes | fleet | overhead | latency | docs: one command for each question; see bench/ and docs/benchmarks.md */
 import { docsCommand } from '../bench/report/command.ts';
 import { fleetCommand } from '../bench/fleet/command.ts';
-import { latencyCommand } from '../bench/latency-command.ts';
+import { latencyCommand } from '../bench/latency/command.ts';
 import { outcomesCommand } from '../bench/outcomes/command.ts';
 import { overheadCommand } from '../bench/overhead/command.ts';
 

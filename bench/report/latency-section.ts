@@ -1,4 +1,4 @@
-import { latencyAsBuilt } from '../latency-command.ts';
+import { latencyAsBuilt } from '../latency/command.ts';
 import type { Section } from './command.ts';
 
 const ROUNDS = 200;

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
-import { callAsBuilt } from './as-built.ts';
-import type { LatencyReport, measureLatency } from './latency.ts';
+import { callAsBuilt } from '../as-built.ts';
+import type { LatencyReport, measureLatency } from './measure-latency.ts';
 
 export const latencyAsBuilt = (rounds: number): Promise<LatencyReport> =>
-  callAsBuilt<typeof measureLatency>('latency.ts', 'measureLatency', rounds);
+  callAsBuilt<typeof measureLatency>('latency/measure-latency.ts', 'measureLatency', rounds);
 
 /** `bench -- latency`. @returns the exit code */
 export async function latencyCommand(args: string[]): Promise<number> {

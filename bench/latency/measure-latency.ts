@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { type AssessmentClient, createAssessmentClient } from 'assessment-monitor';
 import { io } from 'socket.io-client';
-import { type Backend, startBackend } from '../demo/backend/index.ts';
-import { sampleAnswers } from '../demo/sample-answers.ts';
+import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { type LatencyServer, now, startServer } from './server.ts';
 
 /*
  * From done on the server to the result in hand, over loopback with real sockets: ours beside a bare script that does nothing
@@ -19,7 +19,7 @@ export interface LatencyReport {
 }
 
 export async function measureLatency(rounds: number): Promise<LatencyReport> {
-  const backend = await startBackend({
+  const backend = await startServer({
     accessTokenTtlMs: 3_600_000,
     jobDurationMs: 3_600_000,
     initialBalance: 10 * rounds + 10,
@@ -49,7 +49,7 @@ interface SignedIn {
   expiresIn: string;
 }
 
-async function signIn(backend: Backend): Promise<SignedIn> {
+async function signIn(backend: LatencyServer): Promise<SignedIn> {
   const response = await post(`${backend.url}/api/auth/v2/login`, {
     email: 'user@example.test',
     password: 'correct-horse',
@@ -66,7 +66,7 @@ const post = (url: string, body: unknown, headers: Record<string, string> = {}) 
   });
 
 /** The least that anybody could do. */
-async function bareRound(backend: Backend, accessToken: string): Promise<number> {
+async function bareRound(backend: LatencyServer, accessToken: string): Promise<number> {
   const headers = { Authorization: `Bearer ${accessToken}` };
   const socket = io(backend.url, { transports: ['websocket'], forceNew: true });
   await new Promise<void>((resolve) => {
@@ -80,18 +80,17 @@ async function bareRound(backend: Backend, accessToken: string): Promise<number>
     socket.on('analysis-complete', async () => {
       const response = await fetch(`${backend.url}/api/archive/results/${accepted.data.resultId}`, { headers });
       await response.json();
-      resolve(performance.now());
+      resolve(now());
     });
   });
   await atRest();
-  const startedAt = performance.now();
-  backend.finishJobs();
+  const finished = backend.finishJobs();
   const endedAt = await done;
   socket.disconnect();
-  return endedAt - startedAt;
+  return endedAt - (await finished);
 }
 
-async function ourRound(backend: Backend, client: AssessmentClient): Promise<number> {
+async function ourRound(backend: LatencyServer, client: AssessmentClient): Promise<number> {
   const assessment = client.submit(sampleAnswers);
   const isListening = () => assessment.actor.getSnapshot().matches({ active: { 'ws-monitoring': 'listening' } });
   await new Promise<void>((resolve) => {
@@ -102,12 +101,11 @@ async function ourRound(backend: Backend, client: AssessmentClient): Promise<num
     });
   });
   await atRest();
-  const startedAt = performance.now();
-  backend.finishJobs();
+  const finished = backend.finishJobs();
   await assessment.settled();
-  const endedAt = performance.now();
+  const endedAt = now();
   client.dismiss(assessment.id);
-  return endedAt - startedAt;
+  return endedAt - (await finished);
 }
 
 /** The backend shares this process: what it still has to do for the last call is not to be measured with the next. */
