@@ -23,7 +23,7 @@ export async function callAsBuilt<F extends (...args: never[]) => Promise<unknow
 ): Promise<Awaited<ReturnType<F>>> {
   const code = `
     import { ${name} as measure } from ${JSON.stringify(resolve('bench', file))};
-    process.once('message', async (args) => process.send(await measure(...args), () => process.disconnect()));`;
+    process.once('message', async (args) => process.send(await measure(...args), () => process.exit()));`;
   const out = `${basename(file, '.ts')}.js`;
   await build({
     configFile: false,

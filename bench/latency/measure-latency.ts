@@ -2,51 +2,62 @@ import { setImmediate } from 'node:timers/promises';
 import { type AssessmentClient, createAssessmentClient } from 'assessment-monitor';
 import { io } from 'socket.io-client';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { assembled } from '../contestants/assembled.ts';
+import type { Contestant, SignedIn } from '../contestants/contestant.ts';
+import { openLoopbackPage } from './loopback-page.ts';
+import { measurePollers, type Pollers } from './measure-pollers.ts';
 import { type LatencyServer, now, startServer } from './server.ts';
 
 /*
  * From done on the server to the result in hand, over loopback with real sockets: ours beside a bare script that does nothing
- * but wait for the event and GET the result. The two take turns on one backend, so that what disturbs one disturbs the other.
+ * but wait for the event and GET the result. They take turns on one backend, so that what disturbs one disturbs the other.
  */
+
+interface Times {
+  /** ms */
+  median: number;
+  p95: number;
+}
 
 export interface LatencyReport {
   rounds: number;
-  /** Median and 95th percentile, ms. */
-  bare: { median: number; p95: number };
-  ours: { median: number; p95: number };
+  bare: Times;
+  ours: Times;
   /** ours / bare, of the medians: what to look at. Milliseconds differ between machines. */
   ratio: number;
+  /** The other one that an event wakes. */
+  assembled: Times;
+  /** Those who find out by asking; ours where sockets are blocked. */
+  pollers: Pollers;
 }
+
+/** A page that has been open for a while: the compiler has seen everybody's code. */
+const WARM_UP = 1_000;
 
 export async function measureLatency(rounds: number): Promise<LatencyReport> {
   const backend = await startServer({
     accessTokenTtlMs: 3_600_000,
     jobDurationMs: 3_600_000,
-    initialBalance: 10 * rounds + 10,
+    initialBalance: 1_000_000,
   });
   const session = await signIn(backend);
   // One client for all rounds, as a page has. The distance between status calls is not what is measured here.
   const client = createAssessmentClient({ baseUrl: backend.url, timings: { minDistanceMs: 0 } });
-  client.signedIn(session);
-  const bare: number[] = [];
-  const ours: number[] = [];
-  // The first rounds warm both up and are not counted: what is measured is a page that has been open for a while.
-  const warmUp = 100;
-  for (let round = 0; round < rounds + warmUp; round += 1) {
-    const samples = [await bareRound(backend, session.accessToken), await ourRound(backend, client)] as const;
-    if (round < warmUp) continue;
-    bare.push(samples[0]);
-    ours.push(samples[1]);
+  client.signedIn({ accessToken: session.accessToken, expiresIn: session.lifeMs / 1_000 });
+  const times = { bare: [] as number[], ours: [] as number[], assembled: [] as number[] };
+  for (let round = -WARM_UP; round < rounds; round += 1) {
+    const bare = await bareRound(backend, session.accessToken);
+    const ours = await ourRound(backend, client);
+    if (round < 0) continue;
+    times.bare.push(bare);
+    times.ours.push(ours);
+    times.assembled.push(await contestantRound(backend, assembled, session));
   }
   client.dispose();
+  const pollers = await measurePollers(backend, session);
   await backend.close();
-  const report = { rounds, bare: summary(bare), ours: summary(ours) };
-  return { ...report, ratio: report.ours.median / report.bare.median };
-}
-
-interface SignedIn {
-  accessToken: string;
-  expiresIn: string;
+  const [bare, ours] = [summary(times.bare), summary(times.ours)];
+  return { rounds, bare, ours, ratio: ours.median / bare.median, assembled: summary(times.assembled), pollers };
 }
 
 async function signIn(backend: LatencyServer): Promise<SignedIn> {
@@ -55,7 +66,7 @@ async function signIn(backend: LatencyServer): Promise<SignedIn> {
     password: 'correct-horse',
   });
   const { data } = (await response.json()) as { data: { idToken: string; expiresIn: string } };
-  return { accessToken: data.idToken, expiresIn: data.expiresIn };
+  return { accessToken: data.idToken, issuedAt: Date.now(), lifeMs: Number(data.expiresIn) * 1_000 };
 }
 
 const post = (url: string, body: unknown, headers: Record<string, string> = {}) =>
@@ -108,13 +119,28 @@ async function ourRound(backend: LatencyServer, client: AssessmentClient): Promi
   return endedAt - (await finished);
 }
 
-/** The backend shares this process: what it still has to do for the last call is not to be measured with the next. */
+async function contestantRound(backend: LatencyServer, contestant: Contestant, session: SignedIn): Promise<number> {
+  const page = openLoopbackPage(backend.url);
+  const shown = new Promise<number>((resolve) => {
+    const app = contestant.open(page, ({ phase }) => phase === 'result' && resolve(now()));
+    app.signedIn(session);
+    app.submit();
+  });
+  await page.listening();
+  await atRest();
+  const finished = backend.finishJobs();
+  const endedAt = await shown;
+  page.close();
+  return endedAt - (await finished);
+}
+
+/** What is still to be done for the last call is not to be measured with the next. */
 const atRest = async () => {
   await setImmediate();
   await setImmediate();
 };
 
-function summary(samples: number[]): { median: number; p95: number } {
+function summary(samples: number[]): Times {
   const sorted = samples.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
   return { median: at(0.5), p95: at(0.95) };

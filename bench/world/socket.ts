@@ -131,6 +131,8 @@ class VirtualWebSocket {
   #endAtClient(): void {
     if (this.#isClosedAtClient) return;
     this.#isClosedAtClient = true;
+    // Also one that never came about: a world must not hold what a browser has let go.
+    this.#onEnd();
     this.onclose({ code: 1006 });
   }
   #toServer(work: () => void): void {
