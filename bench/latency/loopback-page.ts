@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { io, type Socket } from 'socket.io-client';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
 import { memoryStore } from '../../src/services/storage.ts';
@@ -48,7 +49,8 @@ export function openLoopbackPage(url: string): LoopbackPage {
       }
     },
     async listening() {
-      while (!isAuthenticated || underWay > 0) await new Promise((resolve) => setImmediate(resolve));
+      const isListening = () => isAuthenticated && underWay === 0;
+      while (!isListening()) await setImmediate();
     },
     close() {
       page.isGone = true;
