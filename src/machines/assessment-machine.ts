@@ -11,7 +11,7 @@ import { assessmentSetup, defectOf, eventOf, jobOf, outcomeOf, type AssessmentOu
  * - The feed belongs to `active`: refreshing a token or falling back to polling never closes it.
  * - A call in flight is answered before anything else is decided; only what waits is interrupted.
  *
- * `Ignores` in a description names each event that can arrive there and changes nothing, and says why.
+ * `Ignores` in a state's comment names each event that can arrive there and changes nothing, and says why.
  */
 
 /** What ends the watching, whoever asked for the status. */
@@ -99,10 +99,11 @@ export const assessmentMachine = assessmentSetup.createMachine({
   output: ({ event }) => (event as { output?: unknown }).output as AssessmentOutput,
   initial: 'idle',
   states: {
+    /**
+     * Nothing was submitted yet. Nothing is invoked here, so only the user is heard.
+     * Ignores `assessment.keepWaiting` and `assessment.sendAgain`: nobody has asked yet.
+     */
     idle: {
-      description:
-        'Nothing was submitted yet. Nothing is invoked here, so only the user is heard. ' +
-        'Ignores `assessment.keepWaiting` and `assessment.sendAgain`: nobody has asked yet.',
       on: {
         'assessment.submit': { target: 'active' },
         'assessment.resume': { target: 'active' },
@@ -110,13 +111,14 @@ export const assessmentMachine = assessmentSetup.createMachine({
       },
     },
 
+    /**
+     * The user waits for an assessment. The feed, the token and the page are watched all the time.
+     * Ignores `assessment.submit` and `assessment.resume`: it has begun, and nothing is submitted twice.
+     * Ignores `assessment.keepWaiting` and `assessment.sendAgain`: they answer questions that only some states ask.
+     * Ignores `job.progressed`, `job.completed` and `job.failed` of other jobs, of finished ones, and before the job is known: a
+     * status call follows every subscription and every acceptance.
+     */
     active: {
-      description:
-        'The user waits for an assessment. The feed, the token and the page are watched all the time. ' +
-        'Ignores `assessment.submit` and `assessment.resume`: it has begun, and nothing is submitted twice. ' +
-        'Ignores `assessment.keepWaiting` and `assessment.sendAgain`: they answer questions that only some states ask. ' +
-        'Ignores `job.progressed`, `job.completed` and `job.failed` of other jobs, of finished ones, and before the job is known: ' +
-        'a status call follows every subscription and every acceptance.',
       entry: 'armDeadline',
       exit: 'disarmDeadline',
       invoke: [
@@ -175,8 +177,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
       },
       initial: 'deciding',
       states: {
+        /** Where does this assessment stand? Passed through in no time; no event can arrive here. */
         deciding: {
-          description: 'Where does this assessment stand? Passed through in no time; no event can arrive here.',
           always: [
             { guard: 'isRefreshDue', target: 'refreshing-token' },
             { guard: 'isFinished', target: 'fetching-result' },
@@ -188,13 +190,12 @@ export const assessmentMachine = assessmentSetup.createMachine({
           ],
         },
 
+        /** The answers are on their way, under one idempotency key however often they are sent. */
         submitting: {
-          description: 'The answers are on their way, under one idempotency key however often they are sent.',
           initial: 'sending',
           states: {
+            /** One call. It is never broken off for a token: whether the server has the answers must not become unknown. */
             sending: {
-              description:
-                'One call. It is never broken off for a token: whether the server has the answers must not become unknown.',
               tags: 'busy',
               invoke: {
                 id: 'submitAssessment',
@@ -238,8 +239,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 'session.ended': { actions: 'noteRefreshDue' },
               },
             },
+            /** The server did not take it, or will recognise it: it is sent again shortly. */
             waiting: {
-              description: 'The server did not take it, or will recognise it: it is sent again shortly.',
               tags: 'busy',
               always: { guard: 'isRefreshDue', target: '#assessment.active.deciding' },
               after: { retryDelay: { target: 'sending' } },
@@ -247,10 +248,12 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 'page.resumed': { actions: 'armDeadline', target: 'sending' },
               },
             },
+            /**
+             * The answers were sent, the reply was lost, and the server would not recognise them: only the user may send them
+             * again.
+             * Ignores `deadline.passed` but for the note: a question to the user has no deadline.
+             */
             unconfirmed: {
-              description:
-                'The answers were sent, the reply was lost, and the server would not recognise them: only the user may send them again. ' +
-                'Ignores `deadline.passed` but for the note: a question to the user has no deadline.',
               tags: 'parked',
               on: {
                 'assessment.sendAgain': { actions: 'noteSendAgain', target: '#assessment.active.deciding' },
@@ -259,13 +262,13 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
+        /** The feed is live: it says when the job ends, and a status call now and then makes sure. */
         'ws-monitoring': {
-          description: 'The feed is live: it says when the job ends, and a status call now and then makes sure.',
           tags: 'monitoring',
           initial: 'reconciling',
           states: {
+            /** One status call: whatever happened before we listened is known after it. */
             reconciling: {
-              description: 'One status call: whatever happened before we listened is known after it.',
               invoke: {
                 id: 'checkStatus',
                 src: 'checkStatus',
@@ -295,8 +298,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
+        /** No feed: the status is asked for, often at first and less often later. */
         polling: {
-          description: 'No feed: the status is asked for, often at first and less often later.',
           tags: 'monitoring',
           initial: 'checking',
           states: {
@@ -322,13 +325,12 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
+        /** The token is renewed. The job goes on meanwhile, and so does the feed. */
         'refreshing-token': {
-          description: 'The token is renewed. The job goes on meanwhile, and so does the feed.',
           initial: 'requesting',
           states: {
+            /** One attempt, shared with everybody who needs the same token. Leaving this state does not break it off. */
             requesting: {
-              description:
-                'One attempt, shared with everybody who needs the same token. Leaving this state does not break it off.',
               tags: 'busy',
               invoke: {
                 id: 'refreshToken',
@@ -361,8 +363,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 onError: afterDefect('waiting'),
               },
             },
+            /** Too early for another attempt, or the verifier is down. The session is kept. */
             waiting: {
-              description: 'Too early for another attempt, or the verifier is down. The session is kept.',
               tags: 'busy',
               after: {
                 refreshDelay: [
@@ -397,9 +399,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
+        /** The server has finished. The assessment is complete when the result is really there and fits its schema. */
         'fetching-result': {
-          description:
-            'The server has finished. The assessment is complete when the result is really there and fits its schema.',
           initial: 'requesting',
           states: {
             requesting: {
@@ -446,11 +447,12 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
+        /**
+         * Parked until somebody signs in; the job goes on without us.
+         * Ignores `session.ended`: it has ended.
+         * Ignores `page.resumed` and `deadline.passed` but for the note: neither moves a job that waits for a sign-in.
+         */
         'auth-failed': {
-          description:
-            'Parked until somebody signs in; the job goes on without us. ' +
-            'Ignores `session.ended`: it has ended. ' +
-            'Ignores `page.resumed` and `deadline.passed` but for the note: neither moves a job that waits for a sign-in.',
           tags: ['parked', 'needs-sign-in'],
           entry: 'noteSignInNeeded',
           on: {
@@ -472,10 +474,11 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
+        /**
+         * Parked: it takes longer than anybody expected, and the user is asked. We still look now and then, so a job that ends late
+         * ends well.
+         */
         'timed-out': {
-          description:
-            'Parked: it takes longer than anybody expected, and the user is asked. ' +
-            'We still look now and then, so a job that ends late ends well.',
           tags: 'parked',
           entry: 'noteTimedOut',
           initial: 'resting',
@@ -488,8 +491,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 'job.failed': { guard: { type: 'isHint', params: eventOf }, target: 'looking' },
               },
             },
+            /** What is there to look at? Passed through in no time; no event can arrive here. */
             looking: {
-              description: 'What is there to look at? Passed through in no time; no event can arrive here.',
               always: [
                 { guard: 'isReadyToDecide', target: '#assessment.active.deciding' },
                 { guard: 'hasJob', target: 'checking' },
@@ -525,8 +528,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
       },
     },
 
+    /** The result is there. It leaves with the output of the machine and is not kept in its context. */
     completed: {
-      description: 'The result is there. It leaves with the output of the machine and is not kept in its context.',
       type: 'final',
       entry: { type: 'tellSettled', params: { outcome: 'completed' } },
       output: ({ context, event }): AssessmentOutput => ({
@@ -535,8 +538,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
         result: (event as { output?: { result?: unknown } }).output?.result,
       }),
     },
+    /** It cannot succeed any more. Never because of a token. */
     failed: {
-      description: 'It cannot succeed any more. Never because of a token.',
       type: 'final',
       entry: { type: 'tellSettled', params: { outcome: 'failed' } },
       output: ({ context }): AssessmentOutput => ({
@@ -545,8 +548,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
         problem: context.problem ?? { code: 'unexpected', message: 'failed without a reason' },
       }),
     },
+    /** The user, or somebody else who signed in, does not want it any more. */
     cancelled: {
-      description: 'The user, or somebody else who signed in, does not want it any more.',
       type: 'final',
       entry: { type: 'tellSettled', params: { outcome: 'cancelled' } },
       output: ({ context, event }): AssessmentOutput => ({
