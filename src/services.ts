@@ -1,4 +1,4 @@
-import { filter, NEVER, type Observable, share, tap } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import * as z from 'zod/mini';
 import type { Pacing } from './assessment-actors.ts';
 import {
@@ -21,13 +21,14 @@ import {
 import { type AssessmentApi, createAssessmentApi } from './services/assessment-api.ts';
 import type { Random } from './services/backoff.ts';
 import { type Clock, systemClock } from './services/clock.ts';
-import { createJobFeed, type JobFeed } from './services/job-feed.ts';
+import { createJobFeed, type JobFeed, type JobFeedEvent } from './services/job-feed.ts';
 import { createJobStore, type JobStore } from './services/job-store.ts';
 import type { Log } from './services/log.ts';
 import { createPageSignals, type PageEvent, type PageTarget } from './services/page-signals.ts';
 import { createRefreshCoordinator } from './services/refresh-coordinator.ts';
 import { createRefreshRequest } from './services/refresh-request.ts';
 import { createSharedSession } from './services/shared-session.ts';
+import { createSubject } from './services/subject.ts';
 import type { Schema } from './services/schema.ts';
 import { createTabLock } from './services/tab-lock.ts';
 import type { TokenService } from './services/token-service.ts';
@@ -39,7 +40,7 @@ export interface Services<Submission, Result> {
   api: AssessmentApi<Submission, Result>;
   tokens: TokenService;
   feed: JobFeed;
-  resumed$: Observable<PageEvent>;
+  resumed$: Subscribable<PageEvent>;
   jobs: JobStore;
   clock: Clock;
   random: Random;
@@ -105,10 +106,12 @@ export function createServices<Submission, Result>(
   const tokens = createTokens();
 
   // After a sleep the token comes first: everything else needs one.
-  const resumed$ = createPageSignals({ clock, log, page }).pipe(
-    tap(() => tokens.recheck()),
-    share(),
-  );
+  const resumed$ = createPageSignals({ clock, log, page, onResumed: () => tokens.recheck() });
+  // A tab that was only hidden has its answers.
+  const slept$ = createSubject<PageEvent>(() => {
+    const listening = resumed$.subscribe((event) => event.reason !== 'visible' && slept$.next(event));
+    return () => listening.unsubscribe();
+  });
   const feed = (transports: readonly string[]): JobFeed =>
     createJobFeed({
       url: originOf(baseUrl),
@@ -129,14 +132,13 @@ export function createServices<Submission, Result>(
     resumed$,
     feed:
       options.socket === false
-        ? { events$: NEVER, close: () => {} }
+        ? { events$: createSubject<JobFeedEvent>(), close: () => {} }
         : feed(options.socket?.transports ?? ['websocket']),
     api: createAssessmentApi<Submission, Result>({
       ...http,
       tokens,
       log,
-      // A tab that was only hidden has its answers.
-      slept$: resumed$.pipe(filter(({ reason }) => reason !== 'visible')),
+      slept$,
       paths,
       timeouts: { ...defaultTimeouts, ...timings.timeouts },
       resultSchema: options.resultSchema ?? (anyObject as unknown as Schema<Result>),

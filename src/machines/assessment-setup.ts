@@ -1,8 +1,8 @@
-import { EMPTY } from 'rxjs';
 import { assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
 import { type Problem, toProblem } from '../errors.ts';
 import type { JobFeedEvent } from '../services/job-feed.ts';
 import type { PageEvent } from '../services/page-signals.ts';
+import { createSubject } from '../services/subject.ts';
 import type { TokenEvent } from '../services/token-service.ts';
 import type {
   ProgressReport,
@@ -145,9 +145,9 @@ export const assessmentSetup = setup({
     checkStatus: fromPromise<StatusOutcome, Job>(unprovided('checkStatus')),
     fetchResult: fromPromise<ResultOutcome, Job>(unprovided('fetchResult')),
     refreshToken: fromPromise<RefreshOutcome, { refusedGeneration: number | null }>(unprovided('refreshToken')),
-    jobFeed: fromEventObservable<JobFeedEvent, undefined>(() => EMPTY),
-    tokenWatch: fromEventObservable<TokenEvent, undefined>(() => EMPTY),
-    pageSignals: fromEventObservable<PageEvent, undefined>(() => EMPTY),
+    jobFeed: fromEventObservable<JobFeedEvent, undefined>(() => createSubject<JobFeedEvent>()),
+    tokenWatch: fromEventObservable<TokenEvent, undefined>(() => createSubject<TokenEvent>()),
+    pageSignals: fromEventObservable<PageEvent, undefined>(() => createSubject<PageEvent>()),
   },
 
   guards: {

@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import * as z from 'zod/mini';
 import { TransientError, UnauthorizedError } from '../errors.ts';
 import { errorOf, exchange, type HttpDeps, type HttpRequest } from './http.ts';
@@ -77,7 +77,7 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
   tokens: Pick<TokenService, 'current' | 'accepted' | 'observeServerTime'>;
   log: Log;
   /** The page was asleep until now. */
-  slept$: Observable<unknown>;
+  slept$: Subscribable<unknown>;
   paths: ApiPaths;
   timeouts: ApiTimeouts;
   resultSchema: Schema<Result>;

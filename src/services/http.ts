@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import * as z from 'zod/mini';
 import { RejectedError, TransientError, UnauthorizedError } from '../errors.ts';
 import type { Clock } from './clock.ts';
@@ -22,7 +22,7 @@ export interface HttpRequest {
   timeoutMs: number;
   signal?: AbortSignal | undefined;
   /** Whatever it brings, the answer counts as lost. Never for what changes something on the server: it may have arrived. */
-  lost$?: Observable<unknown>;
+  lost$?: Subscribable<unknown>;
   credentials?: RequestCredentials;
   /** Goes on when the page is closed: what it changes on the server must not be lost halfway. */
   keepalive?: boolean;

@@ -1,6 +1,7 @@
-import { Observable, share } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import { createSubject } from './subject.ts';
 
 /** The page can do things again that it could not do a moment ago, or time has passed unnoticed: look at everything anew. */
 export interface PageEvent {
@@ -19,6 +20,8 @@ export interface PageSignalsOptions {
   log: Log;
   /** Undefined where there is no page: then only jumps of the clock are seen. */
   page: PageTarget | undefined;
+  /** Called before anybody hears of it. */
+  onResumed: () => void;
 }
 
 /** Events closer than this are one event: coming back fires three or four of them at once. */
@@ -27,9 +30,9 @@ const TICK_MS = 15_000;
 /** A hidden tab's timers may be a minute late; more than that was a sleep. */
 const MAX_DRIFT_MS = 90_000;
 
-/** One observable of `page.resumed`, shared by everybody who listens. */
-export function createPageSignals({ clock, log, page }: PageSignalsOptions): Observable<PageEvent> {
-  return new Observable<PageEvent>((subscriber) => {
+/** One source of `page.resumed`, shared by everybody who listens. */
+export function createPageSignals({ clock, log, page, onResumed }: PageSignalsOptions): Subscribable<PageEvent> {
+  const signals$ = createSubject<PageEvent>(() => {
     let quietUntil = 0;
     const resumed = (reason: PageEvent['reason']): void => {
       const now = clock.now();
@@ -37,7 +40,8 @@ export function createPageSignals({ clock, log, page }: PageSignalsOptions): Obs
       if (now < quietUntil && quietUntil - now <= QUIET_MS) return;
       quietUntil = now + QUIET_MS;
       log({ type: 'page.resumed', reason });
-      subscriber.next({ type: 'page.resumed', reason });
+      onResumed();
+      signals$.next({ type: 'page.resumed', reason });
     };
     const onVisible = () => page?.document.visibilityState === 'visible' && resumed('visible');
     const onOnline = () => resumed('online');
@@ -65,5 +69,6 @@ export function createPageSignals({ clock, log, page }: PageSignalsOptions): Obs
       page?.window.removeEventListener('online', onOnline);
       page?.window.removeEventListener('pageshow', onPageShow);
     };
-  }).pipe(share());
+  });
+  return signals$;
 }

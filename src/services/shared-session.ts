@@ -1,8 +1,9 @@
-import { type Observable, Subject } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
 import type { Clock } from './clock.ts';
 import type { KeyValueStore } from './storage.ts';
+import { createSubject } from './subject.ts';
 
 /** The part of a `BroadcastChannel` that we use. */
 export interface TabChannel {
@@ -33,7 +34,7 @@ export interface Position {
  * token: what is older than what a tab knows is never news.
  */
 export interface SharedSession {
-  readonly news$: Observable<SharedNews>;
+  readonly news$: Subscribable<SharedNews>;
   /** The numbers of the session and of its newest token, as far as this tab knows. */
   position(): Position;
   /** Whether this tab knows more since then: a newer token, another session, or that there is none any more. */
@@ -102,7 +103,7 @@ type Message = z.infer<typeof messageSchema>;
 
 /** @example const shared = createSharedSession({ store, channel: new BroadcastChannel(name), clock, key }); */
 export function createSharedSession({ store, channel, clock, key }: SharedSessionOptions): SharedSession {
-  const news$ = new Subject<SharedNews>();
+  const news$ = createSubject<SharedNews>();
   let held: () => { token: IssuedToken; sentAt: number } | null = () => null;
   let isOver = false;
   let newest = 0;

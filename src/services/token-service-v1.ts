@@ -1,10 +1,10 @@
-import { Subject } from 'rxjs';
 import { SignInRequiredError } from '../errors.ts';
 import { type AccessToken, describeToken, isUsable } from './access-token.ts';
 import { backoff, type Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import type { KeyValueStore } from './storage.ts';
+import { createSubject } from './subject.ts';
 import type { TokenEvent, TokenService } from './token-service.ts';
 
 export interface TokenServiceV1Options {
@@ -26,7 +26,7 @@ const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
 /** Auth V1: one long-lived token that the application stores. There is no refresh; when it dies, only a sign-in helps. */
 export function createTokenServiceV1(options: TokenServiceV1Options): TokenService {
   const { clock, random, log, store, keys, onStorageChange } = options;
-  const events$ = new Subject<TokenEvent>();
+  const events$ = createSubject<TokenEvent>();
   let known: { value: string; generation: number } = { value: '', generation: 0 };
   let userId: string | null = null;
   let skewMs = 0;

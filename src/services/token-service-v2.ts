@@ -1,4 +1,3 @@
-import { Observable, Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { SignInRequiredError, TokenUnavailableError } from '../errors.ts';
 import {
@@ -16,6 +15,7 @@ import type { RefreshCoordinator, RefreshOutcome } from './refresh-coordinator.t
 import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
 import type { KeyValueStore } from './storage.ts';
 import type { SharedNews, SharedSession } from './shared-session.ts';
+import { createSubject } from './subject.ts';
 import type { RenewalOutcome, TokenEvent, TokenService } from './token-service.ts';
 
 export interface TokenServiceV2Options {
@@ -52,17 +52,14 @@ const OUTAGE_BACKOFF = { minMs: 500, baseMs: 2_000, capMs: 15_000 };
  */
 export function createTokenServiceV2(options: TokenServiceV2Options): TokenService {
   const { coordinator, shared, clock, random, log, store, isRefreshEnabled, outagePatienceMs } = options;
-  const announced$ = new Subject<TokenEvent>();
   /** The timer runs only while somebody listens: nothing is left behind when the last assessment has ended. */
-  let listeners = 0;
-  const events$ = new Observable<TokenEvent>((subscriber) => {
-    const subscription = announced$.subscribe(subscriber);
-    listeners += 1;
-    if (listeners === 1) schedule();
+  let isHeard = false;
+  const events$ = createSubject<TokenEvent>(() => {
+    isHeard = true;
+    schedule();
     return () => {
-      subscription.unsubscribe();
-      listeners -= 1;
-      if (listeners === 0) clock.clearTimeout(timer);
+      isHeard = false;
+      clock.clearTimeout(timer);
     };
   });
   let token: AccessToken | null = restore(store);
@@ -87,7 +84,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   /** Announces the next refresh when it is due: at once, or by timer. Spread over the window's first half. */
   const schedule = (share = random() / 2): void => {
     clock.clearTimeout(timer);
-    if (listeners === 0 || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
+    if (!isHeard || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
     const due = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());
     const generation = token.generation;
     timer = clock.setTimeout(
@@ -95,7 +92,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
         // A clamped or throttled timer may fire early: the clock decides.
         if (clock.now() < due) return schedule(share);
         log({ type: 'token.expiring', generation });
-        announced$.next({ type: 'token.expiring' });
+        events$.next({ type: 'token.expiring' });
       },
       Math.max(0, due - clock.now()),
     );
@@ -125,7 +122,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   const renew = (issued: IssuedToken, receivedAt: number, generation: number): void => {
     const { userId } = adopt(issued, { receivedAt, generation, isRefreshed: true });
     unproven = { generation, refusals: 0, since: clock.now() };
-    announced$.next({ type: 'token.renewed', generation, userId });
+    events$.next({ type: 'token.renewed', generation, userId });
   };
 
   const begin = (issued: IssuedToken, receivedAt: number, generation: number): void => {
@@ -137,7 +134,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     // One that is left over would bring the tokens of whoever was here before.
     if (!issued.refreshToken && (userId === null || userId !== before)) store.remove(REFRESH_TOKEN_KEY);
     log({ type: 'session.restored' });
-    announced$.next({ type: 'session.restored', userId });
+    events$.next({ type: 'session.restored', userId });
   };
 
   const end = (reason: 'signed-out' | 'rejected'): void => {
@@ -151,7 +148,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     store.remove(REFRESH_TOKEN_KEY);
     clock.clearTimeout(timer);
     log({ type: 'session.ended', reason });
-    announced$.next({ type: 'session.ended', reason });
+    events$.next({ type: 'session.ended', reason });
   };
 
   const refuse = (held: AccessToken): RenewalOutcome | null => {
@@ -268,7 +265,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     },
     dispose() {
       clock.clearTimeout(timer);
-      announced$.complete();
+      events$.complete();
       // A refresh that has begun is not broken off, and other tabs wait for what it brings.
       const close = (): void => {
         following.unsubscribe();
