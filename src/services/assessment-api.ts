@@ -2,9 +2,10 @@ import type { Subscribable } from 'xstate';
 import * as z from 'zod/mini';
 import { TransientError, UnauthorizedError } from '../errors.ts';
 import { errorOf, exchange, type HttpDeps, type HttpRequest } from './http.ts';
-import { idSchema } from './id.ts';
+import { percentOf, reasonOf } from './job-report.ts';
 import type { Log, RequestOutcome, RouteName } from './log.ts';
 import type { Schema } from './schema.ts';
+import { idSchema, maybeId, maybeNumber, orNull } from './schemas.ts';
 import type { TokenService } from './token-service.ts';
 
 /** Where the calls go, relative to `baseUrl`; `:id` stands for the job's or the result's id. */
@@ -85,10 +86,6 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
   idempotencyHeader: string | null;
 }
 
-// What is nice to know is null where it makes no sense: it must not cost the rest of the answer, a paid job least of all.
-const maybeId = z.catch(z.nullish(idSchema), null);
-const maybeNumber = z.catch(z.nullish(z.number()), null);
-
 const acceptedSchema = z.object({
   data: z.object({ jobId: idSchema, resultId: maybeId, remainingTokens: maybeNumber }),
 });
@@ -99,13 +96,13 @@ const statusSchema = z.object({
     progress: maybeNumber,
     queuePosition: maybeNumber,
     resultId: maybeId,
-    error: z.catch(z.nullish(z.string()), null),
+    error: orNull(z.string()),
   }),
 });
 const jobSchema = z.object({
-  data: z.object({ status: z.string(), result_id: maybeId, error_message: z.catch(z.nullish(z.string()), null) }),
+  data: z.object({ status: z.string(), result_id: maybeId, error_message: orNull(z.string()) }),
 });
-const resultSchema = z.object({ data: z.nullish(z.looseObject({ test_result: z.optional(z.unknown()) })) });
+const resultSchema = z.object({ data: z.nullish(z.object({ test_result: z.optional(z.unknown()) })) });
 const balanceSchema = z.object({
   data: z.object({ token_balance: maybeNumber, tokenBalance: maybeNumber, balance: maybeNumber }),
 });
@@ -216,12 +213,12 @@ interface ReportedState {
 function jobState({ status, resultId, error, progress, queuePosition, retryAfterMs }: ReportedState): JobState {
   if (status === 'completed') return { type: 'completed', resultId: resultId ?? null };
   if (status === 'failed' || status === 'deleted') {
-    return { type: 'failed', message: (error ?? '').slice(0, 300) || 'the analysis failed on the server' };
+    return { type: 'failed', message: reasonOf(error) };
   }
   return {
     type: 'running',
     status: status === 'queued' ? 'queued' : 'processing',
-    percent: progress == null ? null : Math.min(100, Math.max(0, progress)),
+    percent: percentOf(progress),
     queuePosition: queuePosition ?? null,
     retryAfterMs,
   };

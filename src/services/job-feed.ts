@@ -2,9 +2,10 @@ import { type Observer, type Subscribable, toObserver } from 'xstate';
 import * as z from 'zod/mini';
 import { backoff, type Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
-import { idSchema } from './id.ts';
+import { percentOf, reasonOf } from './job-report.ts';
 import type { Log } from './log.ts';
 import type { PageEvent } from './page-signals.ts';
+import { maybeId, maybeNumber, orNull } from './schemas.ts';
 import { createSubject } from './subject.ts';
 import type { TokenService } from './token-service.ts';
 
@@ -187,9 +188,10 @@ function connection(
     opened.on('auth-error', () => retry('refused'));
     opened.on('connect_error', () => retry('unreachable'));
     opened.on('disconnect', (reason) => retry(typeof reason === 'string' ? reason : 'disconnected'));
-    for (const [name, parse] of Object.entries(vocabulary)) {
+    for (const [name, toEvent] of Object.entries(vocabulary)) {
       opened.on(name, (payload) => {
-        const event = parse(payload);
+        const { data } = payloadSchema.safeParse(payload);
+        const event = data && toEvent(data);
         if (event) say(event);
         else log({ type: 'feed.ignored', event: name, reason: 'malformed' });
       });
@@ -223,62 +225,42 @@ function connection(
   };
 }
 
-const id = z.catch(z.nullish(idSchema), null);
-const terminal = z.looseObject({
-  jobId: id,
-  result_id: id,
-  resultId: id,
-  error_message: z.optional(z.unknown()),
-  error: z.optional(z.unknown()),
+/** All that any of the server's events may tell. */
+const payloadSchema = z.object({
+  jobId: maybeId,
+  resultId: maybeId,
+  result_id: maybeId,
+  progress: maybeNumber,
+  error_message: orNull(z.string()),
+  error: orNull(z.string()),
+  balance: maybeNumber,
+  token_balance: maybeNumber,
 });
-const started = z.looseObject({
-  jobId: id,
-  resultId: id,
-  result_id: id,
-  progress: z.catch(z.nullish(z.number()), null),
-});
-const balance = z.union([
-  z.looseObject({ balance: z.number() }),
-  z.pipe(
-    z.looseObject({ token_balance: z.number() }),
-    z.transform((it) => ({ balance: it.token_balance })),
-  ),
-]);
+type Payload = z.infer<typeof payloadSchema>;
 
-/** The server's events, each with the way into our vocabulary. What does not parse is not an event. */
-const vocabulary: Record<string, (payload: unknown) => JobFeedEvent | null> = {
-  'analysis-started': (payload) => {
-    const data = started.safeParse(payload).data;
-    if (!data) return null;
-    const percent = data.progress == null ? null : Math.min(100, Math.max(0, data.progress));
-    return { type: 'job.progressed', ...ids(data), status: 'processing', percent };
-  },
-  'analysis-complete': (payload) => {
-    const data = terminal.safeParse(payload).data;
-    return data ? { type: 'job.completed', ...ids(data) } : null;
-  },
+/** The server's events, each with the way into our vocabulary. */
+const vocabulary: Record<string, (payload: Payload) => JobFeedEvent | null> = {
+  'analysis-started': (payload) => ({
+    type: 'job.progressed',
+    ...idsOf(payload),
+    status: 'processing',
+    percent: percentOf(payload.progress),
+  }),
+  'analysis-complete': (payload) => ({ type: 'job.completed', ...idsOf(payload) }),
   'analysis-failed': failed,
   // Sent for a kind of assessment that the worker does not know; the client that we replace did not listen to it.
   'analysis-unknown': failed,
   'token-balance-update': (payload) => {
-    const data = balance.safeParse(payload).data;
-    return data ? { type: 'balance.changed', balance: data.balance } : null;
+    const balance = payload.balance ?? payload.token_balance;
+    return balance == null ? null : { type: 'balance.changed', balance };
   },
 };
 
-function failed(payload: unknown): JobFeedEvent | null {
-  const data = terminal.safeParse(payload).data;
-  if (!data) return null;
-  const message =
-    [data.error_message, data.error].find((it) => typeof it === 'string' && it !== '') ??
-    'the analysis failed on the server';
-  return { type: 'job.failed', ...ids(data), message: String(message).slice(0, 300) };
+function failed(payload: Payload): JobFeedEvent {
+  return { type: 'job.failed', ...idsOf(payload), message: reasonOf(payload.error_message, payload.error) };
 }
 
-function ids(data: {
-  jobId?: string | null | undefined;
-  result_id?: string | null | undefined;
-  resultId?: string | null | undefined;
-}) {
-  return { jobId: data.jobId ?? null, resultId: data.result_id ?? data.resultId ?? null };
-}
+const idsOf = ({ jobId, resultId, result_id }: Payload) => ({
+  jobId: jobId ?? null,
+  resultId: result_id ?? resultId ?? null,
+});

@@ -3,6 +3,7 @@ import { RejectedError, TransientError } from '../errors.ts';
 import { errorOf, exchange, type HttpDeps } from './http.ts';
 import type { Log } from './log.ts';
 import type { RefreshAnswer } from './refresh-coordinator.ts';
+import { someText, textOrNumber } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
 
 export interface RefreshRequestOptions extends HttpDeps {
@@ -22,9 +23,9 @@ export const REFRESH_TOKEN_KEY = 'assessment-monitor:refresh-token';
 // Only the token itself must be sound: it was rotated, and nothing beside it is worth losing it.
 const issuedSchema = z.object({
   data: z.object({
-    idToken: z.string().check(z.minLength(1)),
+    idToken: someText,
     refreshToken: z.catch(z.optional(z.string()), undefined),
-    expiresIn: z.catch(z.optional(z.union([z.string(), z.number()])), undefined),
+    expiresIn: z.catch(z.optional(textOrNumber), undefined),
   }),
 });
 

@@ -13,6 +13,7 @@ import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import type { RefreshCoordinator, RefreshOutcome } from './refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
+import { readJson, someText } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
 import type { SharedNews, SharedSession } from './shared-session.ts';
 import { createSubject } from './subject.ts';
@@ -35,7 +36,7 @@ export interface TokenServiceV2Options {
 
 const TOKEN_KEY = 'assessment-monitor:token';
 const storedSchema = z.object({
-  value: z.string().check(z.minLength(1)),
+  value: someText,
   generation: z.number(),
   expiresAt: z.nullable(z.number()),
   ttlMs: z.nullable(z.number()),
@@ -62,7 +63,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       clock.clearTimeout(timer);
     };
   });
-  let token: AccessToken | null = restore(store);
+  let token: AccessToken | null = readJson(store.get(TOKEN_KEY), storedSchema);
   // While this page was away somebody else may have signed in: this token is nobody's any more.
   if (token && !shared.restored(token.generation)) token = null;
   let ended = false;
@@ -276,12 +277,4 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     },
   };
   return service;
-}
-
-function restore(store: KeyValueStore): AccessToken | null {
-  try {
-    return storedSchema.safeParse(JSON.parse(store.get(TOKEN_KEY) ?? 'null')).data ?? null;
-  } catch {
-    return null;
-  }
 }
