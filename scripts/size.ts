@@ -20,7 +20,10 @@ else {
     core: 'the core with its dependencies',
     coreReact: 'the core and React with their dependencies',
     withSocketIo: '… and Socket.IO',
-    assembled: 'TanStack Query, axios, axios-auth-refresh and Socket.IO',
+    assembled: 'TanStack Query with its hooks, axios, axios-auth-refresh and Socket.IO',
+    assembledCore: '… without the hooks',
+    oidc: 'oidc-client-ts: tokens only',
+    supabase: '@supabase/auth-js: tokens only',
   };
   for (const [name, title] of Object.entries(names) as [keyof Sizes, string][]) {
     const budget = budgets[name] === undefined ? '' : `   budget ${(budgets[name] / 1_000).toFixed(1)}`;

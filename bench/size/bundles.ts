@@ -12,12 +12,21 @@ export const imports = {
   core: `export { createAssessmentClient } from 'assessment-monitor';`,
   react: `export { AssessmentProvider, useAssessment, useAssessmentSelector } from 'assessment-monitor/react';`,
   socketIo: `export { io } from 'socket.io-client';`,
-  /** As `bench/contestants/assembled.ts` has them. TanStack Query's binding for React is left out, in its favour. */
+  /** What `bench/contestants/assembled.ts` is put together from, as a page in React has it: with its hooks, like ours. */
   assembled: `
+    export { QueryClient, QueryClientProvider, useMutation, useQuery } from '@tanstack/react-query';
+    export { default as axios } from 'axios';
+    export { createAuthRefresh } from 'axios-auth-refresh';
+    export { io } from 'socket.io-client';`,
+  /** The same without React, as the benchmarks run it. */
+  assembledCore: `
     export { MutationObserver, QueryClient, QueryObserver } from '@tanstack/query-core';
     export { default as axios } from 'axios';
     export { createAuthRefresh } from 'axios-auth-refresh';
     export { io } from 'socket.io-client';`,
+  /** Two SDKs that keep a token fresh, and know nothing of jobs. */
+  oidc: `export { UserManager } from 'oidc-client-ts';`,
+  supabase: `export { AuthClient } from '@supabase/auth-js';`,
 } as const;
 
 const react = ['react', 'react-dom'];
@@ -68,10 +77,13 @@ export interface Sizes {
   coreReact: number;
   withSocketIo: number;
   assembled: number;
+  assembledCore: number;
+  oidc: number;
+  supabase: number;
 }
 
 export async function measureSizes(): Promise<Sizes> {
-  const { core, react: hooks, socketIo, assembled } = imports;
+  const { core, react: hooks, socketIo, assembled, assembledCore, oidc, supabase } = imports;
   const coreReact = `${core}\n${hooks}`;
   // The core loads Socket.IO on use: it is counted where it is asked for.
   return {
@@ -80,5 +92,8 @@ export async function measureSizes(): Promise<Sizes> {
     coreReact: await weigh(coreReact, ['socket.io-client']),
     withSocketIo: await weigh(`${coreReact}\n${socketIo}`),
     assembled: await weigh(assembled),
+    assembledCore: await weigh(assembledCore),
+    oidc: await weigh(oidc),
+    supabase: await weigh(supabase),
   };
 }
