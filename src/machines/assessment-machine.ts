@@ -1,4 +1,4 @@
-import { assessmentSetup, defectOf, eventOf, jobOf, outcomeOf, type AssessmentOutput } from './assessment-setup.ts';
+import { assessmentSetup, jobOf, type AssessmentOutput } from './assessment-setup.ts';
 
 /*
  * The life of an assessment.
@@ -14,61 +14,37 @@ import { assessmentSetup, defectOf, eventOf, jobOf, outcomeOf, type AssessmentOu
  * `Ignores` in a state's comment names each event that can arrive there and changes nothing, and says why.
  */
 
+const DECIDING = '#assessment.active.deciding';
+const FAILED = '#assessment.failed';
+const TIMED_OUT = '#assessment.active.timed-out';
+
+/** What any call but a refresh may come to: a token that was refused, which is no end, and a refusal for good. */
+const refusals = [
+  { guard: 'isUnauthorized', actions: 'noteRefused', target: DECIDING },
+  { guard: 'isRejected', actions: 'noteProblem', target: FAILED },
+] as const;
+
+/** Time can heal it. What throws is a defect; it is tried again as well, and neither goes on for ever. */
+const failing = <Again extends string>(again: Again) =>
+  [
+    { guard: 'isGivingUp', actions: 'noteFailure', target: TIMED_OUT },
+    { actions: 'noteFailure', target: again },
+  ] as const;
+
 /** What ends the watching, whoever asked for the status. */
 const verdicts = [
-  {
-    guard: { type: 'isCompleted', params: outcomeOf },
-    actions: { type: 'noteFinished', params: outcomeOf },
-    target: '#assessment.active.deciding',
-  },
-  {
-    guard: { type: 'isFailed', params: outcomeOf },
-    actions: { type: 'noteProblem', params: outcomeOf },
-    target: '#assessment.failed',
-  },
-  {
-    guard: { type: 'isUnauthorized', params: outcomeOf },
-    actions: { type: 'noteRefused', params: outcomeOf },
-    target: '#assessment.active.deciding',
-  },
-  {
-    guard: { type: 'isRejected', params: outcomeOf },
-    actions: { type: 'noteProblem', params: outcomeOf },
-    target: '#assessment.failed',
-  },
+  { guard: 'isCompleted', actions: 'noteFinished', target: DECIDING },
+  { guard: 'isFailed', actions: 'noteProblem', target: FAILED },
+  ...refusals,
 ] as const;
 
 /** What a status call means for an assessment that is being watched. The usual answer comes first: it is looked for at every poll. */
 const afterStatus = <StillRunning extends string>(stillRunning: StillRunning) =>
   [
-    {
-      guard: { type: 'isRunningLate', params: outcomeOf },
-      actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
-      target: '#assessment.active.timed-out',
-    },
-    {
-      guard: { type: 'isRunning', params: outcomeOf },
-      actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
-      target: stillRunning,
-    },
+    { guard: 'isRunningLate', actions: ['noteAnswered', 'noteProgress'], target: TIMED_OUT },
+    { guard: 'isRunning', actions: ['noteAnswered', 'noteProgress'], target: stillRunning },
     ...verdicts,
-    {
-      guard: 'isGivingUp',
-      actions: { type: 'noteFailure', params: outcomeOf },
-      target: '#assessment.active.timed-out',
-    },
-    { actions: { type: 'noteFailure', params: outcomeOf }, target: stillRunning },
-  ] as const;
-
-/** What throws is a defect, and defects do not go on for ever either. */
-const afterDefect = <Again extends string>(again: Again) =>
-  [
-    {
-      guard: 'isGivingUp',
-      actions: { type: 'noteFailure', params: defectOf },
-      target: '#assessment.active.timed-out',
-    },
-    { actions: { type: 'noteFailure', params: defectOf }, target: again },
+    ...failing(stillRunning),
   ] as const;
 
 /** Submits an assessment, watches it, keeps its token fresh and fetches its result. */
@@ -138,37 +114,26 @@ export const assessmentMachine = assessmentSetup.createMachine({
 
         'feed.live': { actions: ['noteFeedLive', 'tellFeed'] },
         'feed.lost': { actions: ['noteFeedLost', 'tellFeed'] },
-        'job.progressed': {
-          guard: { type: 'isOurJob', params: eventOf },
-          actions: { type: 'noteProgress', params: eventOf },
-        },
+        'job.progressed': { guard: 'isOurJob', actions: 'noteProgress' },
         'job.completed': [
-          {
-            guard: { type: 'isOurJob', params: eventOf },
-            actions: { type: 'noteFinished', params: eventOf },
-            target: '.deciding',
-          },
-          { guard: { type: 'isHint', params: eventOf }, actions: 'noteHint' },
+          { guard: 'isOurJob', actions: 'noteFinished', target: '.deciding' },
+          { guard: 'isHint', actions: 'noteHint' },
         ],
         'job.failed': [
-          {
-            guard: { type: 'isOurJob', params: eventOf },
-            actions: { type: 'noteJobFailed', params: eventOf },
-            target: 'failed',
-          },
-          { guard: { type: 'isHint', params: eventOf }, actions: 'noteHint' },
+          { guard: 'isOurJob', actions: 'noteJobFailed', target: 'failed' },
+          { guard: 'isHint', actions: 'noteHint' },
         ],
-        'balance.changed': { actions: { type: 'tellBalance', params: eventOf } },
+        'balance.changed': { actions: 'tellBalance' },
 
         'token.expiring': { actions: 'noteRefreshDue' },
         'token.renewed': [
-          { guard: { type: 'isAnotherUser', params: eventOf }, target: 'cancelled' },
-          { actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }, 'tellRefreshed'] },
+          { guard: 'isAnotherUser', target: 'cancelled' },
+          { actions: ['noteTokenGood', 'noteUser', 'tellRefreshed'] },
         ],
         'session.ended': { target: '.auth-failed' },
         'session.restored': [
-          { guard: { type: 'isAnotherUser', params: eventOf }, target: 'cancelled' },
-          { actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }] },
+          { guard: 'isAnotherUser', target: 'cancelled' },
+          { actions: ['noteTokenGood', 'noteUser'] },
         ],
 
         'page.resumed': { actions: 'armDeadline' },
@@ -202,38 +167,12 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 src: 'submitAssessment',
                 input: ({ context }) => ({ submissionId: context.submissionId }),
                 onDone: [
-                  {
-                    guard: { type: 'isAccepted', params: outcomeOf },
-                    actions: [
-                      { type: 'noteAccepted', params: outcomeOf },
-                      'armDeadline',
-                      { type: 'tellBalance', params: outcomeOf },
-                    ],
-                    target: '#assessment.active.deciding',
-                  },
-                  {
-                    guard: { type: 'isUnauthorized', params: outcomeOf },
-                    actions: { type: 'noteRefused', params: outcomeOf },
-                    target: '#assessment.active.deciding',
-                  },
-                  {
-                    guard: { type: 'isRejected', params: outcomeOf },
-                    actions: { type: 'noteProblem', params: outcomeOf },
-                    target: '#assessment.failed',
-                  },
-                  {
-                    guard: { type: 'isUnrepeatable', params: outcomeOf },
-                    actions: ['noteOutcomeUnknown', { type: 'noteProblem', params: outcomeOf }],
-                    target: 'unconfirmed',
-                  },
-                  {
-                    guard: 'isGivingUp',
-                    actions: { type: 'noteFailure', params: outcomeOf },
-                    target: '#assessment.active.timed-out',
-                  },
-                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
+                  { guard: 'isAccepted', actions: ['noteAccepted', 'armDeadline', 'tellBalance'], target: DECIDING },
+                  ...refusals,
+                  { guard: 'isUnrepeatable', actions: ['noteOutcomeUnknown', 'noteProblem'], target: 'unconfirmed' },
+                  ...failing('waiting'),
                 ],
-                onError: afterDefect('waiting'),
+                onError: failing('waiting'),
               },
               on: {
                 'session.ended': { actions: 'noteRefreshDue' },
@@ -242,7 +181,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
             /** The server did not take it, or will recognise it: it is sent again shortly. */
             waiting: {
               tags: 'busy',
-              always: { guard: 'isRefreshDue', target: '#assessment.active.deciding' },
+              always: { guard: 'isRefreshDue', target: DECIDING },
               after: { retryDelay: { target: 'sending' } },
               on: {
                 'page.resumed': { actions: 'armDeadline', target: 'sending' },
@@ -256,7 +195,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
             unconfirmed: {
               tags: 'parked',
               on: {
-                'assessment.sendAgain': { actions: 'noteSendAgain', target: '#assessment.active.deciding' },
+                'assessment.sendAgain': { actions: 'noteSendAgain', target: DECIDING },
               },
             },
           },
@@ -274,23 +213,15 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 src: 'checkStatus',
                 input: jobOf,
                 onDone: afterStatus('listening'),
-                onError: afterDefect('listening'),
+                onError: failing('listening'),
               },
             },
             listening: {
-              always: { guard: 'canListenNoMore', target: '#assessment.active.deciding' },
+              always: { guard: 'canListenNoMore', target: DECIDING },
               after: { heartbeat: { actions: 'forgetHint', target: 'reconciling' } },
               on: {
-                'job.completed': {
-                  guard: { type: 'isHint', params: eventOf },
-                  actions: 'noteHint',
-                  target: 'reconciling',
-                },
-                'job.failed': {
-                  guard: { type: 'isHint', params: eventOf },
-                  actions: 'noteHint',
-                  target: 'reconciling',
-                },
+                'job.completed': { guard: 'isHint', actions: 'noteHint', target: 'reconciling' },
+                'job.failed': { guard: 'isHint', actions: 'noteHint', target: 'reconciling' },
                 'page.resumed': { actions: 'armDeadline', target: 'reconciling' },
                 'deadline.passed': { actions: 'noteOverdue', target: 'reconciling' },
               },
@@ -309,15 +240,15 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 src: 'checkStatus',
                 input: jobOf,
                 onDone: afterStatus('waiting'),
-                onError: afterDefect('waiting'),
+                onError: failing('waiting'),
               },
             },
             waiting: {
-              always: { guard: 'canPollNoMore', target: '#assessment.active.deciding' },
+              always: { guard: 'canPollNoMore', target: DECIDING },
               after: { pollDelay: { target: 'checking' } },
               on: {
-                'job.completed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
-                'job.failed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
+                'job.completed': { guard: 'isHint', target: 'checking' },
+                'job.failed': { guard: 'isHint', target: 'checking' },
                 'page.resumed': { actions: 'armDeadline', target: 'checking' },
                 'deadline.passed': { actions: 'noteOverdue', target: 'checking' },
               },
@@ -337,30 +268,13 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 src: 'refreshToken',
                 input: ({ context }) => ({ refusedGeneration: context.refusedGeneration }),
                 onDone: [
-                  {
-                    guard: { type: 'isRenewed', params: outcomeOf },
-                    actions: ['noteTokenGood', 'tellRefreshed'],
-                    target: '#assessment.active.deciding',
-                  },
-                  {
-                    guard: { type: 'isStillGood', params: outcomeOf },
-                    actions: 'noteTokenGood',
-                    target: '#assessment.active.deciding',
-                  },
-                  { guard: { type: 'isRejected', params: outcomeOf }, target: '#assessment.active.auth-failed' },
-                  {
-                    guard: { type: 'isOutage', params: outcomeOf },
-                    actions: ['noteTokenGood', { type: 'noteFailure', params: outcomeOf }],
-                    target: 'waiting',
-                  },
-                  {
-                    guard: 'isGivingUp',
-                    actions: { type: 'noteFailure', params: outcomeOf },
-                    target: '#assessment.active.timed-out',
-                  },
-                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
+                  { guard: 'isRenewed', actions: ['noteTokenGood', 'tellRefreshed'], target: DECIDING },
+                  { guard: 'isStillGood', actions: 'noteTokenGood', target: DECIDING },
+                  { guard: 'isRejected', target: '#assessment.active.auth-failed' },
+                  { guard: 'isOutage', actions: ['noteTokenGood', 'noteFailure'], target: 'waiting' },
+                  ...failing('waiting'),
                 ],
-                onError: afterDefect('waiting'),
+                onError: failing('waiting'),
               },
             },
             /** Too early for another attempt, or the verifier is down. The session is kept. */
@@ -369,33 +283,26 @@ export const assessmentMachine = assessmentSetup.createMachine({
               after: {
                 refreshDelay: [
                   { guard: 'isRefreshDue', target: 'requesting' },
-                  { guard: 'isOutOfPatience', target: '#assessment.active.timed-out' },
-                  { target: '#assessment.active.deciding' },
+                  { guard: 'isOutOfPatience', target: TIMED_OUT },
+                  { target: DECIDING },
                 ],
               },
               on: {
                 'page.resumed': [
                   { guard: 'isRefreshDue', actions: 'armDeadline', target: 'requesting' },
-                  { actions: 'armDeadline', target: '#assessment.active.deciding' },
+                  { actions: 'armDeadline', target: DECIDING },
                 ],
               },
             },
           },
           on: {
-            'job.completed': {
-              guard: { type: 'isOurJob', params: eventOf },
-              actions: { type: 'noteFinished', params: eventOf },
-            },
+            'job.completed': { guard: 'isOurJob', actions: 'noteFinished' },
             'token.renewed': {
-              guard: { type: 'isSameUser', params: eventOf },
-              actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }, 'tellRefreshed'],
+              guard: 'isSameUser',
+              actions: ['noteTokenGood', 'noteUser', 'tellRefreshed'],
               target: 'deciding',
             },
-            'session.restored': {
-              guard: { type: 'isSameUser', params: eventOf },
-              actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }],
-              target: 'deciding',
-            },
+            'session.restored': { guard: 'isSameUser', actions: ['noteTokenGood', 'noteUser'], target: 'deciding' },
           },
         },
 
@@ -410,35 +317,17 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 src: 'fetchResult',
                 input: jobOf,
                 onDone: [
-                  { guard: { type: 'isReady', params: outcomeOf }, target: '#assessment.completed' },
-                  {
-                    guard: { type: 'isUnauthorized', params: outcomeOf },
-                    actions: { type: 'noteRefused', params: outcomeOf },
-                    target: '#assessment.active.deciding',
-                  },
-                  {
-                    guard: { type: 'isRejected', params: outcomeOf },
-                    actions: { type: 'noteProblem', params: outcomeOf },
-                    target: '#assessment.failed',
-                  },
-                  {
-                    guard: { type: 'isInvalidForGood', params: outcomeOf },
-                    actions: { type: 'noteProblem', params: outcomeOf },
-                    target: '#assessment.failed',
-                  },
-                  {
-                    guard: 'isGivingUp',
-                    actions: { type: 'noteFailure', params: outcomeOf },
-                    target: '#assessment.active.timed-out',
-                  },
-                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
+                  { guard: 'isReady', target: '#assessment.completed' },
+                  ...refusals,
+                  { guard: 'isInvalidForGood', actions: 'noteProblem', target: FAILED },
+                  ...failing('waiting'),
                 ],
-                onError: afterDefect('waiting'),
+                onError: failing('waiting'),
               },
             },
             waiting: {
               tags: 'busy',
-              always: { guard: 'isRefreshDue', target: '#assessment.active.deciding' },
+              always: { guard: 'isRefreshDue', target: DECIDING },
               after: { retryDelay: { target: 'requesting' } },
               on: {
                 'page.resumed': { actions: 'armDeadline', target: 'requesting' },
@@ -456,18 +345,15 @@ export const assessmentMachine = assessmentSetup.createMachine({
           tags: ['parked', 'needs-sign-in'],
           entry: 'noteSignInNeeded',
           on: {
-            'job.completed': {
-              guard: { type: 'isOurJob', params: eventOf },
-              actions: { type: 'noteFinished', params: eventOf },
-            },
+            'job.completed': { guard: 'isOurJob', actions: 'noteFinished' },
             'session.restored': {
-              guard: { type: 'isSameUser', params: eventOf },
-              actions: ['noteTokenGood', 'lookAgain', { type: 'noteUser', params: eventOf }],
+              guard: 'isSameUser',
+              actions: ['noteTokenGood', 'lookAgain', 'noteUser'],
               target: 'deciding',
             },
             'token.renewed': {
-              guard: { type: 'isSameUser', params: eventOf },
-              actions: ['noteTokenGood', 'lookAgain', { type: 'noteUser', params: eventOf }, 'tellRefreshed'],
+              guard: 'isSameUser',
+              actions: ['noteTokenGood', 'lookAgain', 'noteUser', 'tellRefreshed'],
               target: 'deciding',
             },
             'session.ended': {},
@@ -487,14 +373,14 @@ export const assessmentMachine = assessmentSetup.createMachine({
               after: { slowCheck: { target: 'looking' } },
               on: {
                 'page.resumed': { target: 'looking' },
-                'job.completed': { guard: { type: 'isHint', params: eventOf }, target: 'looking' },
-                'job.failed': { guard: { type: 'isHint', params: eventOf }, target: 'looking' },
+                'job.completed': { guard: 'isHint', target: 'looking' },
+                'job.failed': { guard: 'isHint', target: 'looking' },
               },
             },
             /** What is there to look at? Passed through in no time; no event can arrive here. */
             looking: {
               always: [
-                { guard: 'isReadyToDecide', target: '#assessment.active.deciding' },
+                { guard: 'isReadyToDecide', target: DECIDING },
                 { guard: 'hasJob', target: 'checking' },
                 // It could not even be submitted. The user has not cancelled, and the key keeps it from happening twice.
                 { target: '#assessment.active.submitting' },
@@ -507,22 +393,15 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 input: jobOf,
                 onDone: [
                   ...verdicts,
-                  {
-                    guard: { type: 'isRunning', params: outcomeOf },
-                    actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
-                    target: 'resting',
-                  },
-                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'resting' },
+                  { guard: 'isRunning', actions: ['noteAnswered', 'noteProgress'], target: 'resting' },
+                  { actions: 'noteFailure', target: 'resting' },
                 ],
-                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'resting' },
+                onError: { actions: 'noteFailure', target: 'resting' },
               },
             },
           },
           on: {
-            'assessment.keepWaiting': {
-              actions: [{ type: 'extendDeadline', params: eventOf }, 'armDeadline'],
-              target: 'deciding',
-            },
+            'assessment.keepWaiting': { actions: ['extendDeadline', 'armDeadline'], target: 'deciding' },
           },
         },
       },
