@@ -24,6 +24,7 @@ else {
     assembledCore: '… without the hooks',
     oidc: 'oidc-client-ts: tokens only',
     supabase: '@supabase/auth-js: tokens only',
+    helper: 'not counted above: what Vite adds, once, to an application that loads something on use',
   };
   for (const [name, title] of Object.entries(names) as [keyof Sizes, string][]) {
     const budget = budgets[name] === undefined ? '' : `   budget ${(budgets[name] / 1_000).toFixed(1)}`;

@@ -3,7 +3,8 @@ import type { Section } from './command.ts';
 
 /** What a bundle gains. */
 export const sizeSection: Section = async () => {
-  const { ours, core, coreReact, withSocketIo, assembled, assembledCore, oidc, supabase } = await measureSizes();
+  const { ours, core, coreReact, withSocketIo, assembled, assembledCore, oidc, supabase, helper } =
+    await measureSizes();
   const row = (title: string, bytes: number) => `| ${title} | ${(bytes / 1_000).toFixed(1)} |`;
   return [
     '## Size: what a bundle gains',
@@ -23,6 +24,7 @@ export const sizeSection: Section = async () => {
     row('… without the hooks', assembledCore),
     row('oidc-client-ts, which only keeps a token fresh', oidc),
     row('@supabase/auth-js, which only keeps a token fresh', supabase),
+    row('not counted above: what Vite adds, once, to an application that loads something on use', helper),
     '',
     'Ours is the larger one: a statechart with its interpreter, schemas at every border, and the coordination of tabs.',
     '',

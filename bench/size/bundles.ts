@@ -4,7 +4,8 @@ import { alias } from '../../vitest.config.ts';
 
 /*
  * What an application's bundle gains by an import, as Vite builds it for production: minified, gzipped, React left out. Code that is
- * loaded on use is counted like the rest.
+ * loaded on use is counted like the rest; Vite's helper that loads it is not, because it is one for all of an application, and others
+ * have none. It is weighed by itself.
  */
 
 /** What each of them imports. */
@@ -29,6 +30,8 @@ export const imports = {
   supabase: `export { AuthClient } from '@supabase/auth-js';`,
 } as const;
 
+const PRELOAD_HELPER = '\0vite/preload-helper.js';
+
 const react = ['react', 'react-dom'];
 /** What ours is made of, beside React. */
 const dependencies = ['xstate', '@xstate/react', 'rxjs', 'zod', 'jose'];
@@ -39,7 +42,11 @@ const dependencies = ['xstate', '@xstate/react', 'rxjs', 'zod', 'jose'];
  * @param without packages that the application has anyway, or that are not counted
  * @returns gzipped bytes
  */
-async function weigh(code: string, without: readonly string[] = []): Promise<number> {
+async function weigh(
+  code: string,
+  without: readonly string[] = [],
+  { withHelper = false }: { withHelper?: boolean } = {},
+): Promise<number> {
   const entry = 'virtual:entry';
   const left = [...react, ...without];
   const { output } = (await build({
@@ -52,6 +59,12 @@ async function weigh(code: string, without: readonly string[] = []): Promise<num
         name: 'entry',
         resolveId: (id) => (id === entry ? `${process.cwd()}/entry.ts` : undefined),
         load: (id) => (id === `${process.cwd()}/entry.ts` ? code : undefined),
+      },
+      {
+        name: 'no-helper',
+        enforce: 'pre',
+        load: (id) =>
+          id === PRELOAD_HELPER && !withHelper ? 'export const __vitePreload = (load) => load();' : undefined,
       },
     ],
     build: {
@@ -80,11 +93,14 @@ export interface Sizes {
   assembledCore: number;
   oidc: number;
   supabase: number;
+  /** Vite's, for code that is loaded on use. */
+  helper: number;
 }
 
 export async function measureSizes(): Promise<Sizes> {
   const { core, react: hooks, socketIo, assembled, assembledCore, oidc, supabase } = imports;
   const coreReact = `${core}\n${hooks}`;
+  const onUse = `export const load = () => import('socket.io-client');`;
   // The core loads Socket.IO on use: it is counted where it is asked for.
   return {
     ours: await weigh(coreReact, [...dependencies, 'socket.io-client']),
@@ -95,5 +111,7 @@ export async function measureSizes(): Promise<Sizes> {
     assembledCore: await weigh(assembledCore),
     oidc: await weigh(oidc),
     supabase: await weigh(supabase),
+    helper:
+      (await weigh(onUse, ['socket.io-client'], { withHelper: true })) - (await weigh(onUse, ['socket.io-client'])),
   };
 }
