@@ -43,14 +43,19 @@ export function createPageSignals({ clock, log, page, onResumed }: PageSignalsOp
       onResumed();
       signals$.next({ type: 'page.resumed', reason });
     };
-    const onVisible = () => page?.document.visibilityState === 'visible' && resumed('visible');
-    const onOnline = () => resumed('online');
-    const onPageShow = (event: Event) => (event as PageTransitionEvent).persisted && resumed('pageshow');
-    const onResume = () => resumed('resume');
-    page?.document.addEventListener('visibilitychange', onVisible);
-    page?.document.addEventListener('resume', onResume);
-    page?.window.addEventListener('online', onOnline);
-    page?.window.addEventListener('pageshow', onPageShow);
+    const leaving = new AbortController();
+    page?.document.addEventListener(
+      'visibilitychange',
+      () => page.document.visibilityState === 'visible' && resumed('visible'),
+      leaving,
+    );
+    page?.document.addEventListener('resume', () => resumed('resume'), leaving);
+    page?.window.addEventListener('online', () => resumed('online'), leaving);
+    page?.window.addEventListener(
+      'pageshow',
+      (event) => (event as PageTransitionEvent).persisted && resumed('pageshow'),
+      leaving,
+    );
 
     let last = clock.now();
     const tick = (): void => {
@@ -64,10 +69,7 @@ export function createPageSignals({ clock, log, page, onResumed }: PageSignalsOp
 
     return () => {
       clock.clearTimeout(timer);
-      page?.document.removeEventListener('visibilitychange', onVisible);
-      page?.document.removeEventListener('resume', onResume);
-      page?.window.removeEventListener('online', onOnline);
-      page?.window.removeEventListener('pageshow', onPageShow);
+      leaving.abort();
     };
   });
   return signals$;
