@@ -24,7 +24,7 @@ import { type Clock, systemClock } from './services/clock.ts';
 import { createJobFeed, type JobFeed, type JobFeedEvent } from './services/job-feed.ts';
 import { createJobStore, type JobStore } from './services/job-store.ts';
 import type { Log } from './services/log.ts';
-import { createPageSignals, type PageEvent, type PageTarget } from './services/page-signals.ts';
+import { createPageSignals, listen, type PageEvent } from './services/page-signals.ts';
 import { createRefreshCoordinator } from './services/refresh-coordinator.ts';
 import { createRefreshRequest } from './services/refresh-request.ts';
 import { createSharedSession } from './services/shared-session.ts';
@@ -74,7 +74,7 @@ export function createServices<Submission, Result>(
         ...common,
         store: options.tokenStorage ?? storage,
         keys: options.auth.v1TokenKeys ?? ['token', 'auth_token'],
-        onStorageChange: (listener) => listenToStorage(page, listener),
+        onStorageChange: (listener) => listen(page?.window, 'storage', listener),
       });
     }
     const request = createRefreshRequest({
@@ -156,8 +156,3 @@ export function createServices<Submission, Result>(
 }
 
 const anyObject = z.looseObject({});
-
-function listenToStorage(page: PageTarget | undefined, listener: () => void): () => void {
-  page?.window.addEventListener('storage', listener);
-  return () => page?.window.removeEventListener('storage', listener);
-}

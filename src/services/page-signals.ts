@@ -30,6 +30,16 @@ const TICK_MS = 15_000;
 /** A hidden tab's timers may be a minute late; more than that was a sleep. */
 const MAX_DRIFT_MS = 90_000;
 
+/** Returns how to stop listening. */
+export function listen(
+  target: PageTarget['window'] | undefined,
+  type: string,
+  listener: (event: Event) => void,
+): () => void {
+  target?.addEventListener(type, listener);
+  return () => target?.removeEventListener(type, listener);
+}
+
 /** One source of `page.resumed`, shared by everybody who listens. */
 export function createPageSignals({ clock, log, page, onResumed }: PageSignalsOptions): Subscribable<PageEvent> {
   const signals$ = createSubject<PageEvent>(() => {
@@ -43,19 +53,13 @@ export function createPageSignals({ clock, log, page, onResumed }: PageSignalsOp
       onResumed();
       signals$.next({ type: 'page.resumed', reason });
     };
-    const leaving = new AbortController();
-    page?.document.addEventListener(
-      'visibilitychange',
-      () => page.document.visibilityState === 'visible' && resumed('visible'),
-      leaving,
-    );
-    page?.document.addEventListener('resume', () => resumed('resume'), leaving);
-    page?.window.addEventListener('online', () => resumed('online'), leaving);
-    page?.window.addEventListener(
-      'pageshow',
-      (event) => (event as PageTransitionEvent).persisted && resumed('pageshow'),
-      leaving,
-    );
+    const { window, document } = page ?? {};
+    const silence = [
+      listen(document, 'visibilitychange', () => document?.visibilityState === 'visible' && resumed('visible')),
+      listen(document, 'resume', () => resumed('resume')),
+      listen(window, 'online', () => resumed('online')),
+      listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && resumed('pageshow')),
+    ];
 
     let last = clock.now();
     const tick = (): void => {
@@ -69,7 +73,7 @@ export function createPageSignals({ clock, log, page, onResumed }: PageSignalsOp
 
     return () => {
       clock.clearTimeout(timer);
-      leaving.abort();
+      for (const stop of silence) stop();
     };
   });
   return signals$;
