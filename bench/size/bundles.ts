@@ -12,6 +12,8 @@ import { alias } from '../../vitest.config.ts';
 export const imports = {
   core: `export { createAssessmentClient } from 'assessment-monitor';`,
   react: `export { AssessmentProvider, useAssessment, useAssessmentSelector } from 'assessment-monitor/react';`,
+  /** One function, to see that the rest is left out. */
+  texts: `export { describeProblem } from 'assessment-monitor';`,
   socketIo: `export { io } from 'socket.io-client';`,
   /** What `bench/contestants/assembled.ts` is put together from, as a page in React has it: with its hooks, like ours. */
   assembled: `
@@ -87,6 +89,7 @@ export interface Sizes {
   /** Our own code, core and React, without its dependencies. */
   ours: number;
   core: number;
+  texts: number;
   coreReact: number;
   withSocketIo: number;
   assembled: number;
@@ -98,13 +101,14 @@ export interface Sizes {
 }
 
 export async function measureSizes(): Promise<Sizes> {
-  const { core, react: hooks, socketIo, assembled, assembledCore, oidc, supabase } = imports;
+  const { core, texts, react: hooks, socketIo, assembled, assembledCore, oidc, supabase } = imports;
   const coreReact = `${core}\n${hooks}`;
   const onUse = `export const load = () => import('socket.io-client');`;
   // The core loads Socket.IO on use: it is counted where it is asked for.
   return {
     ours: await weigh(coreReact, [...dependencies, 'socket.io-client']),
     core: await weigh(core, ['socket.io-client']),
+    texts: await weigh(texts),
     coreReact: await weigh(coreReact, ['socket.io-client']),
     withSocketIo: await weigh(`${coreReact}\n${socketIo}`),
     assembled: await weigh(assembled),
