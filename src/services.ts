@@ -21,7 +21,7 @@ import {
 import { type AssessmentApi, createAssessmentApi } from './services/assessment-api.ts';
 import type { Random } from './services/backoff.ts';
 import { type Clock, systemClock } from './services/clock.ts';
-import { createJobFeed, type JobFeed, type JobFeedEvent } from './services/job-feed.ts';
+import { createJobFeed, type JobFeed } from './services/job-feed.ts';
 import { createJobStore, type JobStore } from './services/job-store.ts';
 import type { Log } from './services/log.ts';
 import { createPageSignals, listen, type PageEvent } from './services/page-signals.ts';
@@ -65,13 +65,13 @@ export function createServices<Submission, Result>(
   const storage = options.storage ?? browserStore('localStorage', log);
   const tokenStorage = options.tokenStorage ?? browserStore('sessionStorage', log);
   const page = options.page ?? browserPage();
-  const http = { fetch: options.fetch ?? ((...args) => fetch(...args)), clock, baseUrl };
+  const world = { clock, random, log };
+  const http = { fetch: options.fetch ?? ((...args) => fetch(...args)), baseUrl, ...world };
 
   const createTokens = (): TokenService => {
-    const common = { clock, random, log };
     if (options.auth?.version === 'v1') {
       return createTokenServiceV1({
-        ...common,
+        ...world,
         store: options.tokenStorage ?? storage,
         keys: options.auth.v1TokenKeys ?? ['token', 'auth_token'],
         onStorageChange: (listener) => listen(page?.window, 'storage', listener),
@@ -79,7 +79,6 @@ export function createServices<Submission, Result>(
     }
     const request = createRefreshRequest({
       ...http,
-      log,
       path: paths.refresh,
       timeoutMs: timings.refreshTimeoutMs,
       transport: options.auth?.refreshTransport ?? 'cookie',
@@ -95,49 +94,44 @@ export function createServices<Submission, Result>(
     const lock = createTabLock({ locks, name, clock, waitMs });
     const minIntervalMs = timings.refreshIntervalMs;
     return createTokenServiceV2({
-      ...common,
+      ...world,
+      ...timings,
       store: tokenStorage,
       isRefreshEnabled: () => settings().refresh ?? true,
-      outagePatienceMs: timings.outagePatienceMs,
       shared,
-      coordinator: createRefreshCoordinator({ clock, log, store: storage, shared, lock, minIntervalMs, request }),
+      coordinator: createRefreshCoordinator({ ...world, store: storage, shared, lock, minIntervalMs, request }),
     });
   };
   const tokens = createTokens();
 
   // After a sleep the token comes first: everything else needs one.
-  const resumed$ = createPageSignals({ clock, log, page, onResumed: () => tokens.recheck() });
+  const resumed$ = createPageSignals({ ...world, page, onResumed: () => tokens.recheck() });
   // A tab that was only hidden has its answers.
   const slept$ = createSubject<PageEvent>(() => {
     const listening = resumed$.subscribe((event) => event.reason !== 'visible' && slept$.next(event));
     return () => listening.unsubscribe();
   });
-  const feed = (transports: readonly string[]): JobFeed =>
-    createJobFeed({
-      url: originOf(baseUrl),
-      path: paths.socket,
-      transports,
-      load: options.loadSocketIo ?? loadSocketIo,
-      tokens,
-      resumed$,
-      clock,
-      random,
-      log,
-      connectTimeoutMs: timings.connectTimeoutMs,
-      stableAfterMs: timings.stableAfterMs,
-    });
+  const { socket = { transports: ['websocket'] } } = options;
+  const feed: JobFeed = socket
+    ? createJobFeed({
+        ...world,
+        ...timings,
+        url: originOf(baseUrl),
+        path: paths.socket,
+        transports: socket.transports,
+        load: options.loadSocketIo ?? loadSocketIo,
+        tokens,
+        resumed$,
+      })
+    : { events$: createSubject(), close: () => {} };
 
   return {
     tokens,
     resumed$,
-    feed:
-      options.socket === false
-        ? { events$: createSubject<JobFeedEvent>(), close: () => {} }
-        : feed(options.socket?.transports ?? ['websocket']),
+    feed,
     api: createAssessmentApi<Submission, Result>({
       ...http,
       tokens,
-      log,
       slept$,
       paths,
       timeouts: { ...defaultTimeouts, ...timings.timeouts },
@@ -145,9 +139,7 @@ export function createServices<Submission, Result>(
       idempotencyHeader,
     }),
     jobs: createJobStore(storage, log),
-    clock,
-    random,
-    log,
+    ...world,
     inspect: options.inspect,
     pacing: timings,
     monitoringTimeoutMs: () => settings().monitoringTimeoutMs ?? DEFAULT_MONITORING_TIMEOUT_MS,
