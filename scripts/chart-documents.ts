@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { assessmentMachine } from '../src/machines/assessment-machine.ts';
 import { declaredTransitions, explore, pathsOver, stateClass, statesOf } from '../src/testing/index.ts';
 import { toMermaid, toOverview } from './chart-diagrams.ts';
+import { stateComments } from './state-comments.ts';
 
 /** The command that writes the documents anew. */
 export const REGENERATE = 'npm run --silent chart';
@@ -15,8 +16,10 @@ export function chartDocuments(): Readonly<Record<string, string>> {
     counts(),
     '## The diagram',
     `\`\`\`mermaid\n${diagram}\`\`\``,
-    '`done` is the answer of a call, `broken` a defect in it, `after` a timer, `always` no event at all. Guards are asked from top to bottom.',
+    '## Every state',
+    states(),
     '## Every transition',
+    '`done` is the answer of a call, `broken` a defect in it, `after` a timer, `always` no event at all. Guards are asked from top to bottom.',
     table(),
   ].join('\n\n');
   return {
@@ -57,6 +60,11 @@ function counts(): string {
     '| --- | ---: |',
     ...rows.map(([what, count]) => `| ${what} | ${count?.toLocaleString('en')} |`),
   ].join('\n');
+}
+
+function states(): string {
+  const comments = stateComments('src/machines/assessment-machine.ts');
+  return [...comments].map(([name, comment]) => `- \`${name}\`: ${comment}`).join('\n');
 }
 
 function table(): string {

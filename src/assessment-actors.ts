@@ -1,5 +1,4 @@
-import { type AnyActorRef, type AnyStateNode, fromEventObservable, fromPromise } from 'xstate';
-import type { Observable } from 'rxjs';
+import { type AnyActorRef, type AnyStateNode, fromEventObservable, fromPromise, type Subscribable } from 'xstate';
 import { RejectedError, toProblem, TransientError, UnauthorizedError } from './errors.ts';
 import { assessmentMachine } from './machines/assessment-machine.ts';
 import type {
@@ -40,7 +39,7 @@ export interface AssessmentActorsOptions<Submission, Result> {
   api: AssessmentApi<Submission, Result>;
   tokens: TokenService;
   feed: JobFeed;
-  resumed$: Observable<PageEvent>;
+  resumed$: Subscribable<PageEvent>;
   clock: Clock;
   random: Random;
   pacing: Pacing;

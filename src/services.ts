@@ -1,4 +1,4 @@
-import { filter, NEVER, type Observable, share, tap } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import * as z from 'zod/mini';
 import type { Pacing } from './assessment-actors.ts';
 import {
@@ -24,10 +24,11 @@ import { type Clock, systemClock } from './services/clock.ts';
 import { createJobFeed, type JobFeed } from './services/job-feed.ts';
 import { createJobStore, type JobStore } from './services/job-store.ts';
 import type { Log } from './services/log.ts';
-import { createPageSignals, type PageEvent, type PageTarget } from './services/page-signals.ts';
+import { createPageSignals, listen, type PageEvent } from './services/page-signals.ts';
 import { createRefreshCoordinator } from './services/refresh-coordinator.ts';
 import { createRefreshRequest } from './services/refresh-request.ts';
 import { createSharedSession } from './services/shared-session.ts';
+import { createSubject } from './services/subject.ts';
 import type { Schema } from './services/schema.ts';
 import { createTabLock } from './services/tab-lock.ts';
 import type { TokenService } from './services/token-service.ts';
@@ -39,7 +40,7 @@ export interface Services<Submission, Result> {
   api: AssessmentApi<Submission, Result>;
   tokens: TokenService;
   feed: JobFeed;
-  resumed$: Observable<PageEvent>;
+  resumed$: Subscribable<PageEvent>;
   jobs: JobStore;
   clock: Clock;
   random: Random;
@@ -64,21 +65,20 @@ export function createServices<Submission, Result>(
   const storage = options.storage ?? browserStore('localStorage', log);
   const tokenStorage = options.tokenStorage ?? browserStore('sessionStorage', log);
   const page = options.page ?? browserPage();
-  const http = { fetch: options.fetch ?? ((...args) => fetch(...args)), clock, baseUrl };
+  const world = { clock, random, log };
+  const http = { fetch: options.fetch ?? ((...args) => fetch(...args)), baseUrl, ...world };
 
   const createTokens = (): TokenService => {
-    const common = { clock, random, log };
     if (options.auth?.version === 'v1') {
       return createTokenServiceV1({
-        ...common,
+        ...world,
         store: options.tokenStorage ?? storage,
         keys: options.auth.v1TokenKeys ?? ['token', 'auth_token'],
-        onStorageChange: (listener) => listenToStorage(page, listener),
+        onStorageChange: (listener) => listen(page?.window, 'storage', listener),
       });
     }
     const request = createRefreshRequest({
       ...http,
-      log,
       path: paths.refresh,
       timeoutMs: timings.refreshTimeoutMs,
       transport: options.auth?.refreshTransport ?? 'cookie',
@@ -94,58 +94,52 @@ export function createServices<Submission, Result>(
     const lock = createTabLock({ locks, name, clock, waitMs });
     const minIntervalMs = timings.refreshIntervalMs;
     return createTokenServiceV2({
-      ...common,
+      ...world,
+      ...timings,
       store: tokenStorage,
       isRefreshEnabled: () => settings().refresh ?? true,
-      outagePatienceMs: timings.outagePatienceMs,
       shared,
-      coordinator: createRefreshCoordinator({ clock, log, store: storage, shared, lock, minIntervalMs, request }),
+      coordinator: createRefreshCoordinator({ ...world, store: storage, shared, lock, minIntervalMs, request }),
     });
   };
   const tokens = createTokens();
 
   // After a sleep the token comes first: everything else needs one.
-  const resumed$ = createPageSignals({ clock, log, page }).pipe(
-    tap(() => tokens.recheck()),
-    share(),
-  );
-  const feed = (transports: readonly string[]): JobFeed =>
-    createJobFeed({
-      url: originOf(baseUrl),
-      path: paths.socket,
-      transports,
-      load: options.loadSocketIo ?? loadSocketIo,
-      tokens,
-      resumed$,
-      clock,
-      random,
-      log,
-      connectTimeoutMs: timings.connectTimeoutMs,
-      stableAfterMs: timings.stableAfterMs,
-    });
+  const resumed$ = createPageSignals({ ...world, page, onResumed: () => tokens.recheck() });
+  // A tab that was only hidden has its answers.
+  const slept$ = createSubject<PageEvent>(() => {
+    const listening = resumed$.subscribe((event) => event.reason !== 'visible' && slept$.next(event));
+    return () => listening.unsubscribe();
+  });
+  const { socket = { transports: ['websocket'] } } = options;
+  const feed: JobFeed = socket
+    ? createJobFeed({
+        ...world,
+        ...timings,
+        url: originOf(baseUrl),
+        path: paths.socket,
+        transports: socket.transports,
+        load: options.loadSocketIo ?? loadSocketIo,
+        tokens,
+        resumed$,
+      })
+    : { events$: createSubject(), close: () => {} };
 
   return {
     tokens,
     resumed$,
-    feed:
-      options.socket === false
-        ? { events$: NEVER, close: () => {} }
-        : feed(options.socket?.transports ?? ['websocket']),
+    feed,
     api: createAssessmentApi<Submission, Result>({
       ...http,
       tokens,
-      log,
-      // A tab that was only hidden has its answers.
-      slept$: resumed$.pipe(filter(({ reason }) => reason !== 'visible')),
+      slept$,
       paths,
       timeouts: { ...defaultTimeouts, ...timings.timeouts },
       resultSchema: options.resultSchema ?? (anyObject as unknown as Schema<Result>),
       idempotencyHeader,
     }),
     jobs: createJobStore(storage, log),
-    clock,
-    random,
-    log,
+    ...world,
     inspect: options.inspect,
     pacing: timings,
     monitoringTimeoutMs: () => settings().monitoringTimeoutMs ?? DEFAULT_MONITORING_TIMEOUT_MS,
@@ -154,8 +148,3 @@ export function createServices<Submission, Result>(
 }
 
 const anyObject = z.looseObject({});
-
-function listenToStorage(page: PageTarget | undefined, listener: () => void): () => void {
-  page?.window.addEventListener('storage', listener);
-  return () => page?.window.removeEventListener('storage', listener);
-}

@@ -4,21 +4,35 @@ import { alias } from '../../vitest.config.ts';
 
 /*
  * What an application's bundle gains by an import, as Vite builds it for production: minified, gzipped, React left out. Code that is
- * loaded on use is counted like the rest.
+ * loaded on use is counted like the rest; Vite's helper that loads it is not, because it is one for all of an application, and others
+ * have none. It is weighed by itself.
  */
 
 /** What each of them imports. */
 export const imports = {
   core: `export { createAssessmentClient } from 'assessment-monitor';`,
   react: `export { AssessmentProvider, useAssessment, useAssessmentSelector } from 'assessment-monitor/react';`,
+  /** One function, to see that the rest is left out. */
+  texts: `export { describeProblem } from 'assessment-monitor';`,
   socketIo: `export { io } from 'socket.io-client';`,
-  /** As `bench/contestants/assembled.ts` has them. TanStack Query's binding for React is left out, in its favour. */
+  /** What `bench/contestants/assembled.ts` is put together from, as a page in React has it: with its hooks, like ours. */
   assembled: `
+    export { QueryClient, QueryClientProvider, useMutation, useQuery } from '@tanstack/react-query';
+    export { default as axios } from 'axios';
+    export { createAuthRefresh } from 'axios-auth-refresh';
+    export { io } from 'socket.io-client';`,
+  /** The same without React, as the benchmarks run it. */
+  assembledCore: `
     export { MutationObserver, QueryClient, QueryObserver } from '@tanstack/query-core';
     export { default as axios } from 'axios';
     export { createAuthRefresh } from 'axios-auth-refresh';
     export { io } from 'socket.io-client';`,
+  /** Two SDKs that keep a token fresh, and know nothing of jobs. */
+  oidc: `export { UserManager } from 'oidc-client-ts';`,
+  supabase: `export { AuthClient } from '@supabase/auth-js';`,
 } as const;
+
+const PRELOAD_HELPER = '\0vite/preload-helper.js';
 
 const react = ['react', 'react-dom'];
 /** What ours is made of, beside React. */
@@ -30,7 +44,11 @@ const dependencies = ['xstate', '@xstate/react', 'rxjs', 'zod', 'jose'];
  * @param without packages that the application has anyway, or that are not counted
  * @returns gzipped bytes
  */
-async function weigh(code: string, without: readonly string[] = []): Promise<number> {
+async function weigh(
+  code: string,
+  without: readonly string[] = [],
+  { withHelper = false }: { withHelper?: boolean } = {},
+): Promise<number> {
   const entry = 'virtual:entry';
   const left = [...react, ...without];
   const { output } = (await build({
@@ -43,6 +61,12 @@ async function weigh(code: string, without: readonly string[] = []): Promise<num
         name: 'entry',
         resolveId: (id) => (id === entry ? `${process.cwd()}/entry.ts` : undefined),
         load: (id) => (id === `${process.cwd()}/entry.ts` ? code : undefined),
+      },
+      {
+        name: 'no-helper',
+        enforce: 'pre',
+        load: (id) =>
+          id === PRELOAD_HELPER && !withHelper ? 'export const __vitePreload = (load) => load();' : undefined,
       },
     ],
     build: {
@@ -65,20 +89,33 @@ export interface Sizes {
   /** Our own code, core and React, without its dependencies. */
   ours: number;
   core: number;
+  texts: number;
   coreReact: number;
   withSocketIo: number;
   assembled: number;
+  assembledCore: number;
+  oidc: number;
+  supabase: number;
+  /** Vite's, for code that is loaded on use. */
+  helper: number;
 }
 
 export async function measureSizes(): Promise<Sizes> {
-  const { core, react: hooks, socketIo, assembled } = imports;
+  const { core, texts, react: hooks, socketIo, assembled, assembledCore, oidc, supabase } = imports;
   const coreReact = `${core}\n${hooks}`;
+  const onUse = `export const load = () => import('socket.io-client');`;
   // The core loads Socket.IO on use: it is counted where it is asked for.
   return {
     ours: await weigh(coreReact, [...dependencies, 'socket.io-client']),
     core: await weigh(core, ['socket.io-client']),
+    texts: await weigh(texts),
     coreReact: await weigh(coreReact, ['socket.io-client']),
     withSocketIo: await weigh(`${coreReact}\n${socketIo}`),
     assembled: await weigh(assembled),
+    assembledCore: await weigh(assembledCore),
+    oidc: await weigh(oidc),
+    supabase: await weigh(supabase),
+    helper:
+      (await weigh(onUse, ['socket.io-client'], { withHelper: true })) - (await weigh(onUse, ['socket.io-client'])),
   };
 }

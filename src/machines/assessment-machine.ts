@@ -1,4 +1,4 @@
-import { assessmentSetup, defectOf, eventOf, jobOf, outcomeOf, type AssessmentOutput } from './assessment-setup.ts';
+import { assessmentSetup, jobOf, type AssessmentOutput } from './assessment-setup.ts';
 
 /*
  * The life of an assessment.
@@ -11,64 +11,40 @@ import { assessmentSetup, defectOf, eventOf, jobOf, outcomeOf, type AssessmentOu
  * - The feed belongs to `active`: refreshing a token or falling back to polling never closes it.
  * - A call in flight is answered before anything else is decided; only what waits is interrupted.
  *
- * `Ignores` in a description names each event that can arrive there and changes nothing, and says why.
+ * `Ignores` in a state's comment names each event that can arrive there and changes nothing, and says why.
  */
+
+const DECIDING = '#assessment.active.deciding';
+const FAILED = '#assessment.failed';
+const TIMED_OUT = '#assessment.active.timed-out';
+
+/** What any call but a refresh may come to: a token that was refused, which is no end, and a refusal for good. */
+const refusals = [
+  { guard: 'isUnauthorized', actions: 'noteRefused', target: DECIDING },
+  { guard: 'isRejected', actions: 'noteProblem', target: FAILED },
+] as const;
+
+/** Time can heal it. What throws is a defect; it is tried again as well, and neither goes on for ever. */
+const failing = <Again extends string>(again: Again) =>
+  [
+    { guard: 'isGivingUp', actions: 'noteFailure', target: TIMED_OUT },
+    { actions: 'noteFailure', target: again },
+  ] as const;
 
 /** What ends the watching, whoever asked for the status. */
 const verdicts = [
-  {
-    guard: { type: 'isCompleted', params: outcomeOf },
-    actions: { type: 'noteFinished', params: outcomeOf },
-    target: '#assessment.active.deciding',
-  },
-  {
-    guard: { type: 'isFailed', params: outcomeOf },
-    actions: { type: 'noteProblem', params: outcomeOf },
-    target: '#assessment.failed',
-  },
-  {
-    guard: { type: 'isUnauthorized', params: outcomeOf },
-    actions: { type: 'noteRefused', params: outcomeOf },
-    target: '#assessment.active.deciding',
-  },
-  {
-    guard: { type: 'isRejected', params: outcomeOf },
-    actions: { type: 'noteProblem', params: outcomeOf },
-    target: '#assessment.failed',
-  },
+  { guard: 'isCompleted', actions: 'noteFinished', target: DECIDING },
+  { guard: 'isFailed', actions: 'noteProblem', target: FAILED },
+  ...refusals,
 ] as const;
 
 /** What a status call means for an assessment that is being watched. The usual answer comes first: it is looked for at every poll. */
 const afterStatus = <StillRunning extends string>(stillRunning: StillRunning) =>
   [
-    {
-      guard: { type: 'isRunningLate', params: outcomeOf },
-      actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
-      target: '#assessment.active.timed-out',
-    },
-    {
-      guard: { type: 'isRunning', params: outcomeOf },
-      actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
-      target: stillRunning,
-    },
+    { guard: 'isRunningLate', actions: ['noteAnswered', 'noteProgress'], target: TIMED_OUT },
+    { guard: 'isRunning', actions: ['noteAnswered', 'noteProgress'], target: stillRunning },
     ...verdicts,
-    {
-      guard: 'isGivingUp',
-      actions: { type: 'noteFailure', params: outcomeOf },
-      target: '#assessment.active.timed-out',
-    },
-    { actions: { type: 'noteFailure', params: outcomeOf }, target: stillRunning },
-  ] as const;
-
-/** What throws is a defect, and defects do not go on for ever either. */
-const afterDefect = <Again extends string>(again: Again) =>
-  [
-    {
-      guard: 'isGivingUp',
-      actions: { type: 'noteFailure', params: defectOf },
-      target: '#assessment.active.timed-out',
-    },
-    { actions: { type: 'noteFailure', params: defectOf }, target: again },
+    ...failing(stillRunning),
   ] as const;
 
 /** Submits an assessment, watches it, keeps its token fresh and fetches its result. */
@@ -99,10 +75,11 @@ export const assessmentMachine = assessmentSetup.createMachine({
   output: ({ event }) => (event as { output?: unknown }).output as AssessmentOutput,
   initial: 'idle',
   states: {
+    /**
+     * Nothing was submitted yet. Nothing is invoked here, so only the user is heard.
+     * Ignores `assessment.keepWaiting` and `assessment.sendAgain`: nobody has asked yet.
+     */
     idle: {
-      description:
-        'Nothing was submitted yet. Nothing is invoked here, so only the user is heard. ' +
-        'Ignores `assessment.keepWaiting` and `assessment.sendAgain`: nobody has asked yet.',
       on: {
         'assessment.submit': { target: 'active' },
         'assessment.resume': { target: 'active' },
@@ -110,13 +87,14 @@ export const assessmentMachine = assessmentSetup.createMachine({
       },
     },
 
+    /**
+     * The user waits for an assessment. The feed, the token and the page are watched all the time.
+     * Ignores `assessment.submit` and `assessment.resume`: it has begun, and nothing is submitted twice.
+     * Ignores `assessment.keepWaiting` and `assessment.sendAgain`: they answer questions that only some states ask.
+     * Ignores `job.progressed`, `job.completed` and `job.failed` of other jobs, of finished ones, and before the job is known: a
+     * status call follows every subscription and every acceptance.
+     */
     active: {
-      description:
-        'The user waits for an assessment. The feed, the token and the page are watched all the time. ' +
-        'Ignores `assessment.submit` and `assessment.resume`: it has begun, and nothing is submitted twice. ' +
-        'Ignores `assessment.keepWaiting` and `assessment.sendAgain`: they answer questions that only some states ask. ' +
-        'Ignores `job.progressed`, `job.completed` and `job.failed` of other jobs, of finished ones, and before the job is known: ' +
-        'a status call follows every subscription and every acceptance.',
       entry: 'armDeadline',
       exit: 'disarmDeadline',
       invoke: [
@@ -136,37 +114,26 @@ export const assessmentMachine = assessmentSetup.createMachine({
 
         'feed.live': { actions: ['noteFeedLive', 'tellFeed'] },
         'feed.lost': { actions: ['noteFeedLost', 'tellFeed'] },
-        'job.progressed': {
-          guard: { type: 'isOurJob', params: eventOf },
-          actions: { type: 'noteProgress', params: eventOf },
-        },
+        'job.progressed': { guard: 'isOurJob', actions: 'noteProgress' },
         'job.completed': [
-          {
-            guard: { type: 'isOurJob', params: eventOf },
-            actions: { type: 'noteFinished', params: eventOf },
-            target: '.deciding',
-          },
-          { guard: { type: 'isHint', params: eventOf }, actions: 'noteHint' },
+          { guard: 'isOurJob', actions: 'noteFinished', target: '.deciding' },
+          { guard: 'isHint', actions: 'noteHint' },
         ],
         'job.failed': [
-          {
-            guard: { type: 'isOurJob', params: eventOf },
-            actions: { type: 'noteJobFailed', params: eventOf },
-            target: 'failed',
-          },
-          { guard: { type: 'isHint', params: eventOf }, actions: 'noteHint' },
+          { guard: 'isOurJob', actions: 'noteJobFailed', target: 'failed' },
+          { guard: 'isHint', actions: 'noteHint' },
         ],
-        'balance.changed': { actions: { type: 'tellBalance', params: eventOf } },
+        'balance.changed': { actions: 'tellBalance' },
 
         'token.expiring': { actions: 'noteRefreshDue' },
         'token.renewed': [
-          { guard: { type: 'isAnotherUser', params: eventOf }, target: 'cancelled' },
-          { actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }, 'tellRefreshed'] },
+          { guard: 'isAnotherUser', target: 'cancelled' },
+          { actions: ['noteTokenGood', 'noteUser', 'tellRefreshed'] },
         ],
         'session.ended': { target: '.auth-failed' },
         'session.restored': [
-          { guard: { type: 'isAnotherUser', params: eventOf }, target: 'cancelled' },
-          { actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }] },
+          { guard: 'isAnotherUser', target: 'cancelled' },
+          { actions: ['noteTokenGood', 'noteUser'] },
         ],
 
         'page.resumed': { actions: 'armDeadline' },
@@ -175,8 +142,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
       },
       initial: 'deciding',
       states: {
+        /** Where does this assessment stand? Passed through in no time; no event can arrive here. */
         deciding: {
-          description: 'Where does this assessment stand? Passed through in no time; no event can arrive here.',
           always: [
             { guard: 'isRefreshDue', target: 'refreshing-token' },
             { guard: 'isFinished', target: 'fetching-result' },
@@ -188,106 +155,73 @@ export const assessmentMachine = assessmentSetup.createMachine({
           ],
         },
 
+        /** The answers are on their way, under one idempotency key however often they are sent. */
         submitting: {
-          description: 'The answers are on their way, under one idempotency key however often they are sent.',
           initial: 'sending',
           states: {
+            /** One call. It is never broken off for a token: whether the server has the answers must not become unknown. */
             sending: {
-              description:
-                'One call. It is never broken off for a token: whether the server has the answers must not become unknown.',
               tags: 'busy',
               invoke: {
                 id: 'submitAssessment',
                 src: 'submitAssessment',
                 input: ({ context }) => ({ submissionId: context.submissionId }),
                 onDone: [
-                  {
-                    guard: { type: 'isAccepted', params: outcomeOf },
-                    actions: [
-                      { type: 'noteAccepted', params: outcomeOf },
-                      'armDeadline',
-                      { type: 'tellBalance', params: outcomeOf },
-                    ],
-                    target: '#assessment.active.deciding',
-                  },
-                  {
-                    guard: { type: 'isUnauthorized', params: outcomeOf },
-                    actions: { type: 'noteRefused', params: outcomeOf },
-                    target: '#assessment.active.deciding',
-                  },
-                  {
-                    guard: { type: 'isRejected', params: outcomeOf },
-                    actions: { type: 'noteProblem', params: outcomeOf },
-                    target: '#assessment.failed',
-                  },
-                  {
-                    guard: { type: 'isUnrepeatable', params: outcomeOf },
-                    actions: ['noteOutcomeUnknown', { type: 'noteProblem', params: outcomeOf }],
-                    target: 'unconfirmed',
-                  },
-                  {
-                    guard: 'isGivingUp',
-                    actions: { type: 'noteFailure', params: outcomeOf },
-                    target: '#assessment.active.timed-out',
-                  },
-                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
+                  { guard: 'isAccepted', actions: ['noteAccepted', 'armDeadline', 'tellBalance'], target: DECIDING },
+                  ...refusals,
+                  { guard: 'isUnrepeatable', actions: ['noteOutcomeUnknown', 'noteProblem'], target: 'unconfirmed' },
+                  ...failing('waiting'),
                 ],
-                onError: afterDefect('waiting'),
+                onError: failing('waiting'),
               },
               on: {
                 'session.ended': { actions: 'noteRefreshDue' },
               },
             },
+            /** The server did not take it, or will recognise it: it is sent again shortly. */
             waiting: {
-              description: 'The server did not take it, or will recognise it: it is sent again shortly.',
               tags: 'busy',
-              always: { guard: 'isRefreshDue', target: '#assessment.active.deciding' },
+              always: { guard: 'isRefreshDue', target: DECIDING },
               after: { retryDelay: { target: 'sending' } },
               on: {
                 'page.resumed': { actions: 'armDeadline', target: 'sending' },
               },
             },
+            /**
+             * The answers were sent, the reply was lost, and the server would not recognise them: only the user may send them
+             * again.
+             * Ignores `deadline.passed` but for the note: a question to the user has no deadline.
+             */
             unconfirmed: {
-              description:
-                'The answers were sent, the reply was lost, and the server would not recognise them: only the user may send them again. ' +
-                'Ignores `deadline.passed` but for the note: a question to the user has no deadline.',
               tags: 'parked',
               on: {
-                'assessment.sendAgain': { actions: 'noteSendAgain', target: '#assessment.active.deciding' },
+                'assessment.sendAgain': { actions: 'noteSendAgain', target: DECIDING },
               },
             },
           },
         },
 
+        /** The feed is live: it says when the job ends, and a status call now and then makes sure. */
         'ws-monitoring': {
-          description: 'The feed is live: it says when the job ends, and a status call now and then makes sure.',
           tags: 'monitoring',
           initial: 'reconciling',
           states: {
+            /** One status call: whatever happened before we listened is known after it. */
             reconciling: {
-              description: 'One status call: whatever happened before we listened is known after it.',
               invoke: {
                 id: 'checkStatus',
                 src: 'checkStatus',
                 input: jobOf,
                 onDone: afterStatus('listening'),
-                onError: afterDefect('listening'),
+                onError: failing('listening'),
               },
             },
             listening: {
-              always: { guard: 'canListenNoMore', target: '#assessment.active.deciding' },
+              always: { guard: 'canListenNoMore', target: DECIDING },
               after: { heartbeat: { actions: 'forgetHint', target: 'reconciling' } },
               on: {
-                'job.completed': {
-                  guard: { type: 'isHint', params: eventOf },
-                  actions: 'noteHint',
-                  target: 'reconciling',
-                },
-                'job.failed': {
-                  guard: { type: 'isHint', params: eventOf },
-                  actions: 'noteHint',
-                  target: 'reconciling',
-                },
+                'job.completed': { guard: 'isHint', actions: 'noteHint', target: 'reconciling' },
+                'job.failed': { guard: 'isHint', actions: 'noteHint', target: 'reconciling' },
                 'page.resumed': { actions: 'armDeadline', target: 'reconciling' },
                 'deadline.passed': { actions: 'noteOverdue', target: 'reconciling' },
               },
@@ -295,8 +229,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
+        /** No feed: the status is asked for, often at first and less often later. */
         polling: {
-          description: 'No feed: the status is asked for, often at first and less often later.',
           tags: 'monitoring',
           initial: 'checking',
           states: {
@@ -306,15 +240,15 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 src: 'checkStatus',
                 input: jobOf,
                 onDone: afterStatus('waiting'),
-                onError: afterDefect('waiting'),
+                onError: failing('waiting'),
               },
             },
             waiting: {
-              always: { guard: 'canPollNoMore', target: '#assessment.active.deciding' },
+              always: { guard: 'canPollNoMore', target: DECIDING },
               after: { pollDelay: { target: 'checking' } },
               on: {
-                'job.completed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
-                'job.failed': { guard: { type: 'isHint', params: eventOf }, target: 'checking' },
+                'job.completed': { guard: 'isHint', target: 'checking' },
+                'job.failed': { guard: 'isHint', target: 'checking' },
                 'page.resumed': { actions: 'armDeadline', target: 'checking' },
                 'deadline.passed': { actions: 'noteOverdue', target: 'checking' },
               },
@@ -322,84 +256,58 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
+        /** The token is renewed. The job goes on meanwhile, and so does the feed. */
         'refreshing-token': {
-          description: 'The token is renewed. The job goes on meanwhile, and so does the feed.',
           initial: 'requesting',
           states: {
+            /** One attempt, shared with everybody who needs the same token. Leaving this state does not break it off. */
             requesting: {
-              description:
-                'One attempt, shared with everybody who needs the same token. Leaving this state does not break it off.',
               tags: 'busy',
               invoke: {
                 id: 'refreshToken',
                 src: 'refreshToken',
                 input: ({ context }) => ({ refusedGeneration: context.refusedGeneration }),
                 onDone: [
-                  {
-                    guard: { type: 'isRenewed', params: outcomeOf },
-                    actions: ['noteTokenGood', 'tellRefreshed'],
-                    target: '#assessment.active.deciding',
-                  },
-                  {
-                    guard: { type: 'isStillGood', params: outcomeOf },
-                    actions: 'noteTokenGood',
-                    target: '#assessment.active.deciding',
-                  },
-                  { guard: { type: 'isRejected', params: outcomeOf }, target: '#assessment.active.auth-failed' },
-                  {
-                    guard: { type: 'isOutage', params: outcomeOf },
-                    actions: ['noteTokenGood', { type: 'noteFailure', params: outcomeOf }],
-                    target: 'waiting',
-                  },
-                  {
-                    guard: 'isGivingUp',
-                    actions: { type: 'noteFailure', params: outcomeOf },
-                    target: '#assessment.active.timed-out',
-                  },
-                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
+                  { guard: 'isRenewed', actions: ['noteTokenGood', 'tellRefreshed'], target: DECIDING },
+                  { guard: 'isStillGood', actions: 'noteTokenGood', target: DECIDING },
+                  { guard: 'isRejected', target: '#assessment.active.auth-failed' },
+                  { guard: 'isOutage', actions: ['noteTokenGood', 'noteFailure'], target: 'waiting' },
+                  ...failing('waiting'),
                 ],
-                onError: afterDefect('waiting'),
+                onError: failing('waiting'),
               },
             },
+            /** Too early for another attempt, or the verifier is down. The session is kept. */
             waiting: {
-              description: 'Too early for another attempt, or the verifier is down. The session is kept.',
               tags: 'busy',
               after: {
                 refreshDelay: [
                   { guard: 'isRefreshDue', target: 'requesting' },
-                  { guard: 'isOutOfPatience', target: '#assessment.active.timed-out' },
-                  { target: '#assessment.active.deciding' },
+                  { guard: 'isOutOfPatience', target: TIMED_OUT },
+                  { target: DECIDING },
                 ],
               },
               on: {
                 'page.resumed': [
                   { guard: 'isRefreshDue', actions: 'armDeadline', target: 'requesting' },
-                  { actions: 'armDeadline', target: '#assessment.active.deciding' },
+                  { actions: 'armDeadline', target: DECIDING },
                 ],
               },
             },
           },
           on: {
-            'job.completed': {
-              guard: { type: 'isOurJob', params: eventOf },
-              actions: { type: 'noteFinished', params: eventOf },
-            },
+            'job.completed': { guard: 'isOurJob', actions: 'noteFinished' },
             'token.renewed': {
-              guard: { type: 'isSameUser', params: eventOf },
-              actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }, 'tellRefreshed'],
+              guard: 'isSameUser',
+              actions: ['noteTokenGood', 'noteUser', 'tellRefreshed'],
               target: 'deciding',
             },
-            'session.restored': {
-              guard: { type: 'isSameUser', params: eventOf },
-              actions: ['noteTokenGood', { type: 'noteUser', params: eventOf }],
-              target: 'deciding',
-            },
+            'session.restored': { guard: 'isSameUser', actions: ['noteTokenGood', 'noteUser'], target: 'deciding' },
           },
         },
 
+        /** The server has finished. The assessment is complete when the result is really there and fits its schema. */
         'fetching-result': {
-          description:
-            'The server has finished. The assessment is complete when the result is really there and fits its schema.',
           initial: 'requesting',
           states: {
             requesting: {
@@ -409,35 +317,17 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 src: 'fetchResult',
                 input: jobOf,
                 onDone: [
-                  { guard: { type: 'isReady', params: outcomeOf }, target: '#assessment.completed' },
-                  {
-                    guard: { type: 'isUnauthorized', params: outcomeOf },
-                    actions: { type: 'noteRefused', params: outcomeOf },
-                    target: '#assessment.active.deciding',
-                  },
-                  {
-                    guard: { type: 'isRejected', params: outcomeOf },
-                    actions: { type: 'noteProblem', params: outcomeOf },
-                    target: '#assessment.failed',
-                  },
-                  {
-                    guard: { type: 'isInvalidForGood', params: outcomeOf },
-                    actions: { type: 'noteProblem', params: outcomeOf },
-                    target: '#assessment.failed',
-                  },
-                  {
-                    guard: 'isGivingUp',
-                    actions: { type: 'noteFailure', params: outcomeOf },
-                    target: '#assessment.active.timed-out',
-                  },
-                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'waiting' },
+                  { guard: 'isReady', target: '#assessment.completed' },
+                  ...refusals,
+                  { guard: 'isInvalidForGood', actions: 'noteProblem', target: FAILED },
+                  ...failing('waiting'),
                 ],
-                onError: afterDefect('waiting'),
+                onError: failing('waiting'),
               },
             },
             waiting: {
               tags: 'busy',
-              always: { guard: 'isRefreshDue', target: '#assessment.active.deciding' },
+              always: { guard: 'isRefreshDue', target: DECIDING },
               after: { retryDelay: { target: 'requesting' } },
               on: {
                 'page.resumed': { actions: 'armDeadline', target: 'requesting' },
@@ -446,36 +336,35 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
+        /**
+         * Parked until somebody signs in; the job goes on without us.
+         * Ignores `session.ended`: it has ended.
+         * Ignores `page.resumed` and `deadline.passed` but for the note: neither moves a job that waits for a sign-in.
+         */
         'auth-failed': {
-          description:
-            'Parked until somebody signs in; the job goes on without us. ' +
-            'Ignores `session.ended`: it has ended. ' +
-            'Ignores `page.resumed` and `deadline.passed` but for the note: neither moves a job that waits for a sign-in.',
           tags: ['parked', 'needs-sign-in'],
           entry: 'noteSignInNeeded',
           on: {
-            'job.completed': {
-              guard: { type: 'isOurJob', params: eventOf },
-              actions: { type: 'noteFinished', params: eventOf },
-            },
+            'job.completed': { guard: 'isOurJob', actions: 'noteFinished' },
             'session.restored': {
-              guard: { type: 'isSameUser', params: eventOf },
-              actions: ['noteTokenGood', 'lookAgain', { type: 'noteUser', params: eventOf }],
+              guard: 'isSameUser',
+              actions: ['noteTokenGood', 'lookAgain', 'noteUser'],
               target: 'deciding',
             },
             'token.renewed': {
-              guard: { type: 'isSameUser', params: eventOf },
-              actions: ['noteTokenGood', 'lookAgain', { type: 'noteUser', params: eventOf }, 'tellRefreshed'],
+              guard: 'isSameUser',
+              actions: ['noteTokenGood', 'lookAgain', 'noteUser', 'tellRefreshed'],
               target: 'deciding',
             },
             'session.ended': {},
           },
         },
 
+        /**
+         * Parked: it takes longer than anybody expected, and the user is asked. We still look now and then, so a job that ends late
+         * ends well.
+         */
         'timed-out': {
-          description:
-            'Parked: it takes longer than anybody expected, and the user is asked. ' +
-            'We still look now and then, so a job that ends late ends well.',
           tags: 'parked',
           entry: 'noteTimedOut',
           initial: 'resting',
@@ -484,14 +373,14 @@ export const assessmentMachine = assessmentSetup.createMachine({
               after: { slowCheck: { target: 'looking' } },
               on: {
                 'page.resumed': { target: 'looking' },
-                'job.completed': { guard: { type: 'isHint', params: eventOf }, target: 'looking' },
-                'job.failed': { guard: { type: 'isHint', params: eventOf }, target: 'looking' },
+                'job.completed': { guard: 'isHint', target: 'looking' },
+                'job.failed': { guard: 'isHint', target: 'looking' },
               },
             },
+            /** What is there to look at? Passed through in no time; no event can arrive here. */
             looking: {
-              description: 'What is there to look at? Passed through in no time; no event can arrive here.',
               always: [
-                { guard: 'isReadyToDecide', target: '#assessment.active.deciding' },
+                { guard: 'isReadyToDecide', target: DECIDING },
                 { guard: 'hasJob', target: 'checking' },
                 // It could not even be submitted. The user has not cancelled, and the key keeps it from happening twice.
                 { target: '#assessment.active.submitting' },
@@ -504,29 +393,22 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 input: jobOf,
                 onDone: [
                   ...verdicts,
-                  {
-                    guard: { type: 'isRunning', params: outcomeOf },
-                    actions: ['noteAnswered', { type: 'noteProgress', params: outcomeOf }],
-                    target: 'resting',
-                  },
-                  { actions: { type: 'noteFailure', params: outcomeOf }, target: 'resting' },
+                  { guard: 'isRunning', actions: ['noteAnswered', 'noteProgress'], target: 'resting' },
+                  { actions: 'noteFailure', target: 'resting' },
                 ],
-                onError: { actions: { type: 'noteFailure', params: defectOf }, target: 'resting' },
+                onError: { actions: 'noteFailure', target: 'resting' },
               },
             },
           },
           on: {
-            'assessment.keepWaiting': {
-              actions: [{ type: 'extendDeadline', params: eventOf }, 'armDeadline'],
-              target: 'deciding',
-            },
+            'assessment.keepWaiting': { actions: ['extendDeadline', 'armDeadline'], target: 'deciding' },
           },
         },
       },
     },
 
+    /** The result is there. It leaves with the output of the machine and is not kept in its context. */
     completed: {
-      description: 'The result is there. It leaves with the output of the machine and is not kept in its context.',
       type: 'final',
       entry: { type: 'tellSettled', params: { outcome: 'completed' } },
       output: ({ context, event }): AssessmentOutput => ({
@@ -535,8 +417,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
         result: (event as { output?: { result?: unknown } }).output?.result,
       }),
     },
+    /** It cannot succeed any more. Never because of a token. */
     failed: {
-      description: 'It cannot succeed any more. Never because of a token.',
       type: 'final',
       entry: { type: 'tellSettled', params: { outcome: 'failed' } },
       output: ({ context }): AssessmentOutput => ({
@@ -545,8 +427,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
         problem: context.problem ?? { code: 'unexpected', message: 'failed without a reason' },
       }),
     },
+    /** The user, or somebody else who signed in, does not want it any more. */
     cancelled: {
-      description: 'The user, or somebody else who signed in, does not want it any more.',
       type: 'final',
       entry: { type: 'tellSettled', params: { outcome: 'cancelled' } },
       output: ({ context, event }): AssessmentOutput => ({

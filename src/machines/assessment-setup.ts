@@ -1,8 +1,8 @@
-import { EMPTY } from 'rxjs';
 import { assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
 import { type Problem, toProblem } from '../errors.ts';
 import type { JobFeedEvent } from '../services/job-feed.ts';
 import type { PageEvent } from '../services/page-signals.ts';
+import { createSubject } from '../services/subject.ts';
 import type { TokenEvent } from '../services/token-service.ts';
 import type {
   ProgressReport,
@@ -103,26 +103,51 @@ export type AssessmentEmitted =
 /** Failures in a row after which an overdue assessment is parked although nobody could be asked. Also the counter's cap. */
 export const PATIENCE = 5;
 
-/** The outcome of a call, as the parameter of a guard or an action. */
-export const outcomeOf = <T>({ event }: { event: { output: T } }): T => event.output;
-/** A thrown defect as a failure: nothing that throws may end an assessment. */
-export const defectOf = ({ event }: { event: { error: unknown } }) => ({
-  retryAfterMs: null,
-  problem: toProblem(event.error),
-});
 /** The job that a call is about. */
 export const jobOf = ({ context }: { context: AssessmentContext }): Job => ({
   submissionId: context.submissionId,
   jobId: context.jobId ?? '',
   resultId: context.resultId,
 });
-/** The event itself, as the parameter of a guard or an action. */
-export const eventOf = <T>({ event }: { event: T }): T => event;
-
-type Outcome<Type extends string = string> = { type: Type };
 type Job = { submissionId: string; jobId: string; resultId: string | null };
-type JobIds = { jobId: string | null; resultId: string | null };
-type Failure = { retryAfterMs: number | null; problem: Problem };
+
+/** All that an event or an answer may tell. A guard makes sure of what an action takes from it. */
+interface Said extends Partial<ProgressReport> {
+  type?: string;
+  jobId?: string | null;
+  resultId?: string | null;
+  userId?: string | null;
+  generation?: number | null;
+  balance?: number | null;
+  deadlineAt?: number;
+  message?: string;
+  retryAfterMs?: number | null;
+  problem?: Problem;
+}
+
+/** What an event tells: the answer of a call, a defect as a failure (nothing that throws may end an assessment), or the event itself. */
+function said(event: object): Said {
+  if ('error' in event) return { problem: toProblem(event.error) };
+  return 'output' in event ? (event.output as Said) : event;
+}
+
+type Known = { context: AssessmentContext; event: AssessmentEvent };
+
+/** The answer of a call is of this kind. */
+const answers =
+  (type: string) =>
+  ({ event }: Known): boolean =>
+    said(event).type === type;
+
+const isSameUser = ({ context, event }: Known): boolean => {
+  const { userId = null } = said(event);
+  return context.userId === null || userId === null || userId === context.userId;
+};
+
+/** What a good answer means, whatever it says. */
+const fine = { failures: 0, retryAfterMs: null, problem: null };
+/** What a new deadline means. */
+const inTime = { overdue: false, timedOut: false, failures: 0, problem: null };
 
 const unprovided = (actor: string) => () =>
   Promise.reject(
@@ -145,9 +170,9 @@ export const assessmentSetup = setup({
     checkStatus: fromPromise<StatusOutcome, Job>(unprovided('checkStatus')),
     fetchResult: fromPromise<ResultOutcome, Job>(unprovided('fetchResult')),
     refreshToken: fromPromise<RefreshOutcome, { refusedGeneration: number | null }>(unprovided('refreshToken')),
-    jobFeed: fromEventObservable<JobFeedEvent, undefined>(() => EMPTY),
-    tokenWatch: fromEventObservable<TokenEvent, undefined>(() => EMPTY),
-    pageSignals: fromEventObservable<PageEvent, undefined>(() => EMPTY),
+    jobFeed: fromEventObservable<JobFeedEvent, undefined>(() => createSubject<JobFeedEvent>()),
+    tokenWatch: fromEventObservable<TokenEvent, undefined>(() => createSubject<TokenEvent>()),
+    pageSignals: fromEventObservable<PageEvent, undefined>(() => createSubject<PageEvent>()),
   },
 
   guards: {
@@ -171,62 +196,54 @@ export const assessmentSetup = setup({
     isOutOfPatience: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE),
 
     // What an event says.
-    isOurJob: ({ context }, { jobId, resultId }: JobIds) =>
-      context.jobId !== null &&
-      !context.finished &&
-      (jobId !== null ? jobId === context.jobId : resultId !== null && resultId === context.resultId),
+    isOurJob: ({ context, event }) => {
+      const { jobId = null, resultId = null } = said(event);
+      if (context.jobId === null || context.finished) return false;
+      return jobId === null ? resultId !== null && resultId === context.resultId : jobId === context.jobId;
+    },
     /** It names no job that we could compare: it may be ours, and it may not. */
-    isHint: ({ context }, { jobId, resultId }: JobIds) =>
-      context.jobId !== null && !context.finished && jobId === null && (resultId === null || context.resultId === null),
-    isSameUser: ({ context }, { userId }: { userId: string | null }) =>
-      context.userId === null || userId === null || userId === context.userId,
-    isAnotherUser: ({ context }, { userId }: { userId: string | null }) =>
-      context.userId !== null && userId !== null && userId !== context.userId,
+    isHint: ({ context, event }) => {
+      const { jobId = null, resultId = null } = said(event);
+      if (context.jobId === null || context.finished) return false;
+      return jobId === null && (resultId === null || context.resultId === null);
+    },
+    isSameUser,
+    isAnotherUser: (it) => !isSameUser(it),
 
     // What a call came to.
-    isAccepted: (_, outcome: Outcome) => outcome.type === 'accepted',
-    isUnauthorized: (_, outcome: Outcome) => outcome.type === 'unauthorized',
-    isRejected: (_, outcome: Outcome) => outcome.type === 'rejected',
+    isAccepted: answers('accepted'),
+    isUnauthorized: answers('unauthorized'),
+    isRejected: answers('rejected'),
     /** It may have arrived, and sending it again might do it twice. */
-    isUnrepeatable: ({ context }, outcome: Outcome) => outcome.type === 'unconfirmed' && !context.idempotent,
-    isRunning: (_, outcome: Outcome) => outcome.type === 'running',
-    isRunningLate: ({ context }, outcome: Outcome) => outcome.type === 'running' && context.overdue,
-    isCompleted: (_, outcome: Outcome) => outcome.type === 'completed',
-    isFailed: (_, outcome: Outcome) => outcome.type === 'failed',
-    isReady: (_, outcome: Outcome) => outcome.type === 'ready',
-    isInvalidForGood: ({ context }, outcome: Outcome) => outcome.type === 'invalid' && context.failures >= PATIENCE - 1,
-    isRenewed: (_, outcome: Outcome) => outcome.type === 'renewed',
-    isStillGood: (_, outcome: Outcome) => outcome.type === 'holds',
-    isOutage: (_, outcome: Outcome) => outcome.type === 'outage',
+    isUnrepeatable: (it) => answers('unconfirmed')(it) && !it.context.idempotent,
+    isRunning: answers('running'),
+    isRunningLate: (it) => answers('running')(it) && it.context.overdue,
+    isCompleted: answers('completed'),
+    isFailed: answers('failed'),
+    isReady: answers('ready'),
+    isInvalidForGood: (it) => answers('invalid')(it) && it.context.failures >= PATIENCE - 1,
+    isRenewed: answers('renewed'),
+    isStillGood: answers('holds'),
+    isOutage: answers('outage'),
   },
 
   actions: {
-    noteAccepted: assign((_, outcome: SubmitOutcome) =>
-      outcome.type === 'accepted'
-        ? {
-            jobId: outcome.jobId,
-            resultId: outcome.resultId,
-            deadlineAt: outcome.deadlineAt,
-            overdue: false,
-            timedOut: false,
-            failures: 0,
-            retryAfterMs: null,
-            problem: null,
-          }
-        : {},
-    ),
+    noteAccepted: assign(({ event }) => {
+      const { jobId = null, resultId = null, deadlineAt = 0 } = said(event);
+      return { ...inTime, ...fine, jobId, resultId, deadlineAt };
+    }),
     noteOutcomeUnknown: assign({ outcomeUnknown: true }),
     noteSendAgain: assign({ outcomeUnknown: false }),
 
-    noteProgress: enqueueActions(({ context, event, enqueue }, report: Outcome | ProgressReport) => {
-      if (!('percent' in report)) return;
+    noteProgress: enqueueActions(({ context, event, enqueue }) => {
+      const report = said(event);
       const before = context.progress;
-      const status = before.status === 'processing' ? 'processing' : report.status;
+      const status = before.status === 'processing' ? 'processing' : (report.status ?? 'queued');
       const progress: Progress = {
         status,
         percent: Math.max(before.percent, report.percent ?? 0),
         // A stale report does not bring back a place in a queue that was left.
-        queuePosition: status === 'queued' ? report.queuePosition : null,
+        queuePosition: status === 'queued' ? (report.queuePosition ?? null) : null,
       };
       const isSame =
         progress.status === before.status &&
@@ -236,36 +253,26 @@ export const assessmentSetup = setup({
       enqueue.assign({ progress });
       enqueue.emit({ type: 'progress.changed', progress, cause: event.type });
     }),
-    noteAnswered: assign({ failures: 0, retryAfterMs: null, problem: null }),
-    noteFinished: assign(({ context }, said: Outcome | JobIds) => ({
+    noteAnswered: assign(fine),
+    noteFinished: assign(({ context, event }) => ({
+      ...fine,
       finished: true,
-      resultId: ('resultId' in said ? said.resultId : null) ?? context.resultId,
-      failures: 0,
-      retryAfterMs: null,
-      problem: null,
+      resultId: said(event).resultId ?? context.resultId,
     })),
     noteHint: assign({ hinted: true }),
     forgetHint: assign({ hinted: false }),
 
-    noteFailure: assign(({ context }, outcome: Outcome | Failure) => ({
-      failures: Math.min(PATIENCE, context.failures + 1),
-      retryAfterMs: 'retryAfterMs' in outcome ? outcome.retryAfterMs : null,
-      problem: 'problem' in outcome ? outcome.problem : context.problem,
-    })),
-    noteProblem: assign(({ context }, outcome: Outcome | { problem: Problem }) => ({
-      problem: 'problem' in outcome ? outcome.problem : context.problem,
-    })),
-    noteJobFailed: assign((_, event: { message: string }) => ({
-      problem: { code: 'job-failed' as const, message: event.message },
-    })),
+    noteFailure: assign(({ context, event }) => {
+      const { retryAfterMs = null, problem = context.problem } = said(event);
+      return { failures: Math.min(PATIENCE, context.failures + 1), retryAfterMs, problem };
+    }),
+    noteProblem: assign(({ context, event }) => ({ problem: said(event).problem ?? context.problem })),
+    noteJobFailed: assign(({ event }) => ({ problem: { code: 'job-failed', message: said(event).message ?? '' } })),
 
-    noteRefused: assign((_, outcome: Outcome | { generation: number | null }) => ({
-      refreshDue: true,
-      refusedGeneration: 'generation' in outcome ? outcome.generation : null,
-    })),
+    noteRefused: assign(({ event }) => ({ refreshDue: true, refusedGeneration: said(event).generation ?? null })),
     noteRefreshDue: assign({ refreshDue: true }),
     noteTokenGood: assign({ refreshDue: false, refusedGeneration: null }),
-    noteUser: assign(({ context }, { userId }: { userId: string | null }) => ({ userId: context.userId ?? userId })),
+    noteUser: assign(({ context, event }) => ({ userId: context.userId ?? said(event).userId ?? null })),
     noteSignInNeeded: assign({
       problem: {
         code: 'sign-in-required',
@@ -283,13 +290,7 @@ export const assessmentSetup = setup({
     })),
     /** After a sign-in the deadline must not win unseen: the job may have finished meanwhile. */
     lookAgain: assign({ timedOut: false, failures: 0, problem: null }),
-    extendDeadline: assign((_, { deadlineAt }: { deadlineAt: number }) => ({
-      deadlineAt,
-      overdue: false,
-      timedOut: false,
-      failures: 0,
-      problem: null,
-    })),
+    extendDeadline: assign(({ event }) => ({ ...inTime, deadlineAt: said(event).deadlineAt ?? 0 })),
     /** Sets the timer anew: a sleep, a jump of the clock or a new deadline has made the old one wrong. */
     armDeadline: enqueueActions(({ context, enqueue }) => {
       enqueue.cancel('deadline');
@@ -297,8 +298,8 @@ export const assessmentSetup = setup({
     }),
     disarmDeadline: cancel('deadline'),
 
-    tellBalance: enqueueActions(({ event, enqueue }, said: Outcome | { balance: number | null }) => {
-      const balance = 'balance' in said ? said.balance : null;
+    tellBalance: enqueueActions(({ event, enqueue }) => {
+      const { balance = null } = said(event);
       if (balance !== null) enqueue.emit({ type: 'balance.changed', balance, cause: event.type });
     }),
     tellRefreshed: emit(({ event }) => ({ type: 'token.refreshed', cause: event.type })),

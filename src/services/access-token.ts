@@ -1,5 +1,6 @@
 import { decodeJwt } from 'jose';
 import * as z from 'zod/mini';
+import { maybeNumber, orNull, textOrNumber } from './schemas.ts';
 
 /** An access token and what its holder knows of it. Never leaves the services. */
 export interface AccessToken {
@@ -25,16 +26,17 @@ export interface IssuedToken {
 }
 
 // Claim by claim: an odd one, such as a number for `sub`, must not hide when the token dies.
-const seconds = z.catch(z.optional(z.number()), undefined);
-const user = z.catch(z.optional(z.union([z.string(), z.number()])), undefined);
-const claimsSchema = z.looseObject({ exp: seconds, iat: seconds, sub: user, user_id: user, uid: user, id: user });
+const user = orNull(textOrNumber);
+const claimsSchema = z.object({ exp: maybeNumber, iat: maybeNumber, sub: user, user_id: user, uid: user, id: user });
 
 function readClaims(value: string) {
+  let claims = {};
   try {
-    return claimsSchema.safeParse(decodeJwt(value)).data ?? {};
+    claims = decodeJwt(value);
   } catch {
-    return {}; // an opaque token is a token all the same
+    // An opaque token is a token all the same.
   }
+  return claimsSchema.parse(claims);
 }
 
 /**
@@ -61,14 +63,14 @@ export function describeToken(
   const claimed = ((exp ?? Number.NaN) - (iat ?? Number.NaN)) * 1_000;
   const ttlMs = told > 0 ? told : claimed > 0 ? claimed : null;
   const isAgeKnown = told > 0 || isFresh;
-  const expiresAt = isAgeKnown && ttlMs !== null ? receivedAt + ttlMs : exp === undefined ? null : exp * 1_000 - skewMs;
+  const expiresAt = isAgeKnown && ttlMs !== null ? receivedAt + ttlMs : exp == null ? null : exp * 1_000 - skewMs;
   const claimedUser = user_id ?? uid ?? id ?? sub;
   return {
     value: issued.accessToken,
     generation,
     expiresAt,
     ttlMs,
-    userId: issued.userId ?? (claimedUser === undefined ? null : String(claimedUser)),
+    userId: issued.userId ?? (claimedUser == null ? null : String(claimedUser)),
   };
 }
 

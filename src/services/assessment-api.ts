@@ -1,10 +1,11 @@
-import type { Observable } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import * as z from 'zod/mini';
 import { TransientError, UnauthorizedError } from '../errors.ts';
 import { errorOf, exchange, type HttpDeps, type HttpRequest } from './http.ts';
-import { idSchema } from './id.ts';
+import { percentOf, reasonOf } from './job-report.ts';
 import type { Log, RequestOutcome, RouteName } from './log.ts';
 import type { Schema } from './schema.ts';
+import { idSchema, maybeId, maybeNumber, orNull } from './schemas.ts';
 import type { TokenService } from './token-service.ts';
 
 /** Where the calls go, relative to `baseUrl`; `:id` stands for the job's or the result's id. */
@@ -77,7 +78,7 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
   tokens: Pick<TokenService, 'current' | 'accepted' | 'observeServerTime'>;
   log: Log;
   /** The page was asleep until now. */
-  slept$: Observable<unknown>;
+  slept$: Subscribable<unknown>;
   paths: ApiPaths;
   timeouts: ApiTimeouts;
   resultSchema: Schema<Result>;
@@ -85,27 +86,23 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
   idempotencyHeader: string | null;
 }
 
-// What is nice to know is null where it makes no sense: it must not cost the rest of the answer, a paid job least of all.
-const maybeId = z.catch(z.nullish(idSchema), null);
-const maybeNumber = z.catch(z.nullish(z.number()), null);
-
 const acceptedSchema = z.object({
   data: z.object({ jobId: idSchema, resultId: maybeId, remainingTokens: maybeNumber }),
 });
-const statusSchema = z.object({
+/** A job in the words of the status route, and in those of the archive. */
+const jobSchema = z.object({
   data: z.object({
-    jobId: maybeId,
     status: z.string(),
+    jobId: maybeId,
     progress: maybeNumber,
     queuePosition: maybeNumber,
     resultId: maybeId,
-    error: z.catch(z.nullish(z.string()), null),
+    result_id: maybeId,
+    error: orNull(z.string()),
+    error_message: orNull(z.string()),
   }),
 });
-const jobSchema = z.object({
-  data: z.object({ status: z.string(), result_id: maybeId, error_message: z.catch(z.nullish(z.string()), null) }),
-});
-const resultSchema = z.object({ data: z.nullish(z.looseObject({ test_result: z.optional(z.unknown()) })) });
+const resultSchema = z.object({ data: z.nullish(z.object({ test_result: z.optional(z.unknown()) })) });
 const balanceSchema = z.object({
   data: z.object({ token_balance: maybeNumber, tokenBalance: maybeNumber, balance: maybeNumber }),
 });
@@ -113,12 +110,13 @@ const balanceSchema = z.object({
 export function createAssessmentApi<Submission, Result>(
   options: AssessmentApiOptions<Result>,
 ): AssessmentApi<Submission, Result> {
-  const { tokens, clock, log, paths, timeouts, idempotencyHeader } = options;
+  const { tokens, clock, log, slept$, paths, timeouts, idempotencyHeader } = options;
 
   const call = async <T extends object>(
     route: Exclude<RouteName, 'refresh'>,
-    request: Omit<HttpRequest, 'signal'> & { signal: AbortSignal },
     schema: z.ZodMiniType<T>,
+    signal: AbortSignal,
+    { id = '', headers, ...request }: Partial<HttpRequest> & { id?: string } = {},
   ): Promise<T & { retryAfterMs: number | null }> => {
     const token = tokens.current();
     if (!token) throw new UnauthorizedError(null);
@@ -127,9 +125,17 @@ export function createAssessmentApi<Submission, Result>(
     const finish = (outcome: RequestOutcome, status: number | null) =>
       log({ type: 'request.finished', route, outcome, status, generation, ms: clock.now() - startedAt });
     log({ type: 'request.started', route, generation });
-    const headers = { ...request.headers, Authorization: `Bearer ${token.value}` };
-    const answer = await exchange(options, { ...request, headers }).catch((reason: unknown) => {
-      finish(request.signal.aborted ? 'aborted' : 'transient', null);
+    const answer = await exchange(options, {
+      // An answer that the page slept through may never come, and its timeout is long. Asking again loses nothing.
+      ...(route === 'submit' ? {} : { lost$: slept$ }),
+      method: 'GET',
+      path: paths[route].replace(':id', encodeURIComponent(id)),
+      timeoutMs: timeouts[route === 'job' ? 'status' : route],
+      signal,
+      ...request,
+      headers: { ...headers, Authorization: `Bearer ${token.value}` },
+    }).catch((reason: unknown) => {
+      finish(signal.aborted ? 'aborted' : 'transient', null);
       throw reason;
     });
     // The server told its time somewhere on the way. Counted from when we asked, it makes no token live longer than it does.
@@ -152,48 +158,31 @@ export function createAssessmentApi<Submission, Result>(
       retryAfterMs: answer.retryAfterMs,
     });
   };
-  /** An answer that the page slept through may never come, and its timeout is long. Nothing is lost by asking again. */
-  const get = { method: 'GET', lost$: options.slept$ } as const;
 
   return {
     async submit(submission, submissionId, signal) {
-      const { data, retryAfterMs } = await call(
-        'submit',
-        {
-          method: 'POST',
-          path: paths.submit,
-          body: submission,
-          headers: idempotencyHeader === null ? {} : { [idempotencyHeader]: submissionId },
-          timeoutMs: timeouts.submit,
-          signal,
-        },
-        acceptedSchema,
-      );
+      const headers: Record<string, string> = idempotencyHeader === null ? {} : { [idempotencyHeader]: submissionId };
+      const request = { method: 'POST', body: submission, headers } as const;
+      const { data, retryAfterMs } = await call('submit', acceptedSchema, signal, request);
       const { jobId, resultId = null, remainingTokens: balance = null } = data;
       return { jobId, resultId, balance, retryAfterMs };
     },
-    async status(jobId, signal) {
-      const request = { ...get, path: fill(paths.status, jobId), timeoutMs: timeouts.status, signal };
-      const { data, retryAfterMs } = await call('status', request, statusSchema);
-      if (data.jobId && data.jobId !== jobId) throw new TransientError('invalid-response', 'the status of another job');
-      return jobState({ ...data, retryAfterMs });
+    async status(id, signal) {
+      const answer = await call('status', jobSchema, signal, { id });
+      const { jobId } = answer.data;
+      if (jobId && jobId !== id) throw new TransientError('invalid-response', 'the status of another job');
+      return jobState(answer);
     },
-    async job(jobId, signal) {
-      const request = { ...get, path: fill(paths.job, jobId), timeoutMs: timeouts.status, signal };
-      const { data, retryAfterMs } = await call('job', request, jobSchema);
-      return jobState({ status: data.status, resultId: data.result_id, error: data.error_message, retryAfterMs });
-    },
-    async result(resultId, signal) {
-      const request = { ...get, path: fill(paths.result, resultId), timeoutMs: timeouts.result, signal };
-      const { data, retryAfterMs } = await call('result', request, resultSchema);
+    job: async (id, signal) => jobState(await call('job', jobSchema, signal, { id })),
+    async result(id, signal) {
+      const { data, retryAfterMs } = await call('result', resultSchema, signal, { id });
       const value = data?.test_result ?? null;
       if (value === null) return { type: 'not-ready', retryAfterMs };
       const checked = await options.resultSchema['~standard'].validate(value);
       return checked.issues ? { type: 'invalid' } : { type: 'ready', result: checked.value };
     },
     async balance(signal) {
-      const request = { ...get, path: paths.balance, timeoutMs: timeouts.balance, signal };
-      const { data } = await call('balance', request, balanceSchema);
+      const { data } = await call('balance', balanceSchema, signal);
       const balance = data.token_balance ?? data.tokenBalance ?? data.balance ?? null;
       if (balance === null) throw new TransientError('invalid-response', 'a balance without a number');
       return balance;
@@ -201,28 +190,21 @@ export function createAssessmentApi<Submission, Result>(
   };
 }
 
-const fill = (path: string, value: string) => path.replace(':id', encodeURIComponent(value));
-
-interface ReportedState {
-  status: string;
-  resultId?: string | null | undefined;
-  error?: string | null | undefined;
-  progress?: number | null | undefined;
-  queuePosition?: number | null | undefined;
-  retryAfterMs: number | null;
-}
-
 /** A status that we do not know means "not finished": it is never taken for success or for failure. */
-function jobState({ status, resultId, error, progress, queuePosition, retryAfterMs }: ReportedState): JobState {
-  if (status === 'completed') return { type: 'completed', resultId: resultId ?? null };
-  if (status === 'failed' || status === 'deleted') {
-    return { type: 'failed', message: (error ?? '').slice(0, 300) || 'the analysis failed on the server' };
+function jobState({ data, retryAfterMs }: z.infer<typeof jobSchema> & { retryAfterMs: number | null }): JobState {
+  switch (data.status) {
+    case 'completed':
+      return { type: 'completed', resultId: data.resultId ?? data.result_id ?? null };
+    case 'failed':
+    case 'deleted':
+      return { type: 'failed', message: reasonOf(data.error, data.error_message) };
+    default:
+      return {
+        type: 'running',
+        status: data.status === 'queued' ? 'queued' : 'processing',
+        percent: percentOf(data.progress),
+        queuePosition: data.queuePosition ?? null,
+        retryAfterMs,
+      };
   }
-  return {
-    type: 'running',
-    status: status === 'queued' ? 'queued' : 'processing',
-    percent: progress == null ? null : Math.min(100, Math.max(0, progress)),
-    queuePosition: queuePosition ?? null,
-    retryAfterMs,
-  };
 }

@@ -1,5 +1,4 @@
-import type { Observable } from 'rxjs';
-import * as z from 'zod/mini';
+import type { Subscribable } from 'xstate';
 import { RejectedError, TransientError, UnauthorizedError } from '../errors.ts';
 import type { Clock } from './clock.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -22,7 +21,7 @@ export interface HttpRequest {
   timeoutMs: number;
   signal?: AbortSignal | undefined;
   /** Whatever it brings, the answer counts as lost. Never for what changes something on the server: it may have arrived. */
-  lost$?: Observable<unknown>;
+  lost$?: Subscribable<unknown>;
   credentials?: RequestCredentials;
   /** Goes on when the page is closed: what it changes on the server must not be lost halfway. */
   keepalive?: boolean;
@@ -112,18 +111,6 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Both dialects: flat `{ error: CODE, message }` of the gateway, nested `{ error: { code, message, details } }` of services. */
-const errorEnvelope = z.looseObject({
-  success: z.optional(z.unknown()),
-  message: z.optional(z.unknown()),
-  error: z.optional(z.unknown()),
-});
-const nestedError = z.looseObject({
-  code: z.optional(z.unknown()),
-  message: z.optional(z.unknown()),
-  details: z.optional(z.unknown()),
-});
-
 /** What an error answer says of itself, whichever dialect it speaks. Missing parts are empty, never undefined text. */
 export interface ServerError {
   code: string;
@@ -131,22 +118,25 @@ export interface ServerError {
   details: Record<string, string> | undefined;
 }
 
+/** Both dialects: flat `{ error: CODE, message }` of the gateway, nested `{ error: { code, message, details } }` of services. */
 export function readServerError(body: unknown): ServerError {
-  const envelope = errorEnvelope.safeParse(body).data;
-  const nested = nestedError.safeParse(envelope?.error).data;
+  const envelope = fieldsOf(body);
+  const nested = fieldsOf(envelope.error);
   return {
-    code: text(nested?.code ?? envelope?.error),
+    code: text(nested.code ?? envelope.error),
     // Nested errors of auth v2 come with a generic top-level message: the inner one says more.
-    message: text(nested?.message ?? envelope?.message).slice(0, 300),
-    details: fieldMessages(nested?.details),
+    message: text(nested.message ?? envelope.message).slice(0, 300),
+    details: fieldMessages(nested.details),
   };
 }
 
+/** What is no object has no fields. */
+const fieldsOf = (value: unknown) =>
+  (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
 const text = (value: unknown) => (typeof value === 'string' ? value : '');
 
 function fieldMessages(details: unknown): Record<string, string> | undefined {
-  if (typeof details !== 'object' || details === null) return undefined;
-  const fields = Object.entries(details).flatMap(([field, message]) =>
+  const fields = Object.entries(fieldsOf(details)).flatMap(([field, message]) =>
     typeof message === 'string' || typeof message === 'number' ? [[field, String(message).slice(0, 300)] as const] : [],
   );
   return fields.length > 0 ? Object.fromEntries(fields) : undefined;
@@ -165,7 +155,7 @@ export function errorOf(
   generation: number | null,
 ): UnauthorizedError | TransientError | RejectedError | null {
   const { status, body, retryAfterMs } = answer;
-  const failed = status >= 400 || (body as { success?: unknown } | null | undefined)?.success === false;
+  const failed = status >= 400 || fieldsOf(body).success === false;
   if (!failed) return null;
   const { code, message, details } = readServerError(body);
   if (status === 401 || UNAUTHORIZED_CODES.has(code)) return new UnauthorizedError(generation);

@@ -1,10 +1,12 @@
-import { defer, from, merge, Observable, share, startWith, Subject } from 'rxjs';
+import { type Observer, type Subscribable, toObserver } from 'xstate';
 import * as z from 'zod/mini';
 import { backoff, type Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
-import { idSchema } from './id.ts';
+import { percentOf, reasonOf } from './job-report.ts';
 import type { Log } from './log.ts';
 import type { PageEvent } from './page-signals.ts';
+import { maybeId, maybeNumber, orNull } from './schemas.ts';
+import { createSubject } from './subject.ts';
 import type { TokenService } from './token-service.ts';
 
 /** What the server says of jobs, in our own words. Ids are null where the server does not tell them. */
@@ -42,7 +44,7 @@ export interface JobFeedOptions {
   transports: readonly string[];
   load: LoadSocketIo;
   tokens: Pick<TokenService, 'current' | 'events$'>;
-  resumed$: Observable<PageEvent>;
+  resumed$: Subscribable<PageEvent>;
   clock: Clock;
   random: Random;
   log: Log;
@@ -57,7 +59,7 @@ export interface JobFeed {
    * Everything that the server says to this user. All subscribers share one socket, which lives a moment longer than the
    * last of them. A subscriber that comes to a live socket is told so at once.
    */
-  readonly events$: Observable<JobFeedEvent>;
+  readonly events$: Subscribable<JobFeedEvent>;
   /** Does not wait for that moment: a socket without a subscriber is closed at once. */
   close(): void;
 }
@@ -75,13 +77,29 @@ export function createJobFeed(options: JobFeedOptions): JobFeed {
       throw error;
     }
   };
-  const closing$ = new Subject<void>();
-  const shared$ = connection({ ...options, load }, (value) => (live = value)).pipe(
-    share({ resetOnRefCountZero: () => merge(from(aMoment()), closing$) }),
-  );
+  let isHeard = false;
+  let hangUp: (() => void) | null = null;
+  const close = (): void => {
+    if (isHeard) return;
+    hangUp?.();
+    hangUp = null;
+  };
+  const said$ = createSubject<JobFeedEvent>(() => {
+    isHeard = true;
+    hangUp ??= connection({ ...options, load }, said$.next, (value) => (live = value));
+    return () => {
+      isHeard = false;
+      void aMoment().then(close);
+    };
+  });
   return {
-    events$: defer(() => (live ? shared$.pipe(startWith<JobFeedEvent>({ type: 'feed.live' })) : shared$)),
-    close: () => closing$.next(),
+    events$: {
+      subscribe(listener: Observer<JobFeedEvent> | ((event: JobFeedEvent) => void)) {
+        if (live) toObserver(listener).next?.({ type: 'feed.live' });
+        return said$.subscribe(toObserver(listener));
+      },
+    },
+    close,
   };
 }
 
@@ -91,173 +109,158 @@ export function createJobFeed(options: JobFeedOptions): JobFeed {
  */
 const aMoment = () => Promise.resolve().then(() => {});
 
-/** One socket that keeps itself connected and authenticated from subscription to unsubscription. */
-function connection(options: JobFeedOptions, setLive: (live: boolean) => void): Observable<JobFeedEvent> {
+/** One socket that keeps itself connected and authenticated until it is hung up. Returns how to do so. */
+function connection(
+  options: JobFeedOptions,
+  say: (event: JobFeedEvent) => void,
+  setLive: (live: boolean) => void,
+): () => void {
   const { url, path, transports, load, tokens, resumed$, clock, random, log, connectTimeoutMs, stableAfterMs } =
     options;
 
-  return new Observable((subscriber) => {
-    let io: Awaited<ReturnType<LoadSocketIo>>['io'] | null = null;
-    let socket: FeedSocket | null = null;
-    /** Connected: what is sent before would be kept, and go out with a token that may be dead by then. */
-    let open = false;
-    /** Waits for a connection to become live, or for the next attempt. Never both. */
-    let timer: unknown;
-    let attempt = 0;
-    let liveSince: number | null = null;
-    /** The generation that this socket was, or is being, authenticated with. */
-    let generation: number | null = null;
+  let closed = false;
+  let io: Awaited<ReturnType<LoadSocketIo>>['io'] | null = null;
+  let socket: FeedSocket | null = null;
+  /** Connected: what is sent before would be kept, and go out with a token that may be dead by then. */
+  let open = false;
+  /** Waits for a connection to become live, or for the next attempt. Never both. */
+  let timer: unknown;
+  let attempt = 0;
+  let liveSince: number | null = null;
+  /** The generation that this socket was, or is being, authenticated with. */
+  let generation: number | null = null;
 
-    const drop = (reason: string): void => {
+  const drop = (reason: string): void => {
+    clock.clearTimeout(timer);
+    socket?.removeAllListeners();
+    socket?.disconnect();
+    socket = null;
+    open = false;
+    generation = null;
+    if (liveSince === null) return;
+    if (clock.now() - liveSince >= stableAfterMs) attempt = 0;
+    liveSince = null;
+    setLive(false);
+    log({ type: 'feed.lost', reason });
+    say({ type: 'feed.lost' });
+  };
+  const retry = (reason: string): void => {
+    drop(reason);
+    // Whoever heard that it is lost may have been the last to listen.
+    if (closed) return;
+    timer = clock.setTimeout(connect, backoff(attempt, RECONNECT, random));
+    attempt += 1;
+  };
+  const authenticate = (): void => {
+    const token = tokens.current();
+    // Never with a token that is not known to be good: the server would close even a live socket.
+    if (!socket || !open || !token || token.generation === generation) return;
+    generation = token.generation;
+    socket.emit('authenticate', { token: token.value });
+  };
+  const connect = (): void => {
+    clock.clearTimeout(timer);
+    // Without a token there is nothing to connect for; the next one will call again.
+    if (closed || socket || !io || !tokens.current()) return;
+    // Reconnecting is ours: Socket.IO gives up after a server-side disconnect and forgets to authenticate.
+    const opened = io(url, {
+      path,
+      transports: [...transports],
+      reconnection: false,
+      forceNew: true,
+      autoConnect: false,
+    });
+    socket = opened;
+    timer = clock.setTimeout(() => retry('timeout'), connectTimeoutMs);
+    opened.on('connect', () => {
+      open = true;
+      authenticate();
+    });
+    opened.on('authenticated', () => {
       clock.clearTimeout(timer);
-      socket?.removeAllListeners();
-      socket?.disconnect();
-      socket = null;
-      open = false;
-      generation = null;
-      if (liveSince === null) return;
-      if (clock.now() - liveSince >= stableAfterMs) attempt = 0;
-      liveSince = null;
-      setLive(false);
-      log({ type: 'feed.lost', reason });
-      subscriber.next({ type: 'feed.lost' });
-    };
-    const retry = (reason: string): void => {
-      drop(reason);
-      // Whoever heard that it is lost may have been the last to listen.
-      if (subscriber.closed) return;
-      timer = clock.setTimeout(connect, backoff(attempt, RECONNECT, random));
-      attempt += 1;
-    };
-    const authenticate = (): void => {
-      const token = tokens.current();
-      // Never with a token that is not known to be good: the server would close even a live socket.
-      if (!socket || !open || !token || token.generation === generation) return;
-      generation = token.generation;
-      socket.emit('authenticate', { token: token.value });
-    };
-    const connect = (): void => {
-      clock.clearTimeout(timer);
-      // Without a token there is nothing to connect for; the next one will call again.
-      if (subscriber.closed || socket || !io || !tokens.current()) return;
-      // Reconnecting is ours: Socket.IO gives up after a server-side disconnect and forgets to authenticate.
-      const opened = io(url, {
-        path,
-        transports: [...transports],
-        reconnection: false,
-        forceNew: true,
-        autoConnect: false,
+      if (liveSince !== null) return;
+      liveSince = clock.now();
+      setLive(true);
+      log({ type: 'feed.live' });
+      say({ type: 'feed.live' });
+    });
+    opened.on('auth_error', () => retry('refused'));
+    opened.on('auth-error', () => retry('refused'));
+    opened.on('connect_error', () => retry('unreachable'));
+    opened.on('disconnect', (reason) => retry(typeof reason === 'string' ? reason : 'disconnected'));
+    for (const [name, toEvent] of Object.entries(vocabulary)) {
+      opened.on(name, (payload) => {
+        const { data } = payloadSchema.safeParse(payload);
+        const event = data && toEvent(data);
+        if (event) say(event);
+        else log({ type: 'feed.ignored', event: name, reason: 'malformed' });
       });
-      socket = opened;
-      timer = clock.setTimeout(() => retry('timeout'), connectTimeoutMs);
-      opened.on('connect', () => {
-        open = true;
-        authenticate();
-      });
-      opened.on('authenticated', () => {
-        clock.clearTimeout(timer);
-        if (liveSince !== null) return;
-        liveSince = clock.now();
-        setLive(true);
-        log({ type: 'feed.live' });
-        subscriber.next({ type: 'feed.live' });
-      });
-      opened.on('auth_error', () => retry('refused'));
-      opened.on('auth-error', () => retry('refused'));
-      opened.on('connect_error', () => retry('unreachable'));
-      opened.on('disconnect', (reason) => retry(typeof reason === 'string' ? reason : 'disconnected'));
-      for (const [name, parse] of Object.entries(vocabulary)) {
-        opened.on(name, (payload) => {
-          const event = parse(payload);
-          if (event) subscriber.next(event);
-          else log({ type: 'feed.ignored', event: name, reason: 'malformed' });
-        });
-      }
-      opened.connect();
-      log({ type: 'feed.connecting', attempt });
-    };
+    }
+    opened.connect();
+    log({ type: 'feed.connecting', attempt });
+  };
 
-    const tokenWatch = tokens.events$.subscribe((event) => {
-      // Re-authenticating as somebody else would leave us in the first user's room as well.
-      if (event.type === 'session.ended' || event.type === 'session.restored') drop(event.type);
-      if (event.type === 'token.renewed' && socket) authenticate();
-      else if (event.type === 'token.renewed' || event.type === 'session.restored') connect();
-    });
-    const wakeWatch = resumed$.subscribe(() => {
-      if (!socket) connect();
-    });
-    load()
-      .then((module) => {
-        io = module.io;
-        connect();
-      })
-      .catch((error: unknown) => {
-        log({ type: 'feed.unavailable', reason: error instanceof Error ? error.name : 'unknown' });
-      });
-    return () => {
-      tokenWatch.unsubscribe();
-      wakeWatch.unsubscribe();
-      drop('closed');
-    };
+  const tokenWatch = tokens.events$.subscribe((event) => {
+    // Re-authenticating as somebody else would leave us in the first user's room as well.
+    if (event.type === 'session.ended' || event.type === 'session.restored') drop(event.type);
+    if (event.type === 'token.renewed' && socket) authenticate();
+    else if (event.type === 'token.renewed' || event.type === 'session.restored') connect();
   });
+  const wakeWatch = resumed$.subscribe(() => {
+    if (!socket) connect();
+  });
+  load()
+    .then((module) => {
+      io = module.io;
+      connect();
+    })
+    .catch((error: unknown) => {
+      log({ type: 'feed.unavailable', reason: error instanceof Error ? error.name : 'unknown' });
+    });
+  return () => {
+    closed = true;
+    tokenWatch.unsubscribe();
+    wakeWatch.unsubscribe();
+    drop('closed');
+  };
 }
 
-const id = z.catch(z.nullish(idSchema), null);
-const terminal = z.looseObject({
-  jobId: id,
-  result_id: id,
-  resultId: id,
-  error_message: z.optional(z.unknown()),
-  error: z.optional(z.unknown()),
+/** All that any of the server's events may tell. */
+const payloadSchema = z.object({
+  jobId: maybeId,
+  resultId: maybeId,
+  result_id: maybeId,
+  progress: maybeNumber,
+  error_message: orNull(z.string()),
+  error: orNull(z.string()),
+  balance: maybeNumber,
+  token_balance: maybeNumber,
 });
-const started = z.looseObject({
-  jobId: id,
-  resultId: id,
-  result_id: id,
-  progress: z.catch(z.nullish(z.number()), null),
-});
-const balance = z.union([
-  z.looseObject({ balance: z.number() }),
-  z.pipe(
-    z.looseObject({ token_balance: z.number() }),
-    z.transform((it) => ({ balance: it.token_balance })),
-  ),
-]);
+type Payload = z.infer<typeof payloadSchema>;
 
-/** The server's events, each with the way into our vocabulary. What does not parse is not an event. */
-const vocabulary: Record<string, (payload: unknown) => JobFeedEvent | null> = {
-  'analysis-started': (payload) => {
-    const data = started.safeParse(payload).data;
-    if (!data) return null;
-    const percent = data.progress == null ? null : Math.min(100, Math.max(0, data.progress));
-    return { type: 'job.progressed', ...ids(data), status: 'processing', percent };
-  },
-  'analysis-complete': (payload) => {
-    const data = terminal.safeParse(payload).data;
-    return data ? { type: 'job.completed', ...ids(data) } : null;
-  },
+/** The server's events, each with the way into our vocabulary. */
+const vocabulary: Record<string, (payload: Payload) => JobFeedEvent | null> = {
+  'analysis-started': (payload) => ({
+    type: 'job.progressed',
+    ...idsOf(payload),
+    status: 'processing',
+    percent: percentOf(payload.progress),
+  }),
+  'analysis-complete': (payload) => ({ type: 'job.completed', ...idsOf(payload) }),
   'analysis-failed': failed,
   // Sent for a kind of assessment that the worker does not know; the client that we replace did not listen to it.
   'analysis-unknown': failed,
   'token-balance-update': (payload) => {
-    const data = balance.safeParse(payload).data;
-    return data ? { type: 'balance.changed', balance: data.balance } : null;
+    const balance = payload.balance ?? payload.token_balance;
+    return balance == null ? null : { type: 'balance.changed', balance };
   },
 };
 
-function failed(payload: unknown): JobFeedEvent | null {
-  const data = terminal.safeParse(payload).data;
-  if (!data) return null;
-  const message =
-    [data.error_message, data.error].find((it) => typeof it === 'string' && it !== '') ??
-    'the analysis failed on the server';
-  return { type: 'job.failed', ...ids(data), message: String(message).slice(0, 300) };
+function failed(payload: Payload): JobFeedEvent {
+  return { type: 'job.failed', ...idsOf(payload), message: reasonOf(payload.error_message, payload.error) };
 }
 
-function ids(data: {
-  jobId?: string | null | undefined;
-  result_id?: string | null | undefined;
-  resultId?: string | null | undefined;
-}) {
-  return { jobId: data.jobId ?? null, resultId: data.result_id ?? data.resultId ?? null };
-}
+const idsOf = ({ jobId, resultId, result_id }: Payload) => ({
+  jobId: jobId ?? null,
+  resultId: result_id ?? resultId ?? null,
+});

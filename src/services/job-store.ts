@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
-import { idSchema } from './id.ts';
 import type { Log } from './log.ts';
+import { idSchema, readJson, someText } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
 
 /** What it takes to go on with an assessment after a reload, a crash or a closed tab. Never a token, never a result. */
@@ -33,29 +33,27 @@ export interface JobStore {
 const PREFIX = 'assessment-monitor:job:';
 const VERSION = 1;
 
+const time = z.number().check(z.refine((ms) => ms >= 0));
 const recordSchema = z.object({
   version: z.literal(VERSION),
-  submissionId: z.string().check(z.minLength(1)),
+  submissionId: someText,
   jobId: z.nullable(idSchema),
   resultId: z.nullable(idSchema),
-  deadlineAt: z.number().check(z.nonnegative()),
+  deadlineAt: time,
   userId: z.nullable(z.string()),
-  submittedAt: z.number().check(z.nonnegative()),
+  submittedAt: time,
   submission: z.optional(z.unknown()),
   outcomeUnknown: z.optional(z.boolean()),
 });
+const anyVersion = z.object({ version: z.number() });
 
 export function createJobStore(store: KeyValueStore, log: Log): JobStore {
   const read = (key: string): JobRecord | 'malformed' | 'old-version' => {
-    try {
-      const json: unknown = JSON.parse(store.get(key) ?? 'null');
-      const record = recordSchema.safeParse(json).data;
-      if (record && key === PREFIX + record.submissionId) return record;
-      const version = (json as { version?: unknown } | null)?.version;
-      return typeof version === 'number' && version !== VERSION ? 'old-version' : 'malformed';
-    } catch {
-      return 'malformed';
-    }
+    const text = store.get(key);
+    const record = readJson(text, recordSchema);
+    if (record && key === PREFIX + record.submissionId) return record;
+    const { version } = readJson(text, anyVersion) ?? { version: VERSION };
+    return version === VERSION ? 'malformed' : 'old-version';
   };
   return {
     save(record) {

@@ -1,6 +1,7 @@
-import { Observable, share } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import { createSubject } from './subject.ts';
 
 /** The page can do things again that it could not do a moment ago, or time has passed unnoticed: look at everything anew. */
 export interface PageEvent {
@@ -19,6 +20,8 @@ export interface PageSignalsOptions {
   log: Log;
   /** Undefined where there is no page: then only jumps of the clock are seen. */
   page: PageTarget | undefined;
+  /** Called before anybody hears of it. */
+  onResumed: () => void;
 }
 
 /** Events closer than this are one event: coming back fires three or four of them at once. */
@@ -27,9 +30,19 @@ const TICK_MS = 15_000;
 /** A hidden tab's timers may be a minute late; more than that was a sleep. */
 const MAX_DRIFT_MS = 90_000;
 
-/** One observable of `page.resumed`, shared by everybody who listens. */
-export function createPageSignals({ clock, log, page }: PageSignalsOptions): Observable<PageEvent> {
-  return new Observable<PageEvent>((subscriber) => {
+/** Returns how to stop listening. */
+export function listen(
+  target: PageTarget['window'] | undefined,
+  type: string,
+  listener: (event: Event) => void,
+): () => void {
+  target?.addEventListener(type, listener);
+  return () => target?.removeEventListener(type, listener);
+}
+
+/** One source of `page.resumed`, shared by everybody who listens. */
+export function createPageSignals({ clock, log, page, onResumed }: PageSignalsOptions): Subscribable<PageEvent> {
+  const signals$ = createSubject<PageEvent>(() => {
     let quietUntil = 0;
     const resumed = (reason: PageEvent['reason']): void => {
       const now = clock.now();
@@ -37,16 +50,16 @@ export function createPageSignals({ clock, log, page }: PageSignalsOptions): Obs
       if (now < quietUntil && quietUntil - now <= QUIET_MS) return;
       quietUntil = now + QUIET_MS;
       log({ type: 'page.resumed', reason });
-      subscriber.next({ type: 'page.resumed', reason });
+      onResumed();
+      signals$.next({ type: 'page.resumed', reason });
     };
-    const onVisible = () => page?.document.visibilityState === 'visible' && resumed('visible');
-    const onOnline = () => resumed('online');
-    const onPageShow = (event: Event) => (event as PageTransitionEvent).persisted && resumed('pageshow');
-    const onResume = () => resumed('resume');
-    page?.document.addEventListener('visibilitychange', onVisible);
-    page?.document.addEventListener('resume', onResume);
-    page?.window.addEventListener('online', onOnline);
-    page?.window.addEventListener('pageshow', onPageShow);
+    const { window, document } = page ?? {};
+    const silence = [
+      listen(document, 'visibilitychange', () => document?.visibilityState === 'visible' && resumed('visible')),
+      listen(document, 'resume', () => resumed('resume')),
+      listen(window, 'online', () => resumed('online')),
+      listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && resumed('pageshow')),
+    ];
 
     let last = clock.now();
     const tick = (): void => {
@@ -60,10 +73,8 @@ export function createPageSignals({ clock, log, page }: PageSignalsOptions): Obs
 
     return () => {
       clock.clearTimeout(timer);
-      page?.document.removeEventListener('visibilitychange', onVisible);
-      page?.document.removeEventListener('resume', onResume);
-      page?.window.removeEventListener('online', onOnline);
-      page?.window.removeEventListener('pageshow', onPageShow);
+      for (const stop of silence) stop();
     };
-  }).pipe(share());
+  });
+  return signals$;
 }

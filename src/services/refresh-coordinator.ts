@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import { readJson } from './schemas.ts';
 import type { Position, SharedSession } from './shared-session.ts';
 import type { KeyValueStore } from './storage.ts';
 import type { TabLock } from './tab-lock.ts';
@@ -162,10 +163,6 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
 }
 
 function readBudget(text: string | null): Budget | null {
-  try {
-    const budget = budgetSchema.safeParse(JSON.parse(text ?? 'null')).data;
-    return budget && budget.availableAt - budget.attemptedAt <= MAX_COOLDOWN_MS ? budget : null;
-  } catch {
-    return null;
-  }
+  const budget = readJson(text, budgetSchema);
+  return budget && budget.availableAt - budget.attemptedAt <= MAX_COOLDOWN_MS ? budget : null;
 }

@@ -3,6 +3,7 @@ import { RejectedError, TransientError } from '../errors.ts';
 import { errorOf, exchange, type HttpDeps } from './http.ts';
 import type { Log } from './log.ts';
 import type { RefreshAnswer } from './refresh-coordinator.ts';
+import { someText, textOrNumber } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
 
 export interface RefreshRequestOptions extends HttpDeps {
@@ -22,9 +23,9 @@ export const REFRESH_TOKEN_KEY = 'assessment-monitor:refresh-token';
 // Only the token itself must be sound: it was rotated, and nothing beside it is worth losing it.
 const issuedSchema = z.object({
   data: z.object({
-    idToken: z.string().check(z.minLength(1)),
+    idToken: someText,
     refreshToken: z.catch(z.optional(z.string()), undefined),
-    expiresIn: z.catch(z.optional(z.union([z.string(), z.number()])), undefined),
+    expiresIn: z.catch(z.optional(textOrNumber), undefined),
   }),
 });
 
@@ -35,9 +36,9 @@ const issuedSchema = z.object({
 export function createRefreshRequest(options: RefreshRequestOptions): () => Promise<RefreshAnswer> {
   const { clock, log, path, timeoutMs, transport, store } = options;
 
-  const ask = async (): Promise<{ answer: RefreshAnswer; status: number | null }> => {
+  const ask = async (hear: (status: number) => void): Promise<RefreshAnswer> => {
     const refreshToken = transport === 'body' ? store.get(REFRESH_TOKEN_KEY) : null;
-    if (transport === 'body' && refreshToken === null) return { answer: { type: 'rejected' }, status: null };
+    if (transport === 'body' && refreshToken === null) return { type: 'rejected' };
     const response = await exchange(options, {
       method: 'POST',
       path,
@@ -47,40 +48,33 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
       // A tab that is closed now must not take the new cookie with it.
       keepalive: true,
     });
-    const { status, sentAt, retryAfterMs } = response;
+    const { status, body, sentAt, retryAfterMs } = response;
+    hear(status);
     const error = errorOf(response, null);
-    if (error instanceof TransientError) {
-      return { answer: { type: error.code === 'rate-limited' ? 'limited' : 'transient', retryAfterMs }, status };
+    if (error?.code === 'rate-limited') return { type: 'limited', retryAfterMs };
+    if (error instanceof TransientError || (error instanceof RejectedError && status === 404)) {
+      return { type: 'transient', retryAfterMs };
     }
-    if (error)
-      return {
-        answer:
-          error instanceof RejectedError && status === 404 ? { type: 'transient', retryAfterMs } : { type: 'rejected' },
-        status,
-      };
-    const issued = issuedSchema.safeParse(response.body).data?.data;
+    if (error) return { type: 'rejected' };
+    const issued = issuedSchema.safeParse(body).data?.data;
     // It said yes in words that we cannot read: the token was probably rotated.
-    if (!issued) return { answer: { type: 'ambiguous' }, status };
+    if (!issued) return { type: 'ambiguous' };
+    const token = { accessToken: issued.idToken, expiresIn: issued.expiresIn };
+    // One that came with a cookie is nobody's business.
+    if (refreshToken === null) return { type: 'issued', token, sentAt };
     // Meanwhile the user may have signed out, or somebody else in: what this answer brings belongs to neither.
-    if (refreshToken !== null && issued.refreshToken && store.get(REFRESH_TOKEN_KEY) === refreshToken) {
+    if (issued.refreshToken && store.get(REFRESH_TOKEN_KEY) === refreshToken) {
       store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
     }
-    const token = { accessToken: issued.idToken, expiresIn: issued.expiresIn };
-    return {
-      // Other tabs hold a copy of the token that was used up. One that came with a cookie is nobody's business.
-      answer: {
-        type: 'issued',
-        token: refreshToken === null ? token : { ...token, refreshToken: issued.refreshToken },
-        sentAt,
-      },
-      status,
-    };
+    // Other tabs hold a copy of the token that was used up.
+    return { type: 'issued', token: { ...token, refreshToken: issued.refreshToken }, sentAt };
   };
 
   return async () => {
     const startedAt = clock.now();
     log({ type: 'request.started', route: 'refresh', generation: null });
-    const { answer, status } = await ask().catch(() => ({ answer: { type: 'ambiguous' } as const, status: null }));
+    let status: number | null = null;
+    const answer = await ask((heard) => (status = heard)).catch(() => ({ type: 'ambiguous' }) as const);
     const outcome = answer.type === 'issued' ? 'ok' : answer.type === 'rejected' ? 'rejected' : 'transient';
     log({ type: 'request.finished', route: 'refresh', outcome, status, generation: null, ms: clock.now() - startedAt });
     return answer;

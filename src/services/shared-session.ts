@@ -1,8 +1,10 @@
-import { type Observable, Subject } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
 import type { Clock } from './clock.ts';
+import { readJson, someText, textOrNumber } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
+import { createSubject } from './subject.ts';
 
 /** The part of a `BroadcastChannel` that we use. */
 export interface TabChannel {
@@ -33,7 +35,7 @@ export interface Position {
  * token: what is older than what a tab knows is never news.
  */
 export interface SharedSession {
-  readonly news$: Observable<SharedNews>;
+  readonly news$: Subscribable<SharedNews>;
   /** The numbers of the session and of its newest token, as far as this tab knows. */
   position(): Position;
   /** Whether this tab knows more since then: a newer token, another session, or that there is none any more. */
@@ -77,7 +79,7 @@ export interface SharedSessionOptions {
 /** A tab that is awake answers within milliseconds; one that is frozen not at all. */
 const ANSWER_MS = 300;
 
-const number = z.int().check(z.minimum(0), z.maximum(1e12));
+const number = z.number().check(z.refine((it) => Number.isInteger(it) && it >= 0 && it <= 1e12));
 const recordSchema = z.object({
   session: number,
   generation: number,
@@ -88,32 +90,26 @@ const recordSchema = z.object({
   userId: z.nullable(z.string()),
 });
 const tokenSchema = z.object({
-  accessToken: z.string().check(z.minLength(1)),
-  expiresIn: z.optional(z.union([z.string(), z.number()])),
+  accessToken: someText,
+  expiresIn: z.optional(textOrNumber),
   userId: z.optional(z.string()),
   refreshToken: z.optional(z.string()),
 });
-const messageSchema = z.discriminatedUnion('type', [
+const messageSchema = z.union([
   z.object({ type: z.literal('token'), session: number, generation: number, token: tokenSchema, sentAt: z.number() }),
-  z.object({ type: z.literal('ended'), session: number, reason: z.enum(['signed-out', 'rejected']) }),
+  z.object({ type: z.literal('ended'), session: number, reason: z.literal(['signed-out', 'rejected']) }),
   z.object({ type: z.literal('ask'), session: number, generation: number }),
 ]);
 type Message = z.infer<typeof messageSchema>;
 
 /** @example const shared = createSharedSession({ store, channel: new BroadcastChannel(name), clock, key }); */
 export function createSharedSession({ store, channel, clock, key }: SharedSessionOptions): SharedSession {
-  const news$ = new Subject<SharedNews>();
+  const news$ = createSubject<SharedNews>();
   let held: () => { token: IssuedToken; sentAt: number } | null = () => null;
   let isOver = false;
   let newest = 0;
 
-  const record = () => {
-    try {
-      return recordSchema.safeParse(JSON.parse(store.get(key) ?? 'null')).data ?? null;
-    } catch {
-      return null;
-    }
-  };
+  const record = () => readJson(store.get(key), recordSchema);
   const before = record();
   let session = before?.session ?? 0;
   let generation = 0;

@@ -1,4 +1,4 @@
-import { type Observable, Subscription } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import { type Clock, sleep } from './clock.ts';
 
 /** The part of the Web Locks API that we use. */
@@ -29,7 +29,7 @@ export interface TabLock {
    */
   run<T>(
     work: () => Promise<T>,
-    enough$: Observable<unknown>,
+    enough$: Subscribable<unknown>,
     linger: (value: T) => boolean,
   ): Promise<{ value: T } | null>;
 }
@@ -45,12 +45,11 @@ export function createTabLock({ locks, name, clock, waitMs }: TabLockOptions): T
     from: TabLocks,
     lockName: string,
     work: () => Promise<T>,
-    enough$: Observable<unknown>,
+    enough$: Subscribable<unknown>,
     linger: (value: T) => boolean,
   ): Promise<Turn<T>> =>
     new Promise((resolve, reject) => {
       const waiting = new AbortController();
-      const listening = new Subscription();
       let isWaiting = true;
       const stopWaiting = (): boolean => {
         const was = isWaiting;
@@ -65,7 +64,7 @@ export function createTabLock({ locks, name, clock, waitMs }: TabLockOptions): T
         resolve({ type });
       };
       const timer = clock.setTimeout(() => leave('late'), waitMs);
-      listening.add(enough$.subscribe(() => leave('enough')));
+      const listening = enough$.subscribe(() => leave('enough'));
       const atWork = async (): Promise<void> => {
         // Granted in the moment in which we left.
         if (!stopWaiting()) return;

@@ -1,10 +1,12 @@
-import { Subject } from 'rxjs';
+import * as z from 'zod/mini';
 import { SignInRequiredError } from '../errors.ts';
 import { type AccessToken, describeToken, isUsable } from './access-token.ts';
 import { backoff, type Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
+import { readJson } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
+import { createSubject } from './subject.ts';
 import type { TokenEvent, TokenService } from './token-service.ts';
 
 export interface TokenServiceV1Options {
@@ -26,7 +28,7 @@ const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
 /** Auth V1: one long-lived token that the application stores. There is no refresh; when it dies, only a sign-in helps. */
 export function createTokenServiceV1(options: TokenServiceV1Options): TokenService {
   const { clock, random, log, store, keys, onStorageChange } = options;
-  const events$ = new Subject<TokenEvent>();
+  const events$ = createSubject<TokenEvent>();
   let known: { value: string; generation: number } = { value: '', generation: 0 };
   let userId: string | null = null;
   let skewMs = 0;
@@ -137,16 +139,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
 
 /** A sign-in page of the past stored the token as JSON, quotes included, and every call with it was refused. */
 function unquote(stored: string | null): string {
-  const value = parseText(stored) ?? stored;
+  const value = readJson(stored, z.string()) ?? stored;
   // "null" and "undefined" are what careless code stores after a sign-out.
   return value === null || value === 'null' || value === 'undefined' ? '' : value;
-}
-
-function parseText(json: string | null): string | null {
-  try {
-    const value: unknown = JSON.parse(json ?? 'null');
-    return typeof value === 'string' ? value : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,4 +1,3 @@
-import { Observable, Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { SignInRequiredError, TokenUnavailableError } from '../errors.ts';
 import {
@@ -14,8 +13,10 @@ import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import type { RefreshCoordinator, RefreshOutcome } from './refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
+import { readJson, someText } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
 import type { SharedNews, SharedSession } from './shared-session.ts';
+import { createSubject } from './subject.ts';
 import type { RenewalOutcome, TokenEvent, TokenService } from './token-service.ts';
 
 export interface TokenServiceV2Options {
@@ -35,7 +36,7 @@ export interface TokenServiceV2Options {
 
 const TOKEN_KEY = 'assessment-monitor:token';
 const storedSchema = z.object({
-  value: z.string().check(z.minLength(1)),
+  value: someText,
   generation: z.number(),
   expiresAt: z.nullable(z.number()),
   ttlMs: z.nullable(z.number()),
@@ -52,20 +53,17 @@ const OUTAGE_BACKOFF = { minMs: 500, baseMs: 2_000, capMs: 15_000 };
  */
 export function createTokenServiceV2(options: TokenServiceV2Options): TokenService {
   const { coordinator, shared, clock, random, log, store, isRefreshEnabled, outagePatienceMs } = options;
-  const announced$ = new Subject<TokenEvent>();
   /** The timer runs only while somebody listens: nothing is left behind when the last assessment has ended. */
-  let listeners = 0;
-  const events$ = new Observable<TokenEvent>((subscriber) => {
-    const subscription = announced$.subscribe(subscriber);
-    listeners += 1;
-    if (listeners === 1) schedule();
+  let isHeard = false;
+  const events$ = createSubject<TokenEvent>(() => {
+    isHeard = true;
+    schedule();
     return () => {
-      subscription.unsubscribe();
-      listeners -= 1;
-      if (listeners === 0) clock.clearTimeout(timer);
+      isHeard = false;
+      clock.clearTimeout(timer);
     };
   });
-  let token: AccessToken | null = restore(store);
+  let token: AccessToken | null = readJson(store.get(TOKEN_KEY), storedSchema);
   // While this page was away somebody else may have signed in: this token is nobody's any more.
   if (token && !shared.restored(token.generation)) token = null;
   let ended = false;
@@ -87,7 +85,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   /** Announces the next refresh when it is due: at once, or by timer. Spread over the window's first half. */
   const schedule = (share = random() / 2): void => {
     clock.clearTimeout(timer);
-    if (listeners === 0 || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
+    if (!isHeard || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
     const due = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());
     const generation = token.generation;
     timer = clock.setTimeout(
@@ -95,7 +93,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
         // A clamped or throttled timer may fire early: the clock decides.
         if (clock.now() < due) return schedule(share);
         log({ type: 'token.expiring', generation });
-        announced$.next({ type: 'token.expiring' });
+        events$.next({ type: 'token.expiring' });
       },
       Math.max(0, due - clock.now()),
     );
@@ -125,7 +123,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   const renew = (issued: IssuedToken, receivedAt: number, generation: number): void => {
     const { userId } = adopt(issued, { receivedAt, generation, isRefreshed: true });
     unproven = { generation, refusals: 0, since: clock.now() };
-    announced$.next({ type: 'token.renewed', generation, userId });
+    events$.next({ type: 'token.renewed', generation, userId });
   };
 
   const begin = (issued: IssuedToken, receivedAt: number, generation: number): void => {
@@ -137,7 +135,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     // One that is left over would bring the tokens of whoever was here before.
     if (!issued.refreshToken && (userId === null || userId !== before)) store.remove(REFRESH_TOKEN_KEY);
     log({ type: 'session.restored' });
-    announced$.next({ type: 'session.restored', userId });
+    events$.next({ type: 'session.restored', userId });
   };
 
   const end = (reason: 'signed-out' | 'rejected'): void => {
@@ -151,7 +149,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     store.remove(REFRESH_TOKEN_KEY);
     clock.clearTimeout(timer);
     log({ type: 'session.ended', reason });
-    announced$.next({ type: 'session.ended', reason });
+    events$.next({ type: 'session.ended', reason });
   };
 
   const refuse = (held: AccessToken): RenewalOutcome | null => {
@@ -268,7 +266,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     },
     dispose() {
       clock.clearTimeout(timer);
-      announced$.complete();
+      events$.complete();
       // A refresh that has begun is not broken off, and other tabs wait for what it brings.
       const close = (): void => {
         following.unsubscribe();
@@ -279,12 +277,4 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     },
   };
   return service;
-}
-
-function restore(store: KeyValueStore): AccessToken | null {
-  try {
-    return storedSchema.safeParse(JSON.parse(store.get(TOKEN_KEY) ?? 'null')).data ?? null;
-  } catch {
-    return null;
-  }
 }

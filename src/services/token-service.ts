@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import type { Subscribable } from 'xstate';
 import type { AccessToken, IssuedToken } from './access-token.ts';
 
 /** What the token service announces. No event carries a token. */
@@ -52,7 +52,7 @@ export interface TokenService {
   accepted(generation: number): void;
   /** A server clock was seen, at `serverNow`, in an answer that arrived now. */
   observeServerTime(serverNow: number): void;
-  readonly events$: Observable<TokenEvent>;
+  readonly events$: Subscribable<TokenEvent>;
   /** Whose session it is, as far as anybody knows. */
   userId(): string | null;
   signIn(issued: IssuedToken): void;

@@ -1,12 +1,15 @@
 import { isPassedThrough, stateName, statesOf, userEventTypes, worldEventTypes } from 'assessment-monitor/testing';
 import type { AnyStateNode } from 'xstate';
 import { describe, expect, it } from 'vitest';
+import { stateComments } from '../../scripts/state-comments.ts';
 import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
 
 /* The chart has an answer to everything that it can be told, and a reason where the answer is to do nothing. */
 
 const alphabet = [...userEventTypes, ...worldEventTypes];
 const nodes = statesOf(assessmentMachine);
+const comments = stateComments('src/machines/assessment-machine.ts');
+const commentOf = (node: AnyStateNode): string => comments.get(stateName(node)) ?? '';
 const isLeaf = (node: AnyStateNode) => node.type === 'atomic';
 const isActive = (node: AnyStateNode) => node.path[0] === 'active';
 
@@ -15,8 +18,8 @@ const lineOf = (node: AnyStateNode): AnyStateNode[] =>
   node.parent ? [node, ...lineOf(node.parent as AnyStateNode)] : [];
 
 /** The events that a sentence like "Ignores `a` and `b`: it has ended." names. */
-const ignoredBy = ({ description = '' }: AnyStateNode): string[] =>
-  [...description.matchAll(/Ignores ([^:]*):/g)].flatMap(([, names = '']) =>
+const ignoredBy = (node: AnyStateNode): string[] =>
+  [...commentOf(node).matchAll(/Ignores ([^:]*):/g)].flatMap(([, names = '']) =>
     [...names.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
   );
 
@@ -74,14 +77,19 @@ describe('every guard, action and delay', () => {
 });
 
 describe('every state', () => {
+  it('that a comment is about exists', () => {
+    expect(comments.size).toBeGreaterThan(15);
+    expect([...comments.keys()].filter((name) => !nodes.some((node) => stateName(node) === name))).toEqual([]);
+  });
+
   it('that a person can be in for a while is described in a sentence', () => {
     const described = nodes.filter((node) => node.path.length > 0 && (node.type !== 'atomic' || node.path.length < 3));
-    expect(described.filter(({ description = '' }) => !/^.{30,}[.?!]/.test(description)).map(stateName)).toEqual([]);
+    expect(described.filter((node) => !/^.{30,}[.?!]/.test(commentOf(node))).map(stateName)).toEqual([]);
   });
 
   it('that asks for something says so in its own words', () => {
     const asking = nodes.filter(({ tags }) => tags.includes('parked'));
     expect(asking.map(stateName)).toEqual(['active.submitting.unconfirmed', 'active.auth-failed', 'active.timed-out']);
-    expect(asking.filter(({ description }) => !description).map(stateName)).toEqual([]);
+    expect(asking.filter((node) => commentOf(node) === '').map(stateName)).toEqual([]);
   });
 });

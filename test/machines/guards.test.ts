@@ -25,7 +25,7 @@ const nothingKnown: AssessmentContext = {
   problem: null,
 };
 
-type Guard = (args: { context: AssessmentContext }, params: unknown) => boolean;
+type Guard = (known: { context: AssessmentContext; event: unknown }) => boolean;
 const guards = assessmentMachine.implementations.guards as unknown as Record<string, Guard>;
 
 type Row = [known: Partial<AssessmentContext>, said: unknown, answer: boolean];
@@ -142,7 +142,10 @@ describe('the guards', () => {
   it.each(Object.entries(table).flatMap(([name, rows]) => rows.map((row) => [name, ...row] as [string, ...Row])))(
     '%s, knowing %j and told %j: %s',
     (name, known, said, answer) => {
-      expect(guards[name]?.({ context: { ...nothingKnown, ...known } }, said)).toBe(answer);
+      const context = { ...nothingKnown, ...known };
+      const event = { type: 'xstate.done.actor.any', output: said };
+      expect(guards[name]?.({ context, event })).toBe(answer);
+      if (said) expect(guards[name]?.({ context, event: said })).toBe(answer);
     },
   );
 });

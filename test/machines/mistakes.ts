@@ -21,6 +21,8 @@ interface Mistake {
 
 const provide = (implementations: Parameters<typeof assessmentMachine.provide>[0]) => () =>
   assessmentMachine.provide(implementations) as AssessmentMachine;
+/** The answer that an event brings, or what it says itself. */
+const answerIn = (event: object) => ('output' in event ? event.output : event) as Record<string, unknown>;
 const spoil = (how: Parameters<typeof breakMachine>[0]) => () => breakMachine(how);
 
 export const mistakes: Record<keyof typeof rules, Mistake> = {
@@ -84,7 +86,9 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
   },
   failedByAVerdict: {
     what: 'a server that cannot answer now is taken for a verdict',
-    machine: provide({ guards: { isRejected: (_, { type }) => type === 'rejected' || type === 'transient' } }),
+    machine: provide({
+      guards: { isRejected: ({ event }) => ['rejected', 'transient'].includes(answerIn(event)['type'] as string) },
+    }),
   },
   cancelledByPeople: {
     what: 'the end of a session cancels the assessment',
@@ -103,7 +107,13 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
   contextFollows: {
     what: 'a deadline that was put off is kept',
     machine: provide({
-      actions: { extendDeadline: assign((_, { deadlineAt }) => ({ deadlineAt, timedOut: false, problem: null })) },
+      actions: {
+        extendDeadline: assign(({ event }) => ({
+          ...('deadlineAt' in event ? { deadlineAt: event.deadlineAt } : {}),
+          timedOut: false,
+          problem: null,
+        })),
+      },
     }),
   },
   contextIsPlain: {
@@ -158,8 +168,8 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
     what: 'progress is whatever was said last',
     machine: provide({
       actions: {
-        noteProgress: assign(({ context }, said) => ({
-          progress: { ...context.progress, percent: 'percent' in said ? (said.percent ?? 0) : 0 },
+        noteProgress: assign(({ context, event }) => ({
+          progress: { ...context.progress, percent: Number(answerIn(event)['percent'] ?? 0) },
         })),
       },
     }),

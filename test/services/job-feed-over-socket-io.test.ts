@@ -1,5 +1,6 @@
-import { filter, firstValueFrom, Subject, type Subscription, take, toArray } from 'rxjs';
+import { filter, firstValueFrom, Observable, Subject, take, toArray } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Subscription } from 'xstate';
 import { loadSocketIo } from '../../src/environment.ts';
 import { createJobFeed, type JobFeed, type JobFeedEvent } from '../../src/services/job-feed.ts';
 import type { PageEvent } from '../../src/services/page-signals.ts';
@@ -15,6 +16,8 @@ import { virtualClock, type VirtualClock } from '../support/services/virtual-clo
 let server: SocketServer;
 let clock: VirtualClock;
 let feed: JobFeed;
+/** As rxjs has it. */
+let events$: Observable<JobFeedEvent>;
 let tokenEvents$: Subject<TokenEvent>;
 let token: { value: string; generation: number };
 let subscription: Subscription;
@@ -40,6 +43,7 @@ beforeEach(async () => {
     connectTimeoutMs: 8_000,
     stableAfterMs: 5_000,
   });
+  events$ = new Observable((subscriber) => feed.events$.subscribe(subscriber));
 });
 afterEach(async () => {
   subscription.unsubscribe();
@@ -47,11 +51,11 @@ afterEach(async () => {
 });
 
 /** The next event of this type. */
-const next = (type: JobFeedEvent['type']) => firstValueFrom(feed.events$.pipe(filter((event) => event.type === type)));
+const next = (type: JobFeedEvent['type']) => firstValueFrom(events$.pipe(filter((event) => event.type === type)));
 
 async function goLive(): Promise<void> {
   const live = next('feed.live');
-  subscription = feed.events$.subscribe();
+  subscription = feed.events$.subscribe(() => {});
   await live;
 }
 
@@ -134,7 +138,7 @@ describe('the feed over Socket.IO', () => {
 
   it('changes the connection when somebody else signs in', async () => {
     await goLive();
-    const heard = firstValueFrom(feed.events$.pipe(take(3), toArray()));
+    const heard = firstValueFrom(events$.pipe(take(3), toArray()));
     const closed = closedAtServer(0);
     token = { value: "bob's", generation: 2 };
     tokenEvents$.next({ type: 'session.restored', userId: 'bob' });

@@ -1,5 +1,6 @@
-import { Subject, type Subscription } from 'rxjs';
+import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import type { Subscription } from 'xstate';
 import type { AccessToken } from '../../src/services/access-token.ts';
 import { createJobFeed, type JobFeedEvent, type LoadSocketIo } from '../../src/services/job-feed.ts';
 import type { MonitorEvent } from '../../src/services/log.ts';
@@ -588,7 +589,7 @@ describe('many listeners', () => {
 
   it('keep the socket until the last of them has left; then nothing is left', async () => {
     const { feed, first, subscription, clock, tokenEvents$, resumed$, recorded } = await liveFeed();
-    const second = feed.events$.subscribe();
+    const second = feed.events$.subscribe(() => {});
     subscription.unsubscribe();
     expect(first.isOpen).toBe(true);
     second.unsubscribe();
@@ -650,12 +651,12 @@ describe('Socket.IO itself', () => {
   it('may be missing: then there is no feed, and polling goes on', async () => {
     const missing = Object.assign(new Error('Cannot find package'), { name: 'ModuleNotFoundError' });
     const { listen, clock, heard, recorded, wake, renew } = openFeed({ load: () => Promise.reject(missing) });
-    const subscription = await listen();
+    await listen();
     wake();
     renew(2);
     expect(recorded.events).toEqual([{ type: 'feed.unavailable', reason: 'ModuleNotFoundError' }]);
     expect(heard).toEqual([]);
-    expect([clock.timers, subscription.closed]).toEqual([0, false]);
+    expect(clock.timers).toBe(0);
   });
 
   it('may be missing in a strange way', async () => {
@@ -748,7 +749,7 @@ describe('a listener that leaves in the middle of what it hears', () => {
       generation: null,
       onLog: (event) => event.type === 'feed.connecting' && subscription?.unsubscribe(),
     });
-    subscription = feed.events$.subscribe();
+    subscription = feed.events$.subscribe(() => {});
     await settle();
     renew(1);
     await aMomentLater();

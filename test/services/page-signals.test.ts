@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
-import type { Subscription } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import type { Subscription } from 'xstate';
 import { createPageSignals, type PageEvent } from '../../src/services/page-signals.ts';
 import { recordedLog } from '../support/services/recorded-log.ts';
 import { virtualClock } from '../support/services/virtual-clock.ts';
@@ -13,8 +13,11 @@ function openPage() {
   const recorded = recordedLog();
   const window = new EventTarget();
   const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
-  const signals$ = createPageSignals({ clock, log: recorded.log, page: { window, document } });
   const heard: PageEvent['reason'][] = [];
+  /** How much was heard each time when the first one was told. */
+  const heardBefore: number[] = [];
+  const onResumed = () => void heardBefore.push(heard.length);
+  const signals$ = createPageSignals({ clock, log: recorded.log, page: { window, document }, onResumed });
   return {
     clock,
     recorded,
@@ -22,6 +25,7 @@ function openPage() {
     document,
     signals$,
     heard,
+    heardBefore,
     listen: () => signals$.subscribe((event) => heard.push(event.reason)),
     pageShow: (persisted: boolean) => window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted })),
     get listeners() {
@@ -63,6 +67,14 @@ describe('createPageSignals', () => {
     expect(page.heard).toEqual([]);
     page.pageShow(true);
     expect(page.heard).toEqual(['pageshow']);
+  });
+
+  it('tells one before all others, and once however many listen', () => {
+    const page = openPage();
+    page.listen();
+    page.listen();
+    page.window.dispatchEvent(new Event('online'));
+    expect([page.heard, page.heardBefore]).toEqual([['online', 'online'], [0]]);
   });
 
   it('takes what happens within two seconds for one return', async () => {
@@ -175,8 +187,8 @@ describe('createPageSignals', () => {
   it('still sees jumps of the clock where there is no page', async () => {
     const clock = virtualClock();
     const heard: PageEvent[] = [];
-    const subscription = createPageSignals({ clock, log: () => {}, page: undefined }).subscribe((event) =>
-      heard.push(event),
+    const subscription = createPageSignals({ clock, log: () => {}, page: undefined, onResumed: () => {} }).subscribe(
+      (event) => heard.push(event),
     );
     clock.jump(600_000);
     await clock.advance(15_000);

@@ -1,5 +1,5 @@
-import type { Subscription } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
+import type { Subscription } from 'xstate';
 import { SignInRequiredError, TokenUnavailableError } from '../../src/errors.ts';
 import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from '../../src/services/refresh-request.ts';
