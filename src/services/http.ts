@@ -72,6 +72,8 @@ export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpReque
       parseRetryAfter((json as { retryAfter?: unknown } | null | undefined)?.retryAfter, serverNow ?? clock.now());
     return { status: response.status, body: json, sentAt, serverNow, retryAfterMs };
   };
+  // On its way before anything is set up to wait for it.
+  const answered = send();
   return new Promise((resolve, reject) => {
     const end = (): void => {
       clock.clearTimeout(timer);
@@ -88,7 +90,7 @@ export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpReque
     const timer = clock.setTimeout(() => giveUp(noAnswer(`no answer within ${timeoutMs} ms`)), timeoutMs);
     signal?.addEventListener('abort', cancel);
     const losing = lost$?.subscribe(() => giveUp(noAnswer('the page slept, and the answer is lost')));
-    send().then(
+    answered.then(
       (answer) => {
         end();
         resolve(answer);
