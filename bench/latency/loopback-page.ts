@@ -54,7 +54,8 @@ export function openLoopbackPage(url: string): LoopbackPage {
     },
     close() {
       page.isGone = true;
-      for (const socket of sockets) socket.disconnect();
+      // Nobody is left to hear that it ends, and to connect once more.
+      for (const socket of sockets) socket.removeAllListeners().disconnect();
     },
   };
   return page;
