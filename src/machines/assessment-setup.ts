@@ -110,17 +110,18 @@ export const defectOf = ({ event }: { event: { error: unknown } }) => ({
   retryAfterMs: null,
   problem: toProblem(event.error),
 });
-/** The job that a call is about. */
+/** The job that a call is about, and whether nobody misses the answer for a while: the feed would tell as well. */
 export const jobOf = ({ context }: { context: AssessmentContext }): Job => ({
   submissionId: context.submissionId,
   jobId: context.jobId ?? '',
   resultId: context.resultId,
+  canWait: context.feedLive && !context.hinted && !context.overdue,
 });
 /** The event itself, as the parameter of a guard or an action. */
 export const eventOf = <T>({ event }: { event: T }): T => event;
 
 type Outcome<Type extends string = string> = { type: Type };
-type Job = { submissionId: string; jobId: string; resultId: string | null };
+type Job = { submissionId: string; jobId: string; resultId: string | null; canWait: boolean };
 type JobIds = { jobId: string | null; resultId: string | null };
 type Failure = { retryAfterMs: number | null; problem: Problem };
 

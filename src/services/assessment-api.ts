@@ -66,7 +66,8 @@ export type ResultState<Result> =
 export interface AssessmentApi<Submission, Result> {
   /** @param submissionId the idempotency key: the same key is the same assessment, however often it is sent */
   submit(submission: Submission, submissionId: string, signal: AbortSignal): Promise<AcceptedSubmission>;
-  status(jobId: string, signal: AbortSignal): Promise<JobState>;
+  /** @param canWait nobody misses the answer for a while: it is not asked for with a token that is in doubt */
+  status(jobId: string, signal: AbortSignal, canWait?: boolean): Promise<JobState>;
   /** The archive's view of a job, for when the status route does not know it. */
   job(jobId: string, signal: AbortSignal): Promise<JobState>;
   result(resultId: string, signal: AbortSignal): Promise<ResultState<Result>>;
@@ -74,7 +75,7 @@ export interface AssessmentApi<Submission, Result> {
 }
 
 export interface AssessmentApiOptions<Result> extends HttpDeps {
-  tokens: Pick<TokenService, 'current' | 'accepted' | 'observeServerTime'>;
+  tokens: Pick<TokenService, 'forCall' | 'accepted' | 'observeServerTime'>;
   log: Log;
   /** The page was asleep until now. */
   slept$: Observable<unknown>;
@@ -119,9 +120,13 @@ export function createAssessmentApi<Submission, Result>(
     route: Exclude<RouteName, 'refresh'>,
     request: Omit<HttpRequest, 'signal'> & { signal: AbortSignal },
     schema: z.ZodMiniType<T>,
+    canWait = false,
   ): Promise<T & { retryAfterMs: number | null }> => {
-    const token = tokens.current();
-    if (!token) throw new UnauthorizedError(null);
+    const held = await tokens.forCall(request.signal);
+    request.signal.throwIfAborted();
+    if (!held) throw new UnauthorizedError(null);
+    if (held.inDoubt && canWait) throw new TransientError('unavailable', 'nobody knows whether the token still holds');
+    const { token } = held;
     const { generation } = token;
     const startedAt = clock.now();
     const finish = (outcome: RequestOutcome, status: number | null) =>
@@ -172,9 +177,9 @@ export function createAssessmentApi<Submission, Result>(
       const { jobId, resultId = null, remainingTokens: balance = null } = data;
       return { jobId, resultId, balance, retryAfterMs };
     },
-    async status(jobId, signal) {
+    async status(jobId, signal, canWait) {
       const request = { ...get, path: fill(paths.status, jobId), timeoutMs: timeouts.status, signal };
-      const { data, retryAfterMs } = await call('status', request, statusSchema);
+      const { data, retryAfterMs } = await call('status', request, statusSchema, canWait);
       if (data.jobId && data.jobId !== jobId) throw new TransientError('invalid-response', 'the status of another job');
       return jobState({ ...data, retryAfterMs });
     },
@@ -193,7 +198,7 @@ export function createAssessmentApi<Submission, Result>(
     },
     async balance(signal) {
       const request = { ...get, path: paths.balance, timeoutMs: timeouts.balance, signal };
-      const { data } = await call('balance', request, balanceSchema);
+      const { data } = await call('balance', request, balanceSchema, true);
       const balance = data.token_balance ?? data.tokenBalance ?? data.balance ?? null;
       if (balance === null) throw new TransientError('invalid-response', 'a balance without a number');
       return balance;
