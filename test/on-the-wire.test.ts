@@ -223,6 +223,25 @@ describe('a job', () => {
     expect(world.close()).toEqual(nothingLeft);
   });
 
+  it('whose result is lost without a word is asked for once more after 4 s, beside the first time', async () => {
+    const world = await submitted({
+      status: () => status('completed'),
+      result: ({ count }) => (count === 1 ? never() : result()),
+    });
+    await world.run(4 * SECOND - 1);
+    expect(world.count('result')).toBe(1);
+    await world.run(1);
+    expect([world.phase(), world.count('result')]).toEqual(['completed', 2]);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
+  it('whose result never comes is asked for twice in 15 s, and not more often', async () => {
+    const world = await submitted({ status: () => status('completed'), result: never });
+    await world.run(15 * SECOND);
+    expect(world.count('result')).toBe(2);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
   it('whose result is not there yet is asked for when the server says so', async () => {
     const world = await submitted({
       status: () => status('completed'),

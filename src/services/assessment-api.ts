@@ -75,7 +75,7 @@ export interface AssessmentApi<Submission, Result> {
 }
 
 export interface AssessmentApiOptions<Result> extends HttpDeps {
-  tokens: Pick<TokenService, 'forCall' | 'accepted' | 'observeServerTime'>;
+  tokens: Pick<TokenService, 'current' | 'forCall' | 'accepted' | 'observeServerTime'>;
   log: Log;
   /** The page was asleep until now. */
   slept$: Observable<unknown>;
@@ -85,6 +85,9 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
   /** Header for the idempotency key, or null where a gateway's CORS list blocks it. */
   idempotencyHeader: string | null;
 }
+
+/** A result takes no longer, but on the slowest of networks. */
+const LATE_MS = 4_000;
 
 // What is nice to know is null where it makes no sense: it must not cost the rest of the answer, a paid job least of all.
 const maybeId = z.catch(z.nullish(idSchema), null);
@@ -133,7 +136,8 @@ export function createAssessmentApi<Submission, Result>(
       log({ type: 'request.finished', route, outcome, status, generation, ms: clock.now() - startedAt });
     log({ type: 'request.started', route, generation });
     const headers = { ...request.headers, Authorization: `Bearer ${token.value}` };
-    const answer = await exchange(options, { ...request, headers }).catch((reason: unknown) => {
+    const mayAskAgain = () => tokens.current()?.generation === generation;
+    const answer = await exchange(options, { ...request, headers, mayAskAgain }).catch((reason: unknown) => {
       finish(request.signal.aborted ? 'aborted' : 'transient', null);
       throw reason;
     });
@@ -189,7 +193,8 @@ export function createAssessmentApi<Submission, Result>(
       return jobState({ status: data.status, resultId: data.result_id, error: data.error_message, retryAfterMs });
     },
     async result(resultId, signal) {
-      const request = { ...get, path: fill(paths.result, resultId), timeoutMs: timeouts.result, signal };
+      const path = fill(paths.result, resultId);
+      const request = { ...get, path, timeoutMs: timeouts.result, againAfterMs: LATE_MS, signal };
       const { data, retryAfterMs } = await call('result', request, resultSchema);
       const value = data?.test_result ?? null;
       if (value === null) return { type: 'not-ready', retryAfterMs };

@@ -45,6 +45,7 @@ function createApi({
     clock,
     baseUrl: server.url,
     tokens: {
+      current: () => token,
       forCall: async () => token && { token, inDoubt },
       accepted: (generation) => void told.accepted.push(generation),
       observeServerTime: (serverNow) => void told.serverTimes.push(serverNow),
@@ -425,6 +426,34 @@ describe('result', () => {
     server.reply(200, yes({ id: 'r1', test_result: { archetype: 'The Explorer', more: 1 } }));
     expect(await result()).toEqual({ type: 'ready', result: { archetype: 'The Explorer' } });
     expect(server.requests).toMatchObject([{ method: 'GET', path: '/results/r%2F1' }]);
+  });
+
+  it('is asked for once more when the answer is late, and nothing else is', async () => {
+    server.answer(() => {});
+    const asked = result();
+    const other = watch(createApi().status('j1', signal));
+    await server.received(2);
+    await clock.advance(3_999);
+    server.reply(200, yes({ test_result: { archetype: 'The Explorer' } }));
+    await clock.advance(1);
+    await server.received(3);
+    expect(await asked).toEqual({ type: 'ready', result: { archetype: 'The Explorer' } });
+    expect(server.requests.filter(({ path }) => path.startsWith('/results'))).toHaveLength(2);
+    await clock.advance(15_000);
+    expect(other.state).toBe('rejected');
+    expect([server.requests.length, clock.timers]).toEqual([3, 0]);
+  });
+
+  it.each<[string, AccessToken | null]>([
+    ['has died', null],
+    ['was replaced', { value: 'n3xt', generation: 8, expiresAt: null, ttlMs: null, userId: 'ann' }],
+  ])('is not asked for again with a token that %s meanwhile', async (_what, next) => {
+    server.answer(() => {});
+    const asked = watch(result());
+    await server.received(1);
+    token = next;
+    await clock.advance(20_000);
+    expect([asked.state, server.requests.length]).toEqual(['rejected', 1]);
   });
 
   it.each([yes({ id: 'r1', test_result: null }), yes({ id: 'r1' }), yes(null), { success: true }])(
