@@ -129,10 +129,10 @@ const submit = (desk: Desk, submissionId: string, signal: AbortSignal): Promise<
     }
   });
 
-const checkStatus = (desk: Desk, { jobId }: JobInput, signal: AbortSignal): Promise<StatusOutcome> =>
+const checkStatus = (desk: Desk, { jobId, canWait }: JobInput, signal: AbortSignal): Promise<StatusOutcome> =>
   paced('status', desk, signal, async () => {
     const { api, clock, pacing } = desk.services;
-    const state = await stateOf(api, jobId, signal);
+    const state = await stateOf(api, jobId, canWait, signal);
     const isOld = clock.now() - desk.submittedAt >= pacing.archiveAfterMs;
     return statusOf(state.type === 'running' && isOld ? await newerOf(api, state, jobId, signal) : state);
   });
@@ -150,9 +150,9 @@ async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSi
 }
 
 /** After a restart the status route has forgotten jobs that still run; the archive has not. */
-async function stateOf(api: Api, jobId: string, signal: AbortSignal): Promise<JobState> {
+async function stateOf(api: Api, jobId: string, canWait: boolean, signal: AbortSignal): Promise<JobState> {
   try {
-    return await api.status(jobId, signal);
+    return await api.status(jobId, signal, canWait);
   } catch (error) {
     if (!isNotFound(error)) throw error;
     return await api.job(jobId, signal).catch((inner: unknown) => {
@@ -241,7 +241,7 @@ function nameCauses(machine: Machine): void {
   };
 }
 
-type JobInput = { submissionId: string; jobId: string; resultId: string | null };
+type JobInput = { submissionId: string; jobId: string; resultId: string | null; canWait: boolean };
 
 /** XState works out a state's transitions when it is first entered. Done ahead, so that it is not done while a user waits. */
 function warmUp(node: AnyStateNode): void {

@@ -15,6 +15,7 @@ import {
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+const never = () => new Promise<Reply>(() => {});
 const nothingLeft = { timers: 0, requests: 0, sockets: 0 };
 
 /** Opens a world in which a signed-in user has submitted, and the submission was accepted. */
@@ -222,6 +223,25 @@ describe('a job', () => {
     expect(world.close()).toEqual(nothingLeft);
   });
 
+  it('whose result is lost without a word is asked for once more after 4 s, beside the first time', async () => {
+    const world = await submitted({
+      status: () => status('completed'),
+      result: ({ count }) => (count === 1 ? never() : result()),
+    });
+    await world.run(4 * SECOND - 1);
+    expect(world.count('result')).toBe(1);
+    await world.run(1);
+    expect([world.phase(), world.count('result')]).toEqual(['completed', 2]);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
+  it('whose result never comes is asked for twice in 15 s, and not more often', async () => {
+    const world = await submitted({ status: () => status('completed'), result: never });
+    await world.run(15 * SECOND);
+    expect(world.count('result')).toBe(2);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
   it('whose result is not there yet is asked for when the server says so', async () => {
     const world = await submitted({
       status: () => status('completed'),
@@ -252,9 +272,103 @@ describe('a job', () => {
   });
 });
 
-describe('after a cancellation nothing more is sent', () => {
-  const never = () => new Promise<Reply>(() => {});
+describe('a refresh that is under way', () => {
+  it('is waited for by the next call: the token of before is about to die', async () => {
+    let answer: (reply: Reply) => void = () => {};
+    const world = await submitted({ refresh: () => new Promise((resolve) => (answer = resolve)) });
+    const token = world.client.ensureValidToken(true);
+    const balance = world.client.refreshBalance();
+    await world.run(SECOND);
+    expect(world.count('balance')).toBe(0);
+    answer(ok({ idToken: 'fresh', expiresIn: '3600' }));
+    await world.run(0);
+    expect([await token, await balance]).toEqual(['fresh', 4]);
+    expect(world.calls.filter(({ route }) => route === 'balance')).toMatchObject([{ token: 'fresh' }]);
+    expect(world.close()).toEqual(nothingLeft);
+  });
 
+  it('and hangs holds no call for longer than a request takes, and leaves nothing in one that was given up', async () => {
+    const world = await listening({ refresh: never });
+    void world.client.ensureValidToken(true).catch(() => {});
+    world.sockets.socket.fire('analysis-complete', { status: 'completed', result_id: 'result-1' });
+    await world.run(1_999);
+    expect(world.count('result')).toBe(0);
+    await world.run(1);
+    expect([world.phase(), world.count('result')]).toEqual(['completed', 1]);
+    const next = world.client.submit({ answers: [2] });
+    await world.run(SECOND);
+    next.cancel();
+    await world.run(MINUTE);
+    expect(world.count('submit')).toBe(1);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+});
+
+describe('a refresh whose answer is lost', () => {
+  it.each<[string, () => Reply]>([
+    ['on its way', () => null],
+    ['in an auth service that is down', () => no(503, 'SERVICE_UNAVAILABLE')],
+  ])('%s puts the token in doubt: it is not sent for what the feed would tell as well', async (_where, fate) => {
+    const world = await listening({ refresh: fate });
+    await world.client.ensureValidToken(true);
+    const looks = world.count('status');
+    await expect(world.client.refreshBalance()).rejects.toMatchObject({ code: 'unavailable' });
+    await world.run(110 * SECOND);
+    expect([world.count('status'), world.count('balance'), world.state()]).toEqual([looks, 0, 'ws-monitoring']);
+    // A doubt does not last for ever.
+    await world.run(MINUTE);
+    expect(world.count('status')).toBeGreaterThan(looks);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
+  it('is no reason to keep the user waiting: the result is asked for at once', async () => {
+    const world = await listening({ refresh: () => null });
+    await world.client.ensureValidToken(true);
+    world.sockets.socket.fire('analysis-complete', { status: 'completed', result_id: 'result-1' });
+    await world.run(0);
+    expect(world.phase()).toBe('completed');
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
+  it('is no reason to wait with a job that may have ended: a hint is looked into at once', async () => {
+    const world = await listening({
+      refresh: () => null,
+      status: ({ count }) => status(count <= 2 ? 'processing' : 'completed'),
+    });
+    await world.client.ensureValidToken(true);
+    world.sockets.socket.fire('analysis-complete', { status: 'completed' });
+    await world.run(2 * SECOND);
+    expect(world.phase()).toBe('completed');
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
+  it('does not stop polling: without a feed nobody else would tell', async () => {
+    const world = await submitted({ refresh: () => null });
+    await world.client.ensureValidToken(true);
+    const looks = world.count('status');
+    await world.run(10 * SECOND);
+    expect(world.count('status')).toBeGreaterThan(looks + 2);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
+  it('is followed by another one when the minute is over, and the job is looked at again with its token', async () => {
+    const world = openScriptedWorld({
+      refresh: ({ count }) => (count === 1 ? null : ok({ idToken: 'fresh', expiresIn: '3600' })),
+    });
+    world.signIn('first', 200);
+    world.submit();
+    await world.run(0);
+    world.sockets.socket.goLive();
+    await world.run(4 * MINUTE);
+    const after = world.calls.filter(({ at }) => at > (world.calls.find((it) => it.route === 'refresh')?.at ?? 0));
+    expect(after[0]?.route).toBe('refresh');
+    expect(after.slice(1).every(({ token }) => token === 'fresh')).toBe(true);
+    expect(after.length).toBeGreaterThan(2);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+});
+
+describe('after a cancellation nothing more is sent', () => {
   it.each<[string, Script, number]>([
     ['during a delay between two polls', {}, SECOND],
     ['during a status call', { status: never }, SECOND],

@@ -103,13 +103,14 @@ export type AssessmentEmitted =
 /** Failures in a row after which an overdue assessment is parked although nobody could be asked. Also the counter's cap. */
 export const PATIENCE = 5;
 
-/** The job that a call is about. */
+/** The job that a call is about, and whether nobody misses the answer for a while: the feed would tell as well. */
 export const jobOf = ({ context }: { context: AssessmentContext }): Job => ({
   submissionId: context.submissionId,
   jobId: context.jobId ?? '',
   resultId: context.resultId,
+  canWait: context.feedLive && !context.hinted && !context.overdue,
 });
-type Job = { submissionId: string; jobId: string; resultId: string | null };
+type Job = { submissionId: string; jobId: string; resultId: string | null; canWait: boolean };
 
 /** All that an event or an answer may tell. A guard makes sure of what an action takes from it. */
 interface Said extends Partial<ProgressReport> {

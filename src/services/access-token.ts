@@ -76,10 +76,10 @@ export function describeToken(
 
 /**
  * How early a token counts as dead: long enough for a request to arrive in time, short against the token's life.
- * A tenth of the life, at most 10 s.
+ * A tenth of the life, at least half a second and at most 10 s.
  */
 export function expiryMarginMs({ ttlMs }: Pick<AccessToken, 'ttlMs'>): number {
-  return Math.min(10_000, (ttlMs ?? 100_000) / 10);
+  return Math.max(500, Math.min(10_000, (ttlMs ?? 100_000) / 10));
 }
 
 /** The refresh window: the last 5 minutes of a token, or the last half where it lives less than 10. */

@@ -67,7 +67,8 @@ export type ResultState<Result> =
 export interface AssessmentApi<Submission, Result> {
   /** @param submissionId the idempotency key: the same key is the same assessment, however often it is sent */
   submit(submission: Submission, submissionId: string, signal: AbortSignal): Promise<AcceptedSubmission>;
-  status(jobId: string, signal: AbortSignal): Promise<JobState>;
+  /** @param canWait nobody misses the answer for a while: it is not asked for with a token that is in doubt */
+  status(jobId: string, signal: AbortSignal, canWait?: boolean): Promise<JobState>;
   /** The archive's view of a job, for when the status route does not know it. */
   job(jobId: string, signal: AbortSignal): Promise<JobState>;
   result(resultId: string, signal: AbortSignal): Promise<ResultState<Result>>;
@@ -75,7 +76,7 @@ export interface AssessmentApi<Submission, Result> {
 }
 
 export interface AssessmentApiOptions<Result> extends HttpDeps {
-  tokens: Pick<TokenService, 'current' | 'accepted' | 'observeServerTime'>;
+  tokens: Pick<TokenService, 'current' | 'forCall' | 'accepted' | 'observeServerTime'>;
   log: Log;
   /** The page was asleep until now. */
   slept$: Subscribable<unknown>;
@@ -85,6 +86,9 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
   /** Header for the idempotency key, or null where a gateway's CORS list blocks it. */
   idempotencyHeader: string | null;
 }
+
+/** A result takes no longer, but on the slowest of networks. */
+const LATE_MS = 4_000;
 
 const acceptedSchema = z.object({
   data: z.object({ jobId: idSchema, resultId: maybeId, remainingTokens: maybeNumber }),
@@ -116,10 +120,13 @@ export function createAssessmentApi<Submission, Result>(
     route: Exclude<RouteName, 'refresh'>,
     schema: z.ZodMiniType<T>,
     signal: AbortSignal,
-    { id = '', headers, ...request }: Partial<HttpRequest> & { id?: string } = {},
+    { id = '', headers, canWait = false, ...request }: Partial<HttpRequest> & { id?: string; canWait?: boolean } = {},
   ): Promise<T & { retryAfterMs: number | null }> => {
-    const token = tokens.current();
-    if (!token) throw new UnauthorizedError(null);
+    const held = await tokens.forCall(signal);
+    signal.throwIfAborted();
+    if (!held) throw new UnauthorizedError(null);
+    if (held.inDoubt && canWait) throw new TransientError('unavailable', 'nobody knows whether the token still holds');
+    const { token } = held;
     const { generation } = token;
     const startedAt = clock.now();
     const finish = (outcome: RequestOutcome, status: number | null) =>
@@ -132,6 +139,7 @@ export function createAssessmentApi<Submission, Result>(
       path: paths[route].replace(':id', encodeURIComponent(id)),
       timeoutMs: timeouts[route === 'job' ? 'status' : route],
       signal,
+      mayAskAgain: () => tokens.current()?.generation === generation,
       ...request,
       headers: { ...headers, Authorization: `Bearer ${token.value}` },
     }).catch((reason: unknown) => {
@@ -167,22 +175,22 @@ export function createAssessmentApi<Submission, Result>(
       const { jobId, resultId = null, remainingTokens: balance = null } = data;
       return { jobId, resultId, balance, retryAfterMs };
     },
-    async status(id, signal) {
-      const answer = await call('status', jobSchema, signal, { id });
+    async status(id, signal, canWait = false) {
+      const answer = await call('status', jobSchema, signal, { id, canWait });
       const { jobId } = answer.data;
       if (jobId && jobId !== id) throw new TransientError('invalid-response', 'the status of another job');
       return jobState(answer);
     },
     job: async (id, signal) => jobState(await call('job', jobSchema, signal, { id })),
     async result(id, signal) {
-      const { data, retryAfterMs } = await call('result', resultSchema, signal, { id });
+      const { data, retryAfterMs } = await call('result', resultSchema, signal, { id, againAfterMs: LATE_MS });
       const value = data?.test_result ?? null;
       if (value === null) return { type: 'not-ready', retryAfterMs };
       const checked = await options.resultSchema['~standard'].validate(value);
       return checked.issues ? { type: 'invalid' } : { type: 'ready', result: checked.value };
     },
     async balance(signal) {
-      const { data } = await call('balance', balanceSchema, signal);
+      const { data } = await call('balance', balanceSchema, signal, { canWait: true });
       const balance = data.token_balance ?? data.tokenBalance ?? data.balance ?? null;
       if (balance === null) throw new TransientError('invalid-response', 'a balance without a number');
       return balance;

@@ -22,6 +22,13 @@ export interface HttpRequest {
   signal?: AbortSignal | undefined;
   /** Whatever it brings, the answer counts as lost. Never for what changes something on the server: it may have arrived. */
   lost$?: Subscribable<unknown>;
+  /**
+   * Without an answer after so many ms it is asked once more, beside the first time; the first answer counts. For what somebody waits
+   * for and changes nothing on the server: most answers that are so late never come.
+   */
+  againAfterMs?: number;
+  /** Asked before that. */
+  mayAskAgain?: () => boolean;
   credentials?: RequestCredentials;
   /** Goes on when the page is closed: what it changes on the server must not be lost halfway. */
   keepalive?: boolean;
@@ -46,9 +53,11 @@ export interface HttpAnswer {
  * @throws the signal's reason when the caller aborted
  */
 export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpRequest): Promise<HttpAnswer> {
-  const { method, path, headers, body, timeoutMs, signal, lost$, credentials, keepalive } = request;
+  const { method, path, headers, body, timeoutMs, signal, lost$, againAfterMs, mayAskAgain, credentials, keepalive } =
+    request;
   if (signal?.aborted) return Promise.reject(signal.reason as Error);
   const controller = new AbortController();
+  let late: unknown;
   const send = async (): Promise<HttpAnswer> => {
     const sentAt = clock.now();
     const response = await fetch(baseUrl + path, {
@@ -64,6 +73,8 @@ export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpReque
       ...(credentials ? { credentials } : {}),
       ...(keepalive ? { keepalive } : {}),
     });
+    // Not lost but long: twice would make it longer.
+    clock.clearTimeout(late);
     const json = parseJson(await response.text());
     const date = Date.parse(response.headers.get('date') ?? '');
     const serverNow = Number.isNaN(date) ? null : date;
@@ -75,10 +86,13 @@ export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpReque
   // On its way before anything is set up to wait for it.
   const answered = send();
   return new Promise((resolve, reject) => {
+    let isAskedAgain = false;
     const end = (): void => {
       clock.clearTimeout(timer);
+      clock.clearTimeout(late);
       signal?.removeEventListener('abort', cancel);
       losing?.unsubscribe();
+      if (isAskedAgain) controller.abort();
     };
     // A fetch that hangs may not listen to its signal either, and a caller of ours must not hang with it.
     const giveUp = (reason: unknown): void => {
@@ -90,16 +104,23 @@ export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpReque
     const timer = clock.setTimeout(() => giveUp(noAnswer(`no answer within ${timeoutMs} ms`)), timeoutMs);
     signal?.addEventListener('abort', cancel);
     const losing = lost$?.subscribe(() => giveUp(noAnswer('the page slept, and the answer is lost')));
-    answered.then(
-      (answer) => {
-        end();
-        resolve(answer);
-      },
-      () => {
-        end();
-        reject(noAnswer('the network gave no answer'));
-      },
-    );
+    const take = (answer: Promise<HttpAnswer>) =>
+      answer.then(
+        (its) => {
+          end();
+          resolve(its);
+        },
+        () => {
+          end();
+          reject(noAnswer('the network gave no answer'));
+        },
+      );
+    const askAgain = (): void => {
+      isAskedAgain = mayAskAgain?.() ?? true;
+      if (isAskedAgain) void take(send());
+    };
+    if (againAfterMs) late = clock.setTimeout(askAgain, againAfterMs);
+    void take(answered);
   });
 }
 

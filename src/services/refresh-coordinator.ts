@@ -39,6 +39,13 @@ export interface RefreshCoordinator {
   refresh(): Promise<RefreshOutcome>;
   /** When the next attempt is allowed, ms since the epoch; in the past when it is allowed now. */
   availableAt(): number;
+  /**
+   * Whether the token of this number may be dead although it should hold: a refresh that would end it has left, in whichever tab, and
+   * nothing newer is known here. Its answer may be under way, lost, or an error of a server that may be too ill to know any token.
+   */
+  isInDoubt(generation: number): boolean;
+  /** Waits for the answer of a refresh that has just left and puts this token in doubt, about as long as a request takes. */
+  settled(generation: number, signal: AbortSignal): Promise<void>;
 }
 
 export interface RefreshCoordinatorOptions {
@@ -62,7 +69,10 @@ const BUDGET_KEY = 'assessment-monitor:refresh-budget';
 const MAX_COOLDOWN_MS = 600_000;
 /** How long the news of a tab that was faster may take: about as long as a request. */
 const RACE_MS = 2_000;
-const budgetSchema = z.object({ attemptedAt: z.number(), availableAt: z.number() });
+/** A doubt ends with the next refresh, one interval later or a little more; and by itself, so that nothing waits for it for ever. */
+const DOUBT_INTERVALS = 2;
+/** `ends` is the number of the token that the attempt ends if it succeeds; it is taken back when it certainly did not. */
+const budgetSchema = z.object({ attemptedAt: z.number(), availableAt: z.number(), ends: z.optional(z.number()) });
 type Budget = z.infer<typeof budgetSchema>;
 
 export function createRefreshCoordinator(options: RefreshCoordinatorOptions): RefreshCoordinator {
@@ -71,19 +81,20 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   /** What this page has spent itself: applications clear the storage, and some storages forget. */
   let spent: Budget | null = null;
 
-  const availableAt = (): number => {
-    const now = clock.now();
-    // An attempt in the future means that the clock was set back, or garbage: it must not lock the user out.
-    const times = [spent, readBudget(store.get(BUDGET_KEY))].map((it) =>
-      it === null || it.attemptedAt > now ? 0 : it.availableAt,
-    );
-    return Math.max(...times);
-  };
-  const spend = (cooldownMs: number): number => {
+  /** An attempt in the future means that the clock was set back, or garbage: it must not lock the user out. */
+  const attempts = (): Budget[] =>
+    [spent, readBudget(store.get(BUDGET_KEY))].filter((it) => it !== null && it.attemptedAt <= clock.now()) as Budget[];
+  const availableAt = (): number => Math.max(0, ...attempts().map((it) => it.availableAt));
+  const spend = (cooldownMs: number, ends?: number): number => {
     const attemptedAt = clock.now();
-    spent = { attemptedAt, availableAt: attemptedAt + Math.min(cooldownMs, MAX_COOLDOWN_MS) };
+    spent = { attemptedAt, availableAt: attemptedAt + Math.min(cooldownMs, MAX_COOLDOWN_MS), ends };
     store.set(BUDGET_KEY, JSON.stringify(spent));
     return spent.availableAt;
+  };
+  /** The time of the attempt that puts this token in doubt, or null. */
+  const doubtedAt = (generation: number): number | null => {
+    const since = Math.max(...attempts().map(({ attemptedAt, ends = -1 }) => (ends < generation ? 0 : attemptedAt)));
+    return clock.now() - since < DOUBT_INTERVALS * minIntervalMs ? since : null;
   };
 
   /** Somebody else has tried since we asked, or got further. A tab that was behind before, and could not catch up, is not raced. */
@@ -98,14 +109,15 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     const startedAt = clock.now();
     const asked = { session, generation: shared.newest() };
     // Counted before it leaves: a reload in the middle must not allow a second one.
-    let until = spend(minIntervalMs);
+    let until = spend(minIntervalMs, asked.generation);
     const answer = await request();
     // The clock was set back meanwhile: the minute must not become an hour.
-    if (clock.now() < startedAt) until = spend(minIntervalMs);
+    if (clock.now() < startedAt) until = spend(minIntervalMs, asked.generation);
     if (answer.type === 'rejected' && !isSecond && isRaced(asked)) return { type: 'rejected', isRaced: true };
     if (answer.type === 'limited' || answer.type === 'transient') {
-      const remaining = until - clock.now();
-      if (answer.retryAfterMs !== null && answer.retryAfterMs > remaining) until = spend(answer.retryAfterMs);
+      const cooldownMs = Math.max(until - clock.now(), answer.retryAfterMs ?? 0);
+      // Who says "slow down" is well, and has not touched the token.
+      until = spend(cooldownMs, answer.type === 'limited' ? undefined : asked.generation);
     }
     if (answer.type === 'issued') shared.renewed(answer.token, answer.sentAt, asked);
     const outcome: Attempt =
@@ -149,6 +161,14 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
 
   return {
     availableAt,
+    isInDoubt: (generation) => doubtedAt(generation) !== null,
+    async settled(generation, signal) {
+      // One that waits for its turn, or for its tokens, is about to leave. One of ours that has landed has nothing more to tell.
+      const since = flight ? clock.now() : doubtedAt(generation);
+      if (since === null || (!flight && since === spent?.attemptedAt)) return;
+      const remaining = since + RACE_MS - clock.now();
+      if (remaining > 0) await shared.hear(remaining, signal, flight);
+    },
     async refresh() {
       if (flight) {
         const outcome = await flight;

@@ -57,8 +57,8 @@ export interface SharedSession {
   ended(reason: 'signed-out' | 'rejected'): void;
   /** Looks what is written down, and asks the others for what is missing. For tabs that slept. */
   look(): void;
-  /** Waits for news, up to `ms`. True when there were any: their listeners have them by then. */
-  hear(ms: number): Promise<boolean>;
+  /** Waits for news, up to `ms`, or until there is no reason to any more. True when there were any: their listeners have them by then. */
+  hear(ms: number, signal?: AbortSignal, landing?: Promise<unknown> | null): Promise<boolean>;
   /** Asks the others, if this tab is behind, and waits a moment. True when there was news: its listeners have it by then. */
   catchUp(): Promise<boolean>;
   /** What another tab gets that asks: the token in use, or null. */
@@ -179,14 +179,18 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     if (message) follow(message);
   });
 
-  const hear = (ms: number): Promise<boolean> =>
+  const hear = (ms: number, signal?: AbortSignal, landing?: Promise<unknown> | null): Promise<boolean> =>
     new Promise((resolve) => {
       const done = (isNews: boolean): void => {
         clock.clearTimeout(timer);
+        signal?.removeEventListener('abort', giveUp);
         listening.unsubscribe();
         resolve(isNews);
       };
-      const timer = clock.setTimeout(() => done(false), ms);
+      const giveUp = (): void => done(false);
+      const timer = clock.setTimeout(giveUp, ms);
+      signal?.addEventListener('abort', giveUp);
+      void landing?.then(giveUp);
       const listening = news$.subscribe(() => done(true));
     });
   /** An end that this tab did not hear of. True when there was one. */

@@ -89,6 +89,10 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   return {
     events$,
     current: usable,
+    async forCall() {
+      const token = usable();
+      return token && { token, inDoubt: false };
+    },
     userId: () => (read(), userId),
     isRefreshDue: () => usable() === null,
     async ensureValidToken() {

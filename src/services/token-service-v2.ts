@@ -215,6 +215,12 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   const service: TokenService = {
     events$,
     current: usable,
+    async forCall(signal) {
+      const held = usable();
+      if (held) await coordinator.settled(held.generation, signal);
+      const now = usable();
+      return now && { token: now, inDoubt: coordinator.isInDoubt(now.generation) };
+    },
     userId: () => token?.userId ?? null,
     isRefreshDue() {
       const held = usable();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromPromise, getNextSnapshot } from 'xstate';
-import { type AssessmentContext, PATIENCE } from '../../src/machines/assessment-setup.ts';
+import { type AssessmentContext, jobOf, PATIENCE } from '../../src/machines/assessment-setup.ts';
 import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
 
 /* What is known after an answer or an event, by table: which facts change, and that no other does. */
@@ -290,11 +290,22 @@ describe('what a call is told', () => {
   });
 
   it('is which job, and which result where that is known', () => {
-    expect(inputOf('checkStatus', job)).toEqual({ submissionId: 's1', jobId: 'j1', resultId: null });
-    expect(inputOf('fetchResult', { ...job, finished: true })).toEqual({
+    const its = { submissionId: 's1', jobId: 'j1' };
+    expect(inputOf('checkStatus', job)).toMatchObject({ ...its, resultId: null });
+    expect(inputOf('fetchResult', { ...job, finished: true })).toMatchObject({ ...its, resultId: 'r1' });
+  });
+
+  it.each<[string, Partial<AssessmentContext>, boolean]>([
+    ['the feed is live', { feedLive: true }, true],
+    ['there is no feed', {}, false],
+    ['the feed gave a hint', { feedLive: true, hinted: true }, false],
+    ['the deadline has passed', { feedLive: true, overdue: true }, false],
+  ])('is whether its answer can wait: %s', (_what, known, canWait) => {
+    expect(jobOf({ context: { ...fresh(), ...job, ...known } })).toEqual({
       submissionId: 's1',
       jobId: 'j1',
-      resultId: 'r1',
+      resultId: null,
+      canWait,
     });
   });
 });

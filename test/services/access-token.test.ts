@@ -148,8 +148,10 @@ describe('expiryMarginMs', () => {
     [100_000, 10_000],
     [60_000, 6_000],
     [8_000, 800],
+    [5_000, 500],
+    [300, 500],
     [null, 10_000],
-  ])('of a life of %j ms is %j ms: a tenth, at most 10 s', (ttlMs, margin) => {
+  ])('of a life of %j ms is %j ms: a tenth, at least half a second, at most 10 s', (ttlMs, margin) => {
     expect(expiryMarginMs({ ttlMs })).toBe(margin);
   });
 });

@@ -18,6 +18,7 @@ let server: LoopbackServer;
 let clock: VirtualClock;
 let recorded: RecordedLog;
 let token: AccessToken | null;
+let inDoubt: boolean;
 /** What the token service was told. */
 let told: { accepted: number[]; serverTimes: number[] };
 
@@ -26,6 +27,7 @@ beforeEach(async () => {
   clock = virtualClock();
   recorded = recordedLog();
   token = { value: 's3cret', generation: 7, expiresAt: null, ttlMs: null, userId: 'ann' };
+  inDoubt = false;
   told = { accepted: [], serverTimes: [] };
 });
 afterEach(() => server.close());
@@ -44,6 +46,7 @@ function createApi({
     baseUrl: server.url,
     tokens: {
       current: () => token,
+      forCall: async () => token && { token, inDoubt },
       accepted: (generation) => void told.accepted.push(generation),
       observeServerTime: (serverNow) => void told.serverTimes.push(serverNow),
     },
@@ -121,10 +124,11 @@ describe.each(routes)('every call: %s', (route, call, timeoutMs) => {
   });
 
   it("counts the time that the answer took into the server's clock", async () => {
-    server.reply(200, yes({}), { date: new Date(T0).toUTCString() });
-    const answer = call(createApi(), signal).catch(() => {});
-    clock.jump(3_000);
-    await answer;
+    server.answer((response) => {
+      clock.jump(3_000);
+      response.writeHead(200, { date: new Date(T0).toUTCString() }).end('{}');
+    });
+    await call(createApi(), signal).catch(() => {});
     expect(told.serverTimes).toEqual([T0 + 3_000]);
   });
 
@@ -213,6 +217,27 @@ describe.each(routes)('every call: %s', (route, call, timeoutMs) => {
     await call(createApi(), signal).catch(() => {});
     expect(recorded.events).toHaveLength(2);
     expect(JSON.stringify(recorded.events)).not.toMatch(/s3cret|pr1vate|127\.0\.0\.1|j1|r1/);
+  });
+});
+
+describe('a token that is in doubt', () => {
+  beforeEach(() => void (inDoubt = true));
+
+  it.each<[string, (api: AssessmentApi<unknown, Analysis>) => Promise<unknown>]>([
+    ['a status that can wait', (api) => api.status('j1', signal, true)],
+    ['a balance', (api) => api.balance(signal)],
+  ])('is not sent for %s', async (_what, call) => {
+    await expect(call(createApi())).rejects.toMatchObject({ code: 'unavailable', retryAfterMs: null });
+    expect([server.requests, recorded.events]).toEqual([[], []]);
+  });
+
+  it.each<[string, (api: AssessmentApi<unknown, Analysis>) => Promise<unknown>]>([
+    ['a submission', (api) => api.submit({}, 's1', signal)],
+    ['a status that cannot wait', (api) => api.status('j1', signal, false)],
+    ['a result', (api) => api.result('r1', signal)],
+  ])('is sent for %s: somebody waits', async (_what, call) => {
+    await call(createApi()).catch(() => {});
+    expect(server.requests).toMatchObject([{ headers: { authorization: 'Bearer s3cret' } }]);
   });
 });
 
@@ -401,6 +426,34 @@ describe('result', () => {
     server.reply(200, yes({ id: 'r1', test_result: { archetype: 'The Explorer', more: 1 } }));
     expect(await result()).toEqual({ type: 'ready', result: { archetype: 'The Explorer' } });
     expect(server.requests).toMatchObject([{ method: 'GET', path: '/results/r%2F1' }]);
+  });
+
+  it('is asked for once more when the answer is late, and nothing else is', async () => {
+    server.answer(() => {});
+    const asked = result();
+    const other = watch(createApi().status('j1', signal));
+    await server.received(2);
+    await clock.advance(3_999);
+    server.reply(200, yes({ test_result: { archetype: 'The Explorer' } }));
+    await clock.advance(1);
+    await server.received(3);
+    expect(await asked).toEqual({ type: 'ready', result: { archetype: 'The Explorer' } });
+    expect(server.requests.filter(({ path }) => path.startsWith('/results'))).toHaveLength(2);
+    await clock.advance(15_000);
+    expect(other.state).toBe('rejected');
+    expect([server.requests.length, clock.timers]).toEqual([3, 0]);
+  });
+
+  it.each<[string, AccessToken | null]>([
+    ['has died', null],
+    ['was replaced', { value: 'n3xt', generation: 8, expiresAt: null, ttlMs: null, userId: 'ann' }],
+  ])('is not asked for again with a token that %s meanwhile', async (_what, next) => {
+    server.answer(() => {});
+    const asked = watch(result());
+    await server.received(1);
+    token = next;
+    await clock.advance(20_000);
+    expect([asked.state, server.requests.length]).toEqual(['rejected', 1]);
   });
 
   it.each([yes({ id: 'r1', test_result: null }), yes({ id: 'r1' }), yes(null), { success: true }])(

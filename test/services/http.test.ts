@@ -3,7 +3,7 @@ import { Subject } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RejectedError, TransientError, UnauthorizedError } from '../../src/errors.ts';
 import { errorOf, exchange, type HttpAnswer, type HttpRequest, readServerError } from '../../src/services/http.ts';
-import { deferred, watch } from '../support/services/deferred.ts';
+import { type Deferred, deferred, watch } from '../support/services/deferred.ts';
 import { type LoopbackServer, startServer } from '../support/services/http-server.ts';
 import { settle, T0, virtualClock, type VirtualClock } from '../support/services/virtual-clock.ts';
 
@@ -240,6 +240,69 @@ describe('when no answer comes', () => {
     await clock.advance(5_000);
     await closed.promise;
     expect(asked.state).toBe('rejected');
+  });
+});
+
+describe('an answer that is late', () => {
+  /** A fetch whose answers come when the test says so. */
+  const handFetch = (may: Pick<HttpRequest, 'mayAskAgain'> = {}) => {
+    const fetches: { answer: Deferred<Response>; signal: AbortSignal }[] = [];
+    const fetchIt = ((_input, init) => {
+      const answer = deferred<Response>();
+      fetches.push({ answer, signal: init?.signal as AbortSignal });
+      return answer.promise;
+    }) as typeof fetch;
+    const answer = ask({ againAfterMs: 2_000, ...may }, fetchIt);
+    return { fetches, answer, asked: watch(answer) };
+  };
+
+  it.each([0, 1])('is asked for once more, and the first answer counts: of the two, number %i', async (first) => {
+    const { fetches, answer } = handFetch();
+    await clock.advance(1_999);
+    expect(fetches).toHaveLength(1);
+    await clock.advance(1);
+    expect(fetches).toHaveLength(2);
+    fetches[first]?.answer.resolve(new Response(JSON.stringify({ first })));
+    expect(await answer).toMatchObject({ body: { first }, sentAt: T0 + first * 2_000 });
+    // The other one is broken off.
+    expect(fetches.every(({ signal }) => signal.aborted)).toBe(true);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('is asked for twice at the most, and given up at its time', async () => {
+    const { fetches, asked } = handFetch();
+    await clock.advance(5_000);
+    expect(asked).toMatchObject({ state: 'rejected', error: { message: 'no answer within 5000 ms' } });
+    expect([fetches.length, clock.timers]).toEqual([2, 0]);
+  });
+
+  it('is not asked for again where it may not be any more', async () => {
+    const { fetches, answer } = handFetch({ mayAskAgain: () => false });
+    await clock.advance(4_000);
+    expect(fetches).toHaveLength(1);
+    fetches[0]?.answer.resolve(new Response('{}'));
+    await answer;
+    expect([clock.timers, fetches[0]?.signal.aborted]).toEqual([0, false]);
+  });
+
+  it('is not asked for again when it has begun to come', async () => {
+    const { fetches, asked } = handFetch();
+    const body = new TransformStream<Uint8Array, Uint8Array>();
+    fetches[0]?.answer.resolve(new Response(body.readable));
+    await clock.advance(4_000);
+    expect(fetches).toHaveLength(1);
+    await body.writable.close();
+    await settle();
+    expect([asked.state, clock.timers]).toEqual(['resolved', 0]);
+  });
+
+  it('is not asked for again when there was an answer, or a network that gave none', async () => {
+    const [good, bad] = [handFetch(), handFetch()];
+    good.fetches[0]?.answer.resolve(new Response('{}'));
+    bad.fetches[0]?.answer.reject(new TypeError('fetch failed'));
+    await clock.advance(4_000);
+    expect([good.asked.state, bad.asked.state]).toEqual(['resolved', 'rejected']);
+    expect([good.fetches.length, bad.fetches.length, good.fetches[0]?.signal.aborted]).toEqual([1, 1, false]);
   });
 });
 

@@ -1,10 +1,12 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
 import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/refresh-coordinator.ts';
 import { type KeyValueStore, memoryStore } from '../../src/services/storage.ts';
+import { watch } from '../support/services/deferred.ts';
 import { loneTab } from '../support/services/lone-tab.ts';
 import { recordedLog } from '../support/services/recorded-log.ts';
 import { refreshEndpoint } from '../support/services/refresh-endpoint.ts';
-import { T0, virtualClock } from '../support/services/virtual-clock.ts';
+import { settle, T0, virtualClock } from '../support/services/virtual-clock.ts';
 
 // Time is virtual here: a test that waits longer waits for something that never comes.
 vi.setConfig({ testTimeout: 5_000 });
@@ -20,7 +22,9 @@ function openPage({ store = memoryStore(), clock = virtualClock() } = {}) {
   const recorded = recordedLog();
   const tab = loneTab(clock, store);
   const options = { request: endpoint.request, clock, store, ...tab, log: recorded.log, minIntervalMs: MINUTE };
-  return { clock, store, endpoint, recorded, coordinator: createRefreshCoordinator(options) };
+  /** The number of the token that this page holds. */
+  const held = () => tab.shared.position().generation;
+  return { clock, store, endpoint, recorded, held, coordinator: createRefreshCoordinator(options) };
 }
 
 type Page = ReturnType<typeof openPage>;
@@ -200,6 +204,97 @@ describe('a clock that jumps', () => {
     await refreshOnce(page, transient);
     expect(await page.coordinator.refresh()).toMatchObject({ type: 'limited' });
     expect(page.endpoint.requests).toBe(2);
+  });
+});
+
+describe('the token that a refresh would end', () => {
+  const { signal } = new AbortController();
+  const isInDoubt = (pages: Page[]) => pages.map(({ coordinator, held }) => coordinator.isInDoubt(held()));
+
+  it.each<[string, RefreshAnswer, boolean[]]>([
+    // Nobody tells the other page here: what it holds is dead.
+    ['got a new one', issued, [false, true]],
+    ['was told to slow down', { type: 'limited', retryAfterMs: null }, [false, false]],
+    ['found the server ill', transient, [true, true]],
+    ['lost its answer', { type: 'ambiguous' }, [true, true]],
+  ])('is in doubt in all tabs while the request is under way; when that %s: %j, %j', async (_how, answer, after) => {
+    const page = openPage();
+    const pages = [page, openPage(page)];
+    expect(isInDoubt(pages)).toEqual([false, false]);
+    const outcome = page.coordinator.refresh();
+    await page.clock.advance(1);
+    // After a reload as well.
+    expect(isInDoubt([...pages, openPage(page)])).toEqual([true, true, true]);
+    await page.endpoint.answer(answer);
+    await outcome;
+    expect(isInDoubt(pages)).toEqual(after);
+  });
+
+  it('is in doubt no longer than two minutes, and not for a clock that was set back', async () => {
+    const page = openPage();
+    await refreshOnce(page, { type: 'ambiguous' });
+    await page.clock.advance(2 * MINUTE - 1);
+    expect(isInDoubt([page])).toEqual([true]);
+    await page.clock.advance(1);
+    expect(isInDoubt([page])).toEqual([false]);
+    await refreshOnce(page, { type: 'ambiguous' });
+    page.clock.jump(-1);
+    expect(isInDoubt([page])).toEqual([false]);
+  });
+
+  it.each<[string, RefreshAnswer]>([
+    ['a new token', issued],
+    ['none', transient],
+  ])('keeps calls waiting until the answer is there, which brings %s', async (_what, answer) => {
+    const page = openPage();
+    const outcome = page.coordinator.refresh();
+    // It has not left yet, and is about to.
+    const calls = [watch(page.coordinator.settled(page.held(), signal))];
+    await page.clock.advance(1_000);
+    calls.push(watch(page.coordinator.settled(page.held(), signal)));
+    await settle();
+    expect(calls.map(({ state }) => state)).toEqual(['pending', 'pending']);
+    await page.endpoint.answer(answer);
+    await outcome;
+    await settle();
+    expect(calls.map(({ state }) => state)).toEqual(['resolved', 'resolved']);
+    expect(page.clock.timers).toBe(0);
+  });
+
+  it.each<[string, (page: Page) => Page, number]>([
+    ['in this page', (page) => page, 2_000],
+    ['in another page, from when it left', (page) => openPage(page), 1_000],
+  ])('keeps calls waiting no longer than a request takes: %s', async (_where, waitingPage, remaining) => {
+    const page = openPage();
+    void page.coordinator.refresh();
+    await page.clock.advance(1_000);
+    const { coordinator, held } = waitingPage(page);
+    const call = watch(coordinator.settled(held(), signal));
+    await page.clock.advance(remaining - 1);
+    expect(call.state).toBe('pending');
+    await page.clock.advance(1);
+    expect(call.state).toBe('resolved');
+    expect(page.clock.timers).toBe(0);
+  });
+
+  it('keeps nobody waiting when nothing has left, or when that has landed', async () => {
+    const page = openPage();
+    await page.coordinator.settled(page.held(), signal);
+    await refreshOnce(page, { type: 'ambiguous' });
+    await page.coordinator.settled(page.held(), signal);
+    expect(page.clock.timers).toBe(0);
+  });
+
+  it('keeps no call waiting that was given up: nothing of it is left', async () => {
+    const page = openPage();
+    void page.coordinator.refresh();
+    await page.clock.advance(1);
+    const controller = new AbortController();
+    const call = watch(page.coordinator.settled(page.held(), controller.signal));
+    controller.abort();
+    await settle();
+    expect(call.state).toBe('resolved');
+    expect([page.clock.timers, getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
   });
 });
 

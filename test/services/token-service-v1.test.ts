@@ -153,6 +153,16 @@ describe('the token of the application', () => {
   });
 });
 
+describe('a token for a call', () => {
+  it('is the stored one, and never in doubt: nothing ends it but its age', async () => {
+    const tab = openTab();
+    const { signal } = new AbortController();
+    expect(await tab.tokens.forCall(signal)).toBeNull();
+    tab.tokens.signIn({ accessToken: 'stored' });
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ token: { value: 'stored' }, inDoubt: false });
+  });
+});
+
 describe('renew', () => {
   it('ends the session when the token has died', async () => {
     const tab = openTab({ stored: tokenOf('ann') });

@@ -894,6 +894,54 @@ describe('isRefreshDue', () => {
   });
 });
 
+describe('a token for a call', () => {
+  const { signal } = new AbortController();
+
+  it('is the one that a refresh under way brings: the one of before is about to die', async () => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.ensureValidToken(true);
+    const call = watch(tab.tokens.forCall(signal));
+    await tab.clock.advance(SECOND);
+    expect(call.state).toBe('pending');
+    await tab.issue('second');
+    await renewal;
+    expect(call.state).toBe('resolved');
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ token: { value: 'second' }, inDoubt: false });
+  });
+
+  it('is in doubt when the refresh brought nothing, until one brings another', async () => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.ensureValidToken(true);
+    await tab.endpoint.answer({ type: 'ambiguous' });
+    await renewal;
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ token: { value: 'first' }, inDoubt: true });
+    await tab.clock.advance(MINUTE);
+    const next = tab.tokens.ensureValidToken(true);
+    await tab.issue('second');
+    await next;
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ token: { value: 'second' }, inDoubt: false });
+  });
+
+  it('is not in doubt when somebody has signed in since', async () => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.ensureValidToken(true);
+    await tab.endpoint.answer({ type: 'ambiguous' });
+    await renewal;
+    tab.tokens.signIn({ accessToken: 'another', expiresIn: 3_600 });
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ token: { value: 'another' }, inDoubt: false });
+  });
+
+  it('is none where there is none, or where it dies while a refresh is waited for', async () => {
+    expect(await openTab().tokens.forCall(signal)).toBeNull();
+    const tab = signedInTab({ expiresIn: 100 });
+    await tab.clock.advance(89 * SECOND);
+    void tab.tokens.renew(null);
+    const call = tab.tokens.forCall(signal);
+    await tab.clock.advance(2 * SECOND);
+    expect(await call).toBeNull();
+  });
+});
+
 describe('with refreshing switched off', () => {
   it('uses the token as long as it holds, and asks nobody', async () => {
     const tab = signedInTab();

@@ -229,6 +229,39 @@ describe('a tab that has the lock', () => {
   });
 });
 
+describe('a call of another tab', () => {
+  const { signal } = new AbortController();
+
+  it.each([
+    ['on its way', 10],
+    ['on its way back', 60],
+  ])('while a refresh is %s waits for its token: the one of before is about to die', async (_where, ms) => {
+    const { browser, first, second } = await signedInBrowser(2);
+    void first.tokens.renew(1);
+    await browser.clock.advance(ms);
+    expect(browser.accepts('token-1')).toBe(ms < 50);
+    const call = second.tokens.forCall(signal);
+    await browser.clock.advance(200);
+    expect(await call).toMatchObject({ token: { value: 'token-2' }, inDoubt: false });
+  });
+
+  it.each([
+    ['is closed', (tab: Tab) => tab.close()],
+    ['freezes', (tab: Tab) => tab.freeze()],
+  ])(
+    'waits for a moment when the tab that refreshes %s, and then knows that the token is in doubt',
+    async (_what, act) => {
+      const { browser, first, second } = await signedInBrowser(2);
+      void first.tokens.renew(1);
+      await browser.clock.advance(10);
+      act(first);
+      const call = second.tokens.forCall(signal);
+      await browser.clock.advance(2 * SECOND);
+      expect(await call).toMatchObject({ token: { value: 'token-1' }, inDoubt: true });
+    },
+  );
+});
+
 describe('a refusal', () => {
   it('that was given to a race is not believed: the token of the other tab counts', async () => {
     const { browser, first, second } = await signedInBrowser(2, { locks: false });
