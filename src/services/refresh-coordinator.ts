@@ -81,9 +81,17 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   /** What this page has spent itself: applications clear the storage, and some storages forget. */
   let spent: Budget | null = null;
 
+  /** What was written down last, by whichever tab. Asked for each call, so that it is read again only when it has changed. */
+  let written: { text: string | null; budget: Budget | null } = { text: null, budget: null };
+  const writtenBudget = (): Budget | null => {
+    const text = store.get(BUDGET_KEY);
+    if (text !== written.text) written = { text, budget: readBudget(text) };
+    return written.budget;
+  };
+
   /** An attempt in the future means that the clock was set back, or garbage: it must not lock the user out. */
   const attempts = (): Budget[] =>
-    [spent, readBudget(store.get(BUDGET_KEY))].filter((it) => it !== null && it.attemptedAt <= clock.now()) as Budget[];
+    [spent, writtenBudget()].filter((it) => it !== null && it.attemptedAt <= clock.now()) as Budget[];
   const availableAt = (): number => Math.max(0, ...attempts().map((it) => it.availableAt));
   const spend = (cooldownMs: number, ends?: number): number => {
     const attemptedAt = clock.now();
@@ -99,7 +107,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
 
   /** Somebody else has tried since we asked, or got further. A tab that was behind before, and could not catch up, is not raced. */
   const isRaced = (asked: Position): boolean => {
-    const there = readBudget(store.get(BUDGET_KEY));
+    const there = writtenBudget();
     return shared.newest() > asked.generation || (there !== null && there.attemptedAt !== spent?.attemptedAt);
   };
   /** One request, if the budget has one. */
