@@ -65,7 +65,19 @@ interface Desk extends Particulars<unknown> {
 }
 
 const RETRY = { minMs: 300, baseMs: 1_000, capMs: 15_000 };
-const POLL_RETRY = { minMs: 1_000, baseMs: 2_000, capMs: 30_000 };
+const POLL_RETRY = { minMs: 1_000, baseMs: 8_000, capMs: 45_000 };
+/*
+ * What a server does to one client it does to all. While all is well a client asks for the status once in 45 s; these take care that a fleet
+ * does not ask three times as often because every feed broke, or every token was refused, in one moment.
+ */
+/** Before a job is looked at whose feed was lost, and between looks that fail. */
+const LOST = { minMs: 5_000, baseMs: 25_000, capMs: 60_000 };
+/** Before a job is looked at whose feed is back, … */
+const BACK = { minMs: 0, baseMs: 16_000, capMs: 32_000 };
+/** … at first no longer than this part of its age: a young one may have been done in that moment. */
+const BACK_SHARE = 1 / 8;
+/** A token that was refused for the first time is renewed within so many heartbeats, or when it is needed. */
+const DOUBT_HEARTBEATS = 2;
 /** After a hint the status may lag behind the event by a moment. */
 const HINT_MS = 3_000;
 /** A job counts as old after this time, and is polled least often: what did not take seconds will take minutes. */
@@ -205,14 +217,23 @@ export function boundMachine(): Machine {
       pollDelay: ({ context, system }) => {
         const { submittedAt, services } = deskOf(system);
         const { clock, random, pacing } = services;
+        if (context.unhurried) return context.retryAfterMs ?? backoff(context.failures, LOST, random);
         if (context.failures > 0) return waitAfter(context, POLL_RETRY, random);
         const age = Math.min(1, Math.max(0, (clock.now() - submittedAt) / OLD_MS));
         return jitter(pacing.pollMinMs + (pacing.pollMaxMs - pacing.pollMinMs) * age, 0.2, random);
       },
       heartbeat: ({ context, system }) => {
-        const { random, pacing } = deskOf(system).services;
-        if (context.failures > 0) return waitAfter(context, POLL_RETRY, random);
-        return context.hinted ? HINT_MS : jitter(pacing.heartbeatMs, 0.2, random);
+        const { submittedAt, services } = deskOf(system);
+        const { clock, random, pacing } = services;
+        if (context.unhurried) {
+          const baseMs = Math.min(BACK.baseMs, (clock.now() - submittedAt) * BACK_SHARE);
+          return backoff(context.failures, { ...BACK, baseMs }, random);
+        }
+        if (context.failures > 0) return waitAfter(context, LOST, random);
+        if (context.hinted) return HINT_MS;
+        return context.refusedGeneration === null
+          ? jitter(pacing.heartbeatMs, 0.2, random)
+          : random() * DOUBT_HEARTBEATS * pacing.heartbeatMs;
       },
       retryDelay: ({ context, system }) => waitAfter(context, RETRY, deskOf(system).services.random),
       // A little more than the limit says, so that a client whose timer is early does not ask in vain.

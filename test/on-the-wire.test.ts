@@ -60,7 +60,7 @@ describe('the feed', () => {
     });
     isDead = true;
     world.sockets.socket.fire('auth_error', { message: 'Invalid or expired token' });
-    await world.run(3 * SECOND);
+    await world.run(30 * SECOND);
     world.sockets.socket.goLive();
     await world.run(SECOND);
     expect([world.count('refresh'), world.count('submit'), world.state()]).toEqual([1, 1, 'ws-monitoring']);

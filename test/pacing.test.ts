@@ -106,11 +106,11 @@ describe('a job that runs', () => {
 });
 
 describe('a server that is down', () => {
-  it('is asked less and less often, at its worst every 30 s', async () => {
+  it('is asked less and less often, at its worst every 45 s', async () => {
     const { clock, client, gaps } = await openBusyPage(down, { random: () => 1 });
     await clock.advance(5 * MINUTE);
     client.dispose();
-    expect(gaps().slice(0, 6)).toEqual([2, 4, 8, 16, 30, 30].map((seconds) => seconds * SECOND));
+    expect(gaps().slice(0, 5)).toEqual([8, 16, 32, 45, 45].map((seconds) => seconds * SECOND));
   });
 
   it('is asked as often as before when it is back', async () => {
@@ -171,6 +171,63 @@ describe('the deadline', () => {
     await clock.advance(3 * SECOND);
     expect(phaseOf(client)).toBe('delayed');
     expect(asked).not.toEqual([]);
+    client.dispose();
+  });
+});
+
+describe('a server that does the same to everybody', () => {
+  /** A job of this age, watched over a live feed by somebody of this luck. */
+  async function watched(luck: number, ageMs: number) {
+    const world = openTestWorld({ jobMs: 60 * MINUTE, tokenTtlMs: 60 * MINUTE }, { random: () => luck });
+    world.signIn();
+    world.client.submit({ answers: [1] });
+    await world.run(ageMs);
+    const { requests } = world.backend.seen;
+    /** When the next calls of a route come, s from now. */
+    const next = async (route: string, ms: number) => {
+      const [before, from] = [requests.length, ageMs];
+      await world.run(ms);
+      const sent = requests.slice(before).filter((it) => it.route === route);
+      return sent.map(({ at }) => Math.round((at - (requests[0]?.at ?? 0) - from) / SECOND));
+    };
+    return { ...world, next };
+  }
+
+  it.each([
+    ['soon by the luckiest', 0, 200 * SECOND, 0, 2],
+    ['within 20 s by the least lucky', 1, 200 * SECOND, 17, 20],
+    ['sooner when the job is young', 1, 8 * SECOND, 3, 7],
+  ])('drops the feed, and is asked once for the status when it is back: %s', async (_who, luck, age, min, max) => {
+    const { client, backend, next } = await watched(luck, age);
+    backend.dropSockets();
+    const [first, ...others] = await next('status', 23 * SECOND);
+    expect([first, others]).toEqual([expect.toSatisfy((at: number) => at >= min && at <= max), []]);
+    client.dispose();
+  });
+
+  it('goes away with the feed, and is asked less and less often', async () => {
+    const { client, backend, next } = await watched(1, 200 * SECOND);
+    backend.state.noSockets = true;
+    backend.state.down = true;
+    backend.dropSockets();
+    const [first = 0, second = 0, third = 0] = await next('status', 3 * MINUTE);
+    expect([first, second - first, third - second].map((s) => Math.round(s / 5) * 5)).toEqual([25, 50, 60]);
+    client.dispose();
+  });
+
+  it.each([
+    ['at once by the luckiest', 0, 0, 1],
+    ['within 90 s by the least lucky', 1, 88, 92],
+  ])('refuses a good token, and is asked for another: %s', async (_who, luck, min, max) => {
+    const { client, backend, next } = await watched(luck, 200 * SECOND);
+    backend.endTokens();
+    const { requests } = backend.seen;
+    const before = requests.length;
+    await next('refresh', 3 * MINUTE);
+    const [refused, refreshed] = ['status', 'refresh'].map((it) =>
+      requests.slice(before).find(({ route }) => route === it),
+    );
+    expect(((refreshed?.at ?? 0) - (refused?.at ?? 0)) / SECOND).toSatisfy((s: number) => s >= min && s <= max);
     client.dispose();
   });
 });

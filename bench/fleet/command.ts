@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { plotFault } from './plot.ts';
 import { type FleetReport, fleetShortcomings, fleetTables, runFleet } from './report.ts';
 
-export const DEFAULT_CLIENTS = 2_000;
+export const DEFAULT_CLIENTS = 10_000;
 const IMAGES = 'docs/images';
 
 /** `bench -- fleet`: prints the tables and writes the plots. @returns the exit code */

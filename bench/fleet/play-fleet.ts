@@ -1,3 +1,4 @@
+import type { Random } from '../../src/services/backoff.ts';
 import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
 import { type ContestantName, contestants } from '../contestants/index.ts';
 import type { Screen } from '../contestants/contestant.ts';
@@ -15,9 +16,12 @@ export interface FleetTask {
   fault: FaultName;
   clients: number;
   seed: number;
+  /** Number of its first client in the whole fleet. Default 0. */
+  first?: number;
 }
 
-export interface FleetRun extends FleetTask {
+/** What a fleet, or a part of one, did to the server. */
+export interface Tally {
   /** Requests of each second from the first submission on, by route. */
   perSecond: Partial<Record<Line, number[]>>;
   /** From the end of the fault until each client had been told of its job again, s; null when some never were. */
@@ -26,6 +30,8 @@ export interface FleetRun extends FleetTask {
   lost: number;
 }
 
+export interface FleetRun extends FleetTask, Tally {}
+
 /** The fleet comes in one minute; from then on it is in mid-job. */
 const ARRIVAL_MS = 60_000;
 export const FAULT_AT_MS = 180_000;
@@ -33,8 +39,11 @@ export const FAULT_AT_MS = 180_000;
 export const END_MS = 600_000;
 const TOKEN_LIFE_MS = 300_000;
 
-/** Plays one fault with one contestant: so many browsers, one server, virtual time. */
-export async function playFleet(task: FleetTask): Promise<FleetRun> {
+/**
+ * Plays one fault with one contestant: so many browsers, one server, virtual time. A client of a number does the same whoever is there
+ * beside it, so that a large fleet can be played in parts.
+ */
+export async function playFleet(task: FleetTask): Promise<Tally> {
   const clock = eventClock();
   const giveBack = takeOverTime(clock);
   try {
@@ -44,11 +53,10 @@ export async function playFleet(task: FleetTask): Promise<FleetRun> {
   }
 }
 
-async function play(task: FleetTask, clock: ReturnType<typeof eventClock>): Promise<FleetRun> {
+async function play(task: FleetTask, clock: ReturnType<typeof eventClock>): Promise<Tally> {
   const fault: Fault = faults[task.fault];
-  const random = seededRandom(task.seed);
   const startedAt = clock.time();
-  const perSecond: FleetRun['perSecond'] = {};
+  const perSecond: Tally['perSecond'] = {};
   const count = (line: Line): void => {
     const second = Math.floor((clock.time() - startedAt) / 1_000);
     const counts = (perSecond[line] ??= Array.from({ length: END_MS / 1_000 }, () => 0));
@@ -72,12 +80,8 @@ async function play(task: FleetTask, clock: ReturnType<typeof eventClock>): Prom
   if (fault.forMs > 0) clock.setTimeout(() => fault.end(world), FAULT_AT_MS + fault.forMs, null);
 
   const screens: Screen[] = [];
-  for (let number = 0; number < task.clients; number += 1) {
-    clock.setTimeout(() => arrive(number), random() * ARRIVAL_MS, null);
-  }
-  const arrive = (number: number): void => {
-    const userId = `user-${number}`;
-    const dice = seededRandom(task.seed * 1_000_003 + number);
+  const arrive = (index: number, dice: Random): void => {
+    const userId = `user-${index}`;
     const browser = openBrowser({
       clock,
       server,
@@ -91,18 +95,39 @@ async function play(task: FleetTask, clock: ReturnType<typeof eventClock>): Prom
     const { cookie, ...session } = server.signIn(userId, fault.tokensOfOneMinute ? 0 : dice() * TOKEN_LIFE_MS);
     browser.takeCookie(cookie);
     clock.as(page, () => {
-      const app = contestants[task.contestant].open(page, (screen) => void (screens[number] = screen));
+      const app = contestants[task.contestant].open(page, (screen) => void (screens[index] = screen));
       app.signedIn(session);
       app.submit();
     });
   };
+  for (let index = 0; index < task.clients; index += 1) {
+    const dice = seededRandom(task.seed * 1_000_003 + (task.first ?? 0) + index);
+    clock.setTimeout(() => arrive(index, dice), dice() * ARRIVAL_MS, null);
+  }
   await clock.run(startedAt + END_MS);
 
   const latest = Math.max(recoveredAt, ...servedAt.values());
   return {
-    ...task,
     perSecond,
     servedAfterS: servedAt.size < task.clients ? null : (latest - recoveredAt) / 1_000,
     lost: screens.filter(({ phase }) => phase !== 'waiting' && phase !== 'trouble').length,
+  };
+}
+
+/** The parts of a fleet as one. */
+export function addUp(tallies: readonly Tally[]): Tally {
+  const perSecond: Tally['perSecond'] = {};
+  for (const tally of tallies) {
+    for (const [line, counts] of Object.entries(tally.perSecond) as [Line, number[]][]) {
+      const sum = perSecond[line];
+      perSecond[line] = sum ? sum.map((count, second) => count + (counts[second] ?? 0)) : counts;
+    }
+  }
+  const served = tallies.map(({ servedAfterS }) => servedAfterS ?? Infinity);
+  const servedAfterS = Math.max(...served);
+  return {
+    perSecond,
+    servedAfterS: Number.isFinite(servedAfterS) ? servedAfterS : null,
+    lost: tallies.reduce((sum, { lost }) => sum + lost, 0),
   };
 }

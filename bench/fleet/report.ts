@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type ContestantName, contestants } from '../contestants/index.ts';
 import { forkCrew } from '../crew.ts';
 import { type FaultName, faults } from './faults.ts';
-import { FAULT_AT_MS, type FleetRun, type FleetTask, type Line, playFleet } from './play-fleet.ts';
+import { addUp, FAULT_AT_MS, type FleetRun, type FleetTask, type Line, playFleet, type Tally } from './play-fleet.ts';
 
 /** Requests per second on one route, for the whole fleet. */
 export interface Load {
@@ -57,15 +57,34 @@ export async function runFleet(
 }
 
 async function playAll(tasks: readonly FleetTask[], processes: number): Promise<FleetRun[]> {
+  const parts = tasks.flatMap(partsOf);
+  const tallies = await playParts(parts, processes);
+  return tasks.map((task) => ({
+    ...task,
+    ...addUp(
+      tallies.filter((_, index) => parts[index]?.fault === task.fault && parts[index]?.contestant === task.contestant),
+    ),
+  }));
+}
+
+/** Clients share nothing but the server, and that has no limit: so many at a time keep the memory small, and all cores busy. */
+const PART = 500;
+const partsOf = (task: FleetTask): FleetTask[] =>
+  Array.from({ length: Math.ceil(task.clients / PART) }, (_, number) => {
+    const first = number * PART;
+    return { ...task, first, clients: Math.min(PART, task.clients - first) };
+  });
+
+async function playParts(parts: readonly FleetTask[], processes: number): Promise<Tally[]> {
   if (processes > 1) {
-    const crew = forkCrew<FleetTask, FleetRun>(new URL('fleet-worker.ts', import.meta.url), processes);
-    const runs = await crew.play(tasks);
+    const crew = forkCrew<FleetTask, Tally>(new URL('fleet-worker.ts', import.meta.url), processes);
+    const tallies = await crew.play(parts);
     crew.dismiss();
-    return runs;
+    return tallies;
   }
-  const runs: FleetRun[] = [];
-  for (const task of tasks) runs.push(await playFleet(task));
-  return runs;
+  const tallies: Tally[] = [];
+  for (const part of parts) tallies.push(await playFleet(part));
+  return tallies;
 }
 
 /** What came of a fault, from its beginning to the end. */

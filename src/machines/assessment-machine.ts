@@ -68,6 +68,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
     timedOut: false,
     outcomeUnknown: input.outcomeUnknown ?? false,
     hinted: false,
+    unhurried: false,
     failures: 0,
     retryAfterMs: null,
     problem: null,
@@ -136,7 +137,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
           { actions: ['noteTokenGood', 'noteUser'] },
         ],
 
-        'page.resumed': { actions: 'armDeadline' },
+        'page.resumed': { actions: ['armDeadline', 'hurry'] },
         // Noted; the states below decide when it is acted upon, because nobody is parked before one more look at the job.
         'deadline.passed': { actions: 'noteOverdue' },
       },
@@ -150,7 +151,9 @@ export const assessmentMachine = assessmentSetup.createMachine({
             { guard: 'isTimedOut', target: 'timed-out.looking' },
             { guard: 'isOutcomeUnknown', target: 'submitting.unconfirmed' },
             { guard: 'hasNoJob', target: 'submitting' },
+            { guard: 'isFeedBack', target: 'ws-monitoring.listening' },
             { guard: 'isFeedLive', target: 'ws-monitoring' },
+            { guard: 'isUnhurried', target: 'polling.waiting' },
             { target: 'polling' },
           ],
         },
@@ -212,17 +215,27 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 id: 'checkStatus',
                 src: 'checkStatus',
                 input: jobOf,
-                onDone: afterStatus('listening'),
+                onDone: [
+                  { guard: 'isDoubtful', actions: 'noteDoubt', target: 'listening' },
+                  ...afterStatus('listening'),
+                ],
                 onError: failing('listening'),
               },
             },
+            /** A server that drops every feed, or refuses every token, has all its clients here: none of them hurries. */
             listening: {
               always: { guard: 'canListenNoMore', target: DECIDING },
-              after: { heartbeat: { actions: 'forgetHint', target: 'reconciling' } },
+              after: {
+                heartbeat: [
+                  { guard: 'isInDoubt', actions: ['noteLook', 'noteRefreshDue'], target: DECIDING },
+                  { actions: 'noteLook', target: 'reconciling' },
+                ],
+              },
               on: {
+                'feed.lost': { actions: ['noteFeedLost', 'noteUnhurried', 'tellFeed'] },
                 'job.completed': { guard: 'isHint', actions: 'noteHint', target: 'reconciling' },
                 'job.failed': { guard: 'isHint', actions: 'noteHint', target: 'reconciling' },
-                'page.resumed': { actions: 'armDeadline', target: 'reconciling' },
+                'page.resumed': { actions: ['armDeadline', 'hurry'], target: 'reconciling' },
                 'deadline.passed': { actions: 'noteOverdue', target: 'reconciling' },
               },
             },
@@ -249,7 +262,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
               on: {
                 'job.completed': { guard: 'isHint', target: 'checking' },
                 'job.failed': { guard: 'isHint', target: 'checking' },
-                'page.resumed': { actions: 'armDeadline', target: 'checking' },
+                'page.resumed': { actions: ['armDeadline', 'hurry'], target: 'checking' },
                 'deadline.passed': { actions: 'noteOverdue', target: 'checking' },
               },
             },
@@ -289,8 +302,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
               },
               on: {
                 'page.resumed': [
-                  { guard: 'isRefreshDue', actions: 'armDeadline', target: 'requesting' },
-                  { actions: 'armDeadline', target: DECIDING },
+                  { guard: 'isRefreshDue', actions: ['armDeadline', 'hurry'], target: 'requesting' },
+                  { actions: ['armDeadline', 'hurry'], target: DECIDING },
                 ],
               },
             },

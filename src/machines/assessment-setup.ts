@@ -65,6 +65,8 @@ export interface AssessmentContext {
 
   /** A terminal event that names no job was heard. It may be ours: look again soon. */
   hinted: boolean;
+  /** The feed broke while all was quiet, and perhaps everybody's did: the next look at the job takes its time. */
+  unhurried: boolean;
   /** Failures since the last good answer, counted up to `PATIENCE`. */
   failures: number;
   /** What the server asked us to wait, ms. */
@@ -146,7 +148,7 @@ const isSameUser = ({ context, event }: Known): boolean => {
 };
 
 /** What a good answer means, whatever it says. */
-const fine = { failures: 0, retryAfterMs: null, problem: null };
+const fine = { failures: 0, retryAfterMs: null, problem: null, unhurried: false };
 /** What a new deadline means. */
 const inTime = { overdue: false, timedOut: false, failures: 0, problem: null };
 
@@ -186,6 +188,11 @@ export const assessmentSetup = setup({
     /** What there is to do does not need another look at the status. */
     isReadyToDecide: ({ context }) => context.refreshDue || context.finished,
     isFeedLive: ({ context }) => context.feedLive,
+    isUnhurried: ({ context }) => context.unhurried,
+    /** Whatever happened while it was away can wait for a moment. */
+    isFeedBack: ({ context }) => context.feedLive && context.unhurried,
+    /** A token was refused, and nothing is done about it yet. */
+    isInDoubt: ({ context }) => context.refusedGeneration !== null,
     isOutcomeUnknown: ({ context }) => context.outcomeUnknown,
     /** Listening makes sense with a live feed and a good token only. */
     canListenNoMore: ({ context }) => !context.feedLive || context.refreshDue,
@@ -214,6 +221,9 @@ export const assessmentSetup = setup({
     // What a call came to.
     isAccepted: answers('accepted'),
     isUnauthorized: answers('unauthorized'),
+    /** The first refusal of a token that seemed good may be the verifier's fault, and the feed tells of the job meanwhile. */
+    isDoubtful: ({ context, event }) =>
+      context.feedLive && context.refusedGeneration === null && said(event).generation != null,
     isRejected: answers('rejected'),
     /** It may have arrived, and sending it again might do it twice. */
     isUnrepeatable: (it) => answers('unconfirmed')(it) && !it.context.idempotent,
@@ -254,14 +264,24 @@ export const assessmentSetup = setup({
       enqueue.assign({ progress });
       enqueue.emit({ type: 'progress.changed', progress, cause: event.type });
     }),
-    noteAnswered: assign(fine),
-    noteFinished: assign(({ context, event }) => ({
-      ...fine,
-      finished: true,
-      resultId: said(event).resultId ?? context.resultId,
-    })),
+    // The token was taken as well.
+    noteAnswered: assign({ ...fine, refusedGeneration: null }),
+    noteFinished: assign(({ context, event }) => {
+      const isInDoubt = 'jobId' in event && context.refusedGeneration !== null;
+      return {
+        ...fine,
+        finished: true,
+        resultId: said(event).resultId ?? context.resultId,
+        // The feed needs no token, and the result does. A server that answered has taken it.
+        refreshDue: context.refreshDue || isInDoubt,
+        refusedGeneration: isInDoubt ? context.refusedGeneration : null,
+      };
+    }),
     noteHint: assign({ hinted: true }),
-    forgetHint: assign({ hinted: false }),
+    /** The reasons to look sooner, or later, than usual end with the look. */
+    noteLook: assign({ hinted: false, unhurried: false }),
+    noteUnhurried: assign({ unhurried: true }),
+    hurry: assign({ unhurried: false }),
 
     noteFailure: assign(({ context, event }) => {
       const { retryAfterMs = null, problem = context.problem } = said(event);
@@ -270,7 +290,12 @@ export const assessmentSetup = setup({
     noteProblem: assign(({ context, event }) => ({ problem: said(event).problem ?? context.problem })),
     noteJobFailed: assign(({ event }) => ({ problem: { code: 'job-failed', message: said(event).message ?? '' } })),
 
-    noteRefused: assign(({ event }) => ({ refreshDue: true, refusedGeneration: said(event).generation ?? null })),
+    noteDoubt: assign(({ event }) => ({ refusedGeneration: said(event).generation ?? null, unhurried: false })),
+    noteRefused: assign(({ event }) => ({
+      refreshDue: true,
+      refusedGeneration: said(event).generation ?? null,
+      unhurried: false,
+    })),
     noteRefreshDue: assign({ refreshDue: true }),
     noteTokenGood: assign({ refreshDue: false, refusedGeneration: null }),
     noteUser: assign(({ context, event }) => ({ userId: context.userId ?? said(event).userId ?? null })),
@@ -279,6 +304,7 @@ export const assessmentSetup = setup({
         code: 'sign-in-required',
         message: 'the session has ended; the job is kept and goes on after a sign-in',
       },
+      unhurried: false,
     }),
 
     noteFeedLive: assign({ feedLive: true }),
@@ -287,6 +313,7 @@ export const assessmentSetup = setup({
     noteOverdue: assign({ overdue: true }),
     noteTimedOut: assign(({ context }) => ({
       timedOut: true,
+      unhurried: false,
       problem: context.problem ?? { code: 'timed-out', message: 'the deadline passed and the analysis still runs' },
     })),
     /** After a sign-in the deadline must not win unseen: the job may have finished meanwhile. */

@@ -64,7 +64,8 @@ export interface JobFeed {
   close(): void;
 }
 
-const RECONNECT = { minMs: 250, baseMs: 1_000, capMs: 20_000 };
+/** A server that drops one socket drops all: they come back over some seconds, and not in one. */
+const RECONNECT = { minMs: 250, baseMs: 3_000, capMs: 30_000 };
 
 export function createJobFeed(options: JobFeedOptions): JobFeed {
   let live = false;

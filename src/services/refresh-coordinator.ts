@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
+import type { Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import { readJson } from './schemas.ts';
@@ -52,12 +53,13 @@ export interface RefreshCoordinatorOptions {
   /** Asks the server once. Bounded in time, never throws. */
   request: () => Promise<RefreshAnswer>;
   clock: Clock;
+  random: Random;
   /** Shared by all tabs. */
   store: KeyValueStore;
   shared: SharedSession;
   lock: TabLock;
   log: Log;
-  /** At most one attempt in this time, ms. */
+  /** At most one attempt in this time, ms; after a failure it is up to twice as long. */
   minIntervalMs: number;
 }
 
@@ -67,6 +69,8 @@ type Attempt = Exclude<RefreshOutcome, { type: 'joined' }> & { isRaced?: boolean
 const BUDGET_KEY = 'assessment-monitor:refresh-budget';
 /** A server may ask for more patience than the interval, up to this. */
 const MAX_COOLDOWN_MS = 600_000;
+/** Who failed together does not come back together: up to this part of the interval is added to the wait after a failure. */
+const SPREAD = 0.9;
 /** How long the news of a tab that was faster may take: about as long as a request. */
 const RACE_MS = 2_000;
 /** A doubt ends with the next refresh, one interval later or a little more; and by itself, so that nothing waits for it for ever. */
@@ -76,7 +80,7 @@ const budgetSchema = z.object({ attemptedAt: z.number(), availableAt: z.number()
 type Budget = z.infer<typeof budgetSchema>;
 
 export function createRefreshCoordinator(options: RefreshCoordinatorOptions): RefreshCoordinator {
-  const { request, clock, store, shared, lock, log, minIntervalMs } = options;
+  const { request, clock, random, store, shared, lock, log, minIntervalMs } = options;
   let flight: Promise<RefreshOutcome> | null = null;
   /** What this page has spent itself: applications clear the storage, and some storages forget. */
   let spent: Budget | null = null;
@@ -123,7 +127,8 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     if (clock.now() < startedAt) until = spend(minIntervalMs, asked.generation);
     if (answer.type === 'rejected' && !isSecond && isRaced(asked)) return { type: 'rejected', isRaced: true };
     if (answer.type === 'limited' || answer.type === 'transient') {
-      const cooldownMs = Math.max(until - clock.now(), answer.retryAfterMs ?? 0);
+      const patienceMs = until - clock.now() + minIntervalMs * SPREAD * random();
+      const cooldownMs = Math.max(patienceMs, answer.retryAfterMs ?? 0);
       // Who says "slow down" is well, and has not touched the token.
       until = spend(cooldownMs, answer.type === 'limited' ? undefined : asked.generation);
     }

@@ -44,6 +44,8 @@ const storedSchema = z.object({
 });
 /** Less than this is the coarseness of a Date header, and of the way that it took. */
 const SKEW_MS = 2_000;
+/** The part of the refresh window over which refreshes are spread: of what is left even a token of 5 minutes has time for one retry. */
+const SPREAD = 0.55;
 const OUTAGE_BACKOFF = { minMs: 500, baseMs: 2_000, capMs: 15_000 };
 
 /**
@@ -82,8 +84,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
 
   const usable = (): AccessToken | null => (token && isUsable(token, clock.now()) ? token : null);
 
-  /** Announces the next refresh when it is due: at once, or by timer. Spread over the window's first half. */
-  const schedule = (share = random() / 2): void => {
+  /** Announces the next refresh when it is due: at once, or by timer. Spread over the window, with a minute to spare. */
+  const schedule = (share = random() * SPREAD): void => {
     clock.clearTimeout(timer);
     if (!isHeard || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
     const due = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());

@@ -86,11 +86,13 @@ export function stateKey(snapshot: AssessmentSnapshot): string {
 const keys = new WeakMap<AssessmentSnapshot, string>();
 
 function computeKey({ status, value, context }: AssessmentSnapshot): string {
-  const { jobId, resultId, userId, refreshDue, feedLive, finished, overdue, timedOut, outcomeUnknown, failures } =
-    context;
+  const { jobId, resultId, userId, refreshDue, refusedGeneration, feedLive, finished, overdue, timedOut } = context;
+  const { outcomeUnknown, unhurried, failures } = context;
   // Whether repeats are recognised matters to submissions only.
   const idempotent = context.idempotent || jobId !== null;
-  const facts = { idempotent, refreshDue, feedLive, finished, overdue, timedOut, outcomeUnknown };
+  // A refusal matters as long as nothing is done about it.
+  const inDoubt = refusedGeneration !== null && !refreshDue && !finished;
+  const facts = { idempotent, refreshDue, inDoubt, feedLive, finished, overdue, timedOut, outcomeUnknown, unhurried };
   const known = Object.entries(facts).flatMap(([fact, holds]) => (holds ? [fact] : []));
   return [status, nameOf(value), jobId ?? '-', resultId ?? '-', userId ?? '-', ...known, failures].join(' ');
 }

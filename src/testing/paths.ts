@@ -19,9 +19,15 @@ export interface PathOptions {
 
 /** A state as its guards see it: what is known of the job, and whether patience is at its end, but no ids and no counting. */
 export function stateClass({ status, value, context }: AssessmentSnapshot): string {
-  const { jobId, refreshDue, feedLive, finished, overdue, timedOut, outcomeUnknown, failures } = context;
-  const isImpatient = failures >= PATIENCE - 1;
-  const facts = { job: jobId !== null, refreshDue, feedLive, finished, overdue, timedOut, outcomeUnknown, isImpatient };
+  const { jobId, refreshDue, refusedGeneration, feedLive, finished, overdue, timedOut, outcomeUnknown, unhurried } =
+    context;
+  const [job, inDoubt, isImpatient] = [
+    jobId !== null,
+    refusedGeneration !== null && !refreshDue && !finished,
+    context.failures >= PATIENCE - 1,
+  ];
+  const token = { refreshDue, inDoubt };
+  const facts = { job, ...token, feedLive, finished, overdue, timedOut, outcomeUnknown, unhurried, isImpatient };
   return [status, nameOf(value), ...Object.entries(facts).flatMap(([fact, holds]) => (holds ? [fact] : []))].join(' ');
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { addUp, type FleetTask, playFleet } from '../../bench/fleet/play-fleet.ts';
 import { plotFault } from '../../bench/fleet/plot.ts';
 import { fleetTables, runFleet } from '../../bench/fleet/report.ts';
 
@@ -13,4 +14,19 @@ it('plays every fault with every contestant, and plots it', async () => {
   expect(gone?.contestants.before.servedAfterS).toBeNull();
   expect(fleetTables(report)).toHaveLength(names.length);
   expect(plotFault('gone', runs)).toMatch(/^<svg [^]*<\/svg>\n$/);
+});
+
+it('is the same fleet when it is played in parts', async () => {
+  const task: FleetTask = { contestant: 'ours', fault: 'gone', clients: 3, seed: 5 };
+  const parts = [await playFleet({ ...task, clients: 1 }), await playFleet({ ...task, first: 1, clients: 2 })];
+  expect(addUp(parts)).toEqual(await playFleet(task));
+});
+
+it('is never served as long as one part of it is not', () => {
+  const part = { perSecond: { status: [1, 2] }, servedAfterS: 3, lost: 1 };
+  expect(addUp([part, { ...part, perSecond: { refresh: [4] }, servedAfterS: null }])).toEqual({
+    perSecond: { status: [1, 2], refresh: [4] },
+    servedAfterS: null,
+    lost: 2,
+  });
 });

@@ -90,7 +90,7 @@ describe('docs/xstate.md', () => {
 
     await world.run(5_000);
     world.backend.endTokens();
-    await world.run(90_000);
+    await world.run(150_000);
     expect(log).toEqual([expect.stringMatching(/^refreshed after /)]);
     expect(asked).toBe(0);
     client.signedOut();

@@ -20,6 +20,7 @@ const nothingKnown: AssessmentContext = {
   timedOut: false,
   outcomeUnknown: false,
   hinted: false,
+  unhurried: false,
   failures: 0,
   retryAfterMs: null,
   problem: null,
@@ -59,6 +60,23 @@ const table: Record<string, Row[]> = {
   isFinished: byOneFact('finished'),
   isTimedOut: byOneFact('timedOut'),
   isFeedLive: byOneFact('feedLive'),
+  isUnhurried: byOneFact('unhurried'),
+  isFeedBack: [
+    [{ feedLive: true, unhurried: true }, undefined, true],
+    [{ feedLive: false, unhurried: true }, undefined, false],
+    [{ feedLive: true, unhurried: false }, undefined, false],
+  ],
+  isInDoubt: [
+    [{ refusedGeneration: 1 }, undefined, true],
+    [{ refusedGeneration: null }, undefined, false],
+  ],
+  isDoubtful: [
+    [{ feedLive: true }, { type: 'unauthorized', generation: 1 }, true],
+    [{ feedLive: true }, { type: 'unauthorized', generation: null }, false],
+    [{ feedLive: true }, { type: 'transient' }, false],
+    [{ feedLive: false }, { type: 'unauthorized', generation: 1 }, false],
+    [{ feedLive: true, refusedGeneration: 1 }, { type: 'unauthorized', generation: 1 }, false],
+  ],
   isOutcomeUnknown: byOneFact('outcomeUnknown'),
   hasJob: [
     [{ jobId: 'j1' }, undefined, true],

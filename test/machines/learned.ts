@@ -21,6 +21,7 @@ export function learned(edge: Edge): AssessmentContext {
     finished: context.finished || isFinishedBy(edge),
     outcomeUnknown: (context.outcomeUnknown || isLost(edge)) && !(is(edge, 'assessment.sendAgain') && isAsked(edge)),
     hinted: (context.hinted || isNotedHint(edge)) && !is(edge, 'after heartbeat'),
+    unhurried: (context.unhurried || isQuietLoss(edge)) && !isReasonToHurry(edge),
     progress: progress(edge),
   };
 }
@@ -38,6 +39,13 @@ const detail = <T>({ event }: Edge, key: string, otherwise: T): T => {
 };
 
 const isUnauthorized = (edge: Edge) => saidBy(edge).endsWith(': unauthorized');
+/** The first refusal of a token, while the feed tells of the job. */
+const isForgiven = (edge: Edge) =>
+  isUnauthorized(edge) &&
+  isAt(edge.before, 'reconciling') &&
+  edge.before.context.feedLive &&
+  edge.before.context.refusedGeneration === null &&
+  detail(edge, 'generation', null) !== null;
 /** A submission whose answer was lost, on a server that would not recognise a second one. */
 const isLost = (edge: Edge) => is(edge, 'submitAssessment: unconfirmed') && !edge.before.context.idempotent;
 const isFinishedBy = (edge: Edge) =>
@@ -62,6 +70,17 @@ const isMoreTime = (edge: Edge) => is(edge, 'assessment.keepWaiting') && isAsked
 const isNotedHint = (edge: Edge) =>
   isHint(edge) && !isAt(edge.before, 'polling.waiting') && !isAt(edge.before, 'timed-out.resting');
 
+/** The feed breaks while nothing else goes on. */
+const isQuietLoss = (edge: Edge) => is(edge, 'feed.lost') && isAt(edge.before, 'listening');
+/** The look was taken, or somebody would miss it, or the way to it had to be cleared first. */
+const isReasonToHurry = (edge: Edge) =>
+  is(edge, 'after heartbeat', 'checkStatus: running') ||
+  is(edge, 'page.resumed') ||
+  isUnauthorized(edge) ||
+  isFinishedBy(edge) ||
+  isAt(edge.after, 'auth-failed') ||
+  isAt(edge.after, 'timed-out');
+
 function ids(edge: Edge): Learned {
   const { jobId, resultId, userId } = edge.before.context;
   const isAccepted = is(edge, 'submitAssessment: accepted');
@@ -74,14 +93,17 @@ function ids(edge: Edge): Learned {
 
 function token(edge: Edge): Learned {
   const { refreshDue, refusedGeneration } = edge.before.context;
+  if (isForgiven(edge)) return { refreshDue, refusedGeneration: detail(edge, 'generation', null) };
   if (isUnauthorized(edge)) return { refreshDue: true, refusedGeneration: detail(edge, 'generation', null) };
   if (is(edge, 'refreshToken: renewed', 'refreshToken: holds', 'refreshToken: outage')) {
     return { refreshDue: false, refusedGeneration: null };
   }
   if (isSignIn(edge)) return { refreshDue: false, refusedGeneration: null };
+  if (is(edge, 'checkStatus: running', 'checkStatus: completed')) return { refreshDue, refusedGeneration: null };
   // A submission in the air is answered first; everybody else is parked by the end of the session.
   const isEnded = is(edge, 'session.ended') && isAt(edge.before, 'submitting.sending');
-  return { refreshDue: refreshDue || is(edge, 'token.expiring') || isEnded, refusedGeneration };
+  const isDoubtOver = (is(edge, 'after heartbeat') || isFinishedBy(edge)) && refusedGeneration !== null;
+  return { refreshDue: refreshDue || is(edge, 'token.expiring') || isEnded || isDoubtOver, refusedGeneration };
 }
 
 function deadline(edge: Edge): Learned {

@@ -146,7 +146,9 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
   },
   nobodyHurries: {
     what: 'a live feed is no reason to listen',
-    machine: provide({ guards: { canListenNoMore: ({ context }) => context.feedLive } }),
+    machine: provide({
+      guards: { canListenNoMore: ({ context }) => context.feedLive && !context.unhurried },
+    }),
   },
   signInIsWaitedFor: {
     what: 'a page that comes back leaves the sign-in',

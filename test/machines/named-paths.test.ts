@@ -160,7 +160,7 @@ describe('the token expires', () => {
     expect(outcomeOf(story)).toEqual(theResult);
   });
 
-  it('during ws-monitoring, unannounced: the next look at the job finds out', async () => {
+  it('during ws-monitoring, unannounced: the next look at the job finds out, and there is no hurry', async () => {
     const story = await tell(
       { jobId: ids.job },
       resume,
@@ -169,6 +169,7 @@ describe('the token expires', () => {
       running,
       after('heartbeat'),
       refused('checkStatus'),
+      after('heartbeat'),
       renewed,
       running,
     );
@@ -179,10 +180,38 @@ describe('the token expires', () => {
       'ws-monitoring.reconciling',
       'ws-monitoring.listening',
       'ws-monitoring.reconciling',
+      'ws-monitoring.listening',
       'refreshing-token.requesting',
       'ws-monitoring.reconciling',
       'ws-monitoring.listening',
     ]);
+    expect(story.calls.at(-2)).toBe('refreshToken after generation 1');
+  });
+
+  it.each<[string, ModelEvent[]]>([
+    ['it is refused again', [{ type: 'page.resumed', reason: 'visible' }, refused('checkStatus')]],
+    ['the result is there', [jobCompleted]],
+    ['it expires', [{ type: 'token.expiring' }]],
+  ])('during ws-monitoring, and the refresh waits no longer when %s', async (_why, events) => {
+    const watching = [resume, { type: 'feed.live' } as const, running, running, after('heartbeat')];
+    const story = await tell({ jobId: ids.job }, ...watching, refused('checkStatus'), ...events);
+    expect(story.steps.at(-1)).toBe('refreshing-token.requesting');
+    expect(story.calls.at(-1)).toBe('refreshToken after generation 1');
+  });
+
+  it('during ws-monitoring, as it seemed: the server takes it again, and nothing is refreshed', async () => {
+    const watching = [resume, { type: 'feed.live' } as const, running, running, after('heartbeat')];
+    const woken: ModelEvent = { type: 'page.resumed', reason: 'visible' };
+    const story = await tell(
+      { jobId: ids.job },
+      ...watching,
+      refused('checkStatus'),
+      woken,
+      running,
+      after('heartbeat'),
+    );
+    expect(story.steps.at(-1)).toBe('ws-monitoring.reconciling');
+    expect(story.calls).not.toContain('refreshToken after generation 1');
   });
 
   it('during the submission: the refusal proves that nothing was taken, so it is sent again', async () => {
@@ -388,5 +417,47 @@ describe('the token expires', () => {
       'completed',
     ]);
     expect(outcomeOf(story)).toEqual(theResult);
+  });
+});
+
+describe('the feed breaks in mid-job', () => {
+  const watching: ModelEvent[] = [resume, { type: 'feed.live' }, running, running];
+  const lost: ModelEvent = { type: 'feed.lost' };
+  const live: ModelEvent = { type: 'feed.live' };
+  const lastSteps = async (count: number, ...events: ModelEvent[]) =>
+    (await tell({ jobId: ids.job }, ...watching, ...events)).steps.slice(-count);
+
+  it('and comes back: the job is looked at once, and not at once', async () => {
+    expect(await lastSteps(4, lost, live, after('heartbeat'), running)).toEqual([
+      'polling.waiting',
+      'ws-monitoring.listening',
+      'ws-monitoring.reconciling',
+      'ws-monitoring.listening',
+    ]);
+  });
+
+  it('and stays away: polling begins, and not at once', async () => {
+    expect(await lastSteps(3, lost, after('pollDelay'), running)).toEqual([
+      'polling.waiting',
+      'polling.checking',
+      'polling.waiting',
+    ]);
+  });
+
+  it('and comes back after a poll: what happened in between is asked for at once', async () => {
+    expect(await lastSteps(1, lost, after('pollDelay'), running, live)).toEqual(['ws-monitoring.reconciling']);
+  });
+
+  it('during a refresh that the page wakes up in: the job is looked at at once', async () => {
+    const woken: ModelEvent = { type: 'page.resumed', reason: 'online' };
+    const expiring: ModelEvent = { type: 'token.expiring' };
+    expect(await lastSteps(1, lost, expiring, renewed)).toEqual(['polling.waiting']);
+    expect(await lastSteps(1, lost, expiring, woken, renewed)).toEqual(['polling.checking']);
+    expect(await lastSteps(1, expiring, lost, renewed)).toEqual(['polling.checking']);
+  });
+
+  it('and the poll is refused: after the refresh it is made at once', async () => {
+    const story = await lastSteps(2, lost, after('pollDelay'), refused('checkStatus'), renewed);
+    expect(story).toEqual(['refreshing-token.requesting', 'polling.checking']);
   });
 });

@@ -63,6 +63,7 @@ describe('what the machine starts with', () => {
       timedOut: false,
       outcomeUnknown: false,
       hinted: false,
+      unhurried: false,
       failures: 0,
       retryAfterMs: null,
       problem: null,

@@ -84,7 +84,7 @@ describe('the feed over Socket.IO', () => {
     await lost;
     token = { value: 'second', generation: 2 };
     const live = next('feed.live');
-    await clock.advance(1_000);
+    await clock.advance(3_000);
     await live;
     expect(tokensSeen()).toEqual(['first', 'second']);
     expect(server.connections).toHaveLength(2);
@@ -96,7 +96,7 @@ describe('the feed over Socket.IO', () => {
     server.connections[0]?.conn.close();
     await lost;
     const live = next('feed.live');
-    await clock.advance(1_000);
+    await clock.advance(3_000);
     await live;
     expect(tokensSeen()).toEqual(['first', 'first']);
   });

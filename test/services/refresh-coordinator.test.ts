@@ -17,11 +17,19 @@ const BUDGET_KEY = 'assessment-monitor:refresh-budget';
 const issued = { type: 'issued', token: { accessToken: 'fresh' }, sentAt: T0 } as const;
 const transient = { type: 'transient', retryAfterMs: null } as const;
 
-function openPage({ store = memoryStore(), clock = virtualClock() } = {}) {
+function openPage({ store = memoryStore(), clock = virtualClock(), luck = 0 } = {}) {
   const endpoint = refreshEndpoint();
   const recorded = recordedLog();
   const tab = loneTab(clock, store);
-  const options = { request: endpoint.request, clock, store, ...tab, log: recorded.log, minIntervalMs: MINUTE };
+  const options = {
+    request: endpoint.request,
+    clock,
+    random: () => luck,
+    store,
+    ...tab,
+    log: recorded.log,
+    minIntervalMs: MINUTE,
+  };
   /** The number of the token that this page holds. */
   const held = () => tab.shared.position().generation;
   return { clock, store, endpoint, recorded, held, coordinator: createRefreshCoordinator(options) };
@@ -147,6 +155,34 @@ describe('the budget of one attempt a minute', () => {
     await page.clock.advance(30_000);
     await page.coordinator.refresh();
     expect(page.coordinator.availableAt()).toBe(T0 + MINUTE);
+  });
+});
+
+describe('a server that could not', () => {
+  it.each(['limited', 'transient'] as const)(
+    'when it was %s, is asked again by each page at a time of its own, within two minutes',
+    async (type) => {
+      const waitWith = async (luck: number) => {
+        const page = openPage({ luck });
+        await refreshOnce(page, { type, retryAfterMs: null });
+        return page.coordinator.availableAt() - T0;
+      };
+      expect([await waitWith(0), await waitWith(0.5), await waitWith(1)]).toEqual([60_000, 87_000, 114_000]);
+    },
+  );
+
+  it('is not asked earlier than it said', async () => {
+    const page = openPage({ luck: 0.5 });
+    await refreshOnce(page, { type: 'transient', retryAfterMs: 90_000 });
+    expect(page.coordinator.availableAt()).toBe(T0 + 90_000);
+  });
+
+  it('costs nobody more than the minute when its answer was lost, or when it could', async () => {
+    for (const answer of [{ type: 'ambiguous' }, issued] as const) {
+      const page = openPage({ luck: 1 });
+      await refreshOnce(page, answer);
+      expect(page.coordinator.availableAt()).toBe(T0 + MINUTE);
+    }
   });
 });
 

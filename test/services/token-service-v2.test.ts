@@ -45,6 +45,7 @@ function openTab({
     ...tab,
     request: endpoint.request,
     clock,
+    random: () => 0,
     store: budgetStore,
     log,
     minIntervalMs: MINUTE,
@@ -669,12 +670,12 @@ describe('the announcement of the next refresh', () => {
 
   it.each([
     [3_600, 0, 55 * MINUTE],
-    [3_600, 0.5, 56.25 * MINUTE],
-    [3_600, 1, 57.5 * MINUTE],
+    [3_600, 0.5, 56.375 * MINUTE],
+    [3_600, 1, 57.75 * MINUTE],
     [60, 0, 30 * SECOND],
-    [60, 1, 45 * SECOND],
+    [60, 1, 46.5 * SECOND],
   ])(
-    'for a life of %i s and the luck %d comes after %d ms, in the first half of the window',
+    'for a life of %i s and the luck %d comes after %d ms, in the first part of the window',
     async (expiresIn, luck, ms) => {
       const tab = signedInTab({ expiresIn, random: () => luck });
       tab.listen();

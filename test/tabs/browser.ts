@@ -174,6 +174,7 @@ export function openBrowser({
     const coordinator = createRefreshCoordinator({
       request,
       clock: tabClock,
+      random: () => 0,
       store: storage,
       shared,
       lock,

@@ -147,7 +147,7 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
       const answer = await fetch(url, init);
       return rewritten(answer, (body) => body, answer.status, { get: () => null });
     }),
-    { seed: 3, incidents: [noSockets, { at: 20_000, do: 'serverDown', forMs: 300_000 }] },
+    { seed: 1, incidents: [noSockets, { at: 20_000, do: 'serverDown', forMs: 300_000 }] },
   ],
   [
     'promise: every job that the server finishes is shown',

@@ -83,6 +83,7 @@ function openTab(scheduler: fc.Scheduler, answers: readonly Answer[]) {
       ...tab,
       request,
       clock,
+      random: () => 0,
       store: memoryStore(),
       log: () => {},
       minIntervalMs: MINUTE,
