@@ -120,13 +120,12 @@ export function createAssessmentApi<Submission, Result>(
     route: Exclude<RouteName, 'refresh'>,
     schema: z.ZodMiniType<T>,
     signal: AbortSignal,
-    { id = '', headers, canWait = false, ...request }: Partial<HttpRequest> & { id?: string; canWait?: boolean } = {},
+    { id = '', canWait, headers, ...request }: Partial<HttpRequest> & { id?: string; canWait?: boolean } = {},
   ): Promise<T & { retryAfterMs: number | null }> => {
-    const held = await tokens.forCall(signal);
+    const token = await tokens.forCall(signal);
     signal.throwIfAborted();
-    if (!held) throw new UnauthorizedError(null);
-    if (held.inDoubt && canWait) throw new TransientError('unavailable', 'nobody knows whether the token still holds');
-    const { token } = held;
+    if (!token) throw new UnauthorizedError(null);
+    if (token.inDoubt && canWait) throw new TransientError('unavailable', 'the token may be dead');
     const { generation } = token;
     const startedAt = clock.now();
     const finish = (outcome: RequestOutcome, status: number | null) =>

@@ -103,11 +103,9 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     store.set(BUDGET_KEY, JSON.stringify(spent));
     return spent.availableAt;
   };
-  /** The time of the attempt that puts this token in doubt, or null. */
-  const doubtedAt = (generation: number): number | null => {
-    const since = Math.max(...attempts().map(({ attemptedAt, ends = -1 }) => (ends < generation ? 0 : attemptedAt)));
-    return clock.now() - since < DOUBT_INTERVALS * minIntervalMs ? since : null;
-  };
+  /** When the last attempt left that would end this token; for ever ago where there was none. */
+  const doubtedAt = (generation: number): number =>
+    Math.max(...attempts().map(({ attemptedAt, ends = -1 }) => (ends < generation ? -Infinity : attemptedAt)));
 
   /** Somebody else has tried since we asked, or got further. A tab that was behind before, and could not catch up, is not raced. */
   const isRaced = (asked: Position): boolean => {
@@ -174,13 +172,12 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
 
   return {
     availableAt,
-    isInDoubt: (generation) => doubtedAt(generation) !== null,
+    isInDoubt: (generation) => clock.now() - doubtedAt(generation) < DOUBT_INTERVALS * minIntervalMs,
     async settled(generation, signal) {
-      // One that waits for its turn, or for its tokens, is about to leave. One of ours that has landed has nothing more to tell.
+      // One of ours may only wait for its turn yet; one that has landed has nothing more to tell.
       const since = flight ? clock.now() : doubtedAt(generation);
-      if (since === null || (!flight && since === spent?.attemptedAt)) return;
       const remaining = since + RACE_MS - clock.now();
-      if (remaining > 0) await shared.hear(remaining, signal, flight);
+      if (remaining > 0 && (flight || since !== spent?.attemptedAt)) await shared.hear(remaining, signal, flight);
     },
     async refresh() {
       if (flight) {

@@ -89,10 +89,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   return {
     events$,
     current: usable,
-    async forCall() {
-      const token = usable();
-      return token && { token, inDoubt: false };
-    },
+    forCall: async () => usable(),
     userId: () => (read(), userId),
     isRefreshDue: () => usable() === null,
     async ensureValidToken() {

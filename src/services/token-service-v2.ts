@@ -221,7 +221,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       const held = usable();
       if (held) await coordinator.settled(held.generation, signal);
       const now = usable();
-      return now && { token: now, inDoubt: coordinator.isInDoubt(now.generation) };
+      return now && { ...now, inDoubt: coordinator.isInDoubt(now.generation) };
     },
     userId: () => token?.userId ?? null,
     isRefreshDue() {

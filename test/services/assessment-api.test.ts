@@ -46,7 +46,7 @@ function createApi({
     baseUrl: server.url,
     tokens: {
       current: () => token,
-      forCall: async () => token && { token, inDoubt },
+      forCall: async () => token && { ...token, inDoubt },
       accepted: (generation) => void told.accepted.push(generation),
       observeServerTime: (serverNow) => void told.serverTimes.push(serverNow),
     },

@@ -907,7 +907,7 @@ describe('a token for a call', () => {
     await tab.issue('second');
     await renewal;
     expect(call.state).toBe('resolved');
-    expect(await tab.tokens.forCall(signal)).toMatchObject({ token: { value: 'second' }, inDoubt: false });
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'second', inDoubt: false });
   });
 
   it('is in doubt when the refresh brought nothing, until one brings another', async () => {
@@ -915,12 +915,12 @@ describe('a token for a call', () => {
     const renewal = tab.tokens.ensureValidToken(true);
     await tab.endpoint.answer({ type: 'ambiguous' });
     await renewal;
-    expect(await tab.tokens.forCall(signal)).toMatchObject({ token: { value: 'first' }, inDoubt: true });
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'first', inDoubt: true });
     await tab.clock.advance(MINUTE);
     const next = tab.tokens.ensureValidToken(true);
     await tab.issue('second');
     await next;
-    expect(await tab.tokens.forCall(signal)).toMatchObject({ token: { value: 'second' }, inDoubt: false });
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'second', inDoubt: false });
   });
 
   it('is not in doubt when somebody has signed in since', async () => {
@@ -929,7 +929,7 @@ describe('a token for a call', () => {
     await tab.endpoint.answer({ type: 'ambiguous' });
     await renewal;
     tab.tokens.signIn({ accessToken: 'another', expiresIn: 3_600 });
-    expect(await tab.tokens.forCall(signal)).toMatchObject({ token: { value: 'another' }, inDoubt: false });
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'another', inDoubt: false });
   });
 
   it('is none where there is none, or where it dies while a refresh is waited for', async () => {
