@@ -67,5 +67,21 @@ export function overheadShortcomings({ monitors, costs }: OverheadReport): strin
         );
     }
   }
+  for (const mode of modes) lines.push(...growth(mode, costs[mode].ours));
   return lines;
+}
+
+const MAX_GROWTH = 1.2;
+
+/** A monitor must not cost more for having many others beside it. */
+function growth(mode: Mode, ours: readonly Cost[]): string[] {
+  const [few, many] = [ours.find(({ monitors }) => monitors === 100), ours.find(({ monitors }) => monitors === 10_000)];
+  if (!few || !many) return [];
+  const ratios = {
+    CPU: many.cpuMsPerAssessment / few.cpuMsPerAssessment,
+    heap: many.heapPerMonitor / few.heapPerMonitor,
+  };
+  return Object.entries(ratios).flatMap(([what, ratio]) =>
+    ratio > MAX_GROWTH ? [`${mode}: one of 10,000 monitors takes ${ratio.toFixed(2)} x the ${what} of one of 100`] : [],
+  );
 }
