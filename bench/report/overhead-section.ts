@@ -2,7 +2,7 @@ import { overheadAsBuilt, overheadTable } from '../overhead/command.ts';
 import { overheadShortcomings } from '../overhead/run-overhead.ts';
 import type { Section } from './command.ts';
 
-const MONITORS = [1, 100, 1_000, 10_000];
+const MONITORS = [1, 100, 1_000];
 
 /** What it costs to watch a job. */
 export const overheadSection: Section = async () => {
