@@ -93,6 +93,21 @@ describe('in these worlds, each of which cost somebody a result once,', () => {
         ],
       },
     ],
+    [
+      'the machine falls asleep in the very moment of a sign-in, and the token has ended when it wakes',
+      {
+        seed: 246212,
+        tokenTtlMs: 3_600_000,
+        jobMs: 270_000,
+        latencyMs: 20,
+        eventsNameJobs: false,
+        incidents: [
+          { at: 164_000, do: 'signOut' },
+          { at: 197_000, do: 'sleep', forMs: 185_000 },
+          { at: 311_000, do: 'endTokens' },
+        ],
+      },
+    ],
     ['the session is revoked and the user signs in again', { incidents: [{ at: 100_000, do: 'revoke' }] }],
     ['the socket is open and silent', { incidents: [{ at: 10_000, do: 'silence', forMs: 900_000 }] }],
     ['the network is gone when the job ends', { incidents: [{ at: 300_000, do: 'offline', forMs: 120_000 }] }],
