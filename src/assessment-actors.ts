@@ -118,10 +118,7 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
   signal: AbortSignal,
   call: () => Promise<T>,
 ): Promise<T | Failed> {
-  const distanceMs = kind === 'status' ? pacing.minDistanceMs : 0;
-  await pacer.turn(kind, distanceMs, signal);
-  // A machine that fell asleep in that moment asks only now, and the next time is counted from here.
-  pacer.postpone(kind, distanceMs);
+  await pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
   const outcome = await call().catch((error: unknown) => {
     signal.throwIfAborted();
     return failureOf(error);

@@ -122,7 +122,9 @@ export function createAssessmentApi<Submission, Result>(
     signal: AbortSignal,
     { id = '', canWait, headers, ...request }: Partial<HttpRequest> & { id?: string; canWait?: boolean } = {},
   ): Promise<T & { retryAfterMs: number | null }> => {
-    const token = await tokens.forCall(signal);
+    const held = tokens.forCall(signal);
+    // Without a wait that is not needed: between its turn and its request nothing else must happen.
+    const token = held instanceof Promise ? await held : held;
     signal.throwIfAborted();
     if (!token) throw new UnauthorizedError(null);
     if (token.inDoubt && canWait) throw new TransientError('unavailable', 'the token may be dead');

@@ -45,8 +45,11 @@ export interface RefreshCoordinator {
    * nothing newer is known here. Its answer may be under way, lost, or an error of a server that may be too ill to know any token.
    */
   isInDoubt(generation: number): boolean;
-  /** Waits for the answer of a refresh that has just left and puts this token in doubt, about as long as a request takes. */
-  settled(generation: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Waits for the answer of a refresh that has just left and puts this token in doubt, about as long as a request takes. Null where there
+   * is none: a call then leaves at once, and not a moment later.
+   */
+  settled(generation: number, signal: AbortSignal): Promise<unknown> | null;
 }
 
 export interface RefreshCoordinatorOptions {
@@ -173,11 +176,12 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   return {
     availableAt,
     isInDoubt: (generation) => clock.now() - doubtedAt(generation) < DOUBT_INTERVALS * minIntervalMs,
-    async settled(generation, signal) {
+    settled(generation, signal) {
       // One of ours may only wait for its turn yet; one that has landed has nothing more to tell.
       const since = flight ? clock.now() : doubtedAt(generation);
       const remaining = since + RACE_MS - clock.now();
-      if (remaining > 0 && (flight || since !== spent?.attemptedAt)) await shared.hear(remaining, signal, flight);
+      const isToCome = remaining > 0 && (flight || since !== spent?.attemptedAt);
+      return isToCome ? shared.hear(remaining, signal, flight) : null;
     },
     async refresh() {
       if (flight) {

@@ -198,6 +198,11 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     }
   };
 
+  const doubted = () => {
+    const held = usable();
+    return held && { ...held, inDoubt: coordinator.isInDoubt(held.generation) };
+  };
+
   shared.answerWith(() => {
     const now = usable();
     if (!now) return null;
@@ -217,11 +222,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   const service: TokenService = {
     events$,
     current: usable,
-    async forCall(signal) {
+    forCall(signal) {
       const held = usable();
-      if (held) await coordinator.settled(held.generation, signal);
-      const now = usable();
-      return now && { ...now, inDoubt: coordinator.isInDoubt(now.generation) };
+      const refreshing = held && coordinator.settled(held.generation, signal);
+      return refreshing ? refreshing.then(doubted) : doubted();
     },
     userId: () => token?.userId ?? null,
     isRefreshDue() {

@@ -25,6 +25,9 @@ export type RenewalOutcome =
   /** The session is over. */
   | { type: 'rejected' };
 
+/** A token for a call, or null. `inDoubt`: it may be dead. */
+export type TokenForCall = (AccessToken & { inDoubt?: boolean }) | null;
+
 /**
  * The one place that manages tokens: auth V1 and V2 behind one port.
  *
@@ -48,7 +51,7 @@ export interface TokenService {
    * The same for a call that is about to leave, after the answer of a refresh that has just left, in whichever tab: it ends the token.
    * Waited for about as long as a request takes. `inDoubt`: nothing came of that refresh, and the token may be dead.
    */
-  forCall(signal: AbortSignal): Promise<(AccessToken & { inDoubt?: boolean }) | null>;
+  forCall(signal: AbortSignal): TokenForCall | Promise<TokenForCall>;
   /** Whether a refresh should come before anything else: there is no usable token, or it expires soon and may be renewed now. */
   isRefreshDue(): boolean;
   /** Gets a better token than `refused`, which the server did not accept (null: there was none to send). Never throws. */
