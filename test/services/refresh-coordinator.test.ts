@@ -285,7 +285,7 @@ describe('the token that a refresh would end', () => {
     const page = openPage();
     const outcome = page.coordinator.refresh();
     // It has not left yet, and is about to.
-    const calls = [watch(page.coordinator.settled(page.held(), signal))];
+    const calls = [watch(Promise.resolve(page.coordinator.settled(page.held(), signal)))];
     await page.clock.advance(1_000);
     calls.push(watch(Promise.resolve(page.coordinator.settled(page.held(), signal))));
     await settle();
