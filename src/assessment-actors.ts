@@ -11,7 +11,7 @@ import type {
 } from './machines/assessment-outcomes.ts';
 import type { AssessmentContext } from './machines/assessment-setup.ts';
 import type { AssessmentApi, JobState } from './services/assessment-api.ts';
-import { backoff, jitter, type Random } from './services/backoff.ts';
+import { type Backoff, backoff, jitter, type Random } from './services/backoff.ts';
 import type { Clock } from './services/clock.ts';
 import type { JobFeed } from './services/job-feed.ts';
 import { createPacer, type Pacer } from './services/pacer.ts';
@@ -71,11 +71,14 @@ const POLL_RETRY = { minMs: 1_000, baseMs: 8_000, capMs: 45_000 };
  * does not ask three times as often because every feed broke, or every token was refused, in one moment.
  */
 /** Before a job is looked at whose feed was lost, and between looks that fail. */
-const LOST = { minMs: 5_000, baseMs: 25_000, capMs: 60_000 };
-/** Before a job is looked at whose feed is back, … */
-const BACK = { minMs: 0, baseMs: 16_000, capMs: 32_000 };
-/** … at first no longer than this part of its age: a young one may have been done in that moment. */
-const BACK_SHARE = 1 / 8;
+const LOST = { minMs: 5_000, baseMs: 25_000, capMs: 60_000, share: 1 / 4 };
+/** Before a job is looked at whose feed is back. */
+const BACK = { minMs: 0, baseMs: 16_000, capMs: 32_000, share: 1 / 8 };
+/** Either grows from no more than its share of the job's age: a young one may have been done in that moment. */
+const inProportion = ({ baseMs, share, ...bounds }: typeof LOST, ageMs: number): Backoff => ({
+  ...bounds,
+  baseMs: Math.min(baseMs, Math.max(0, ageMs * share)),
+});
 /** A token that was refused for the first time is renewed within so many heartbeats, or when it is needed. */
 const DOUBT_HEARTBEATS = 2;
 /** After a hint the status may lag behind the event by a moment. */
@@ -217,18 +220,17 @@ export function boundMachine(): Machine {
       pollDelay: ({ context, system }) => {
         const { submittedAt, services } = deskOf(system);
         const { clock, random, pacing } = services;
-        if (context.unhurried) return context.retryAfterMs ?? backoff(context.failures, LOST, random);
+        const ageMs = clock.now() - submittedAt;
+        if (context.unhurried)
+          return context.retryAfterMs ?? backoff(context.failures, inProportion(LOST, ageMs), random);
         if (context.failures > 0) return waitAfter(context, POLL_RETRY, random);
-        const age = Math.min(1, Math.max(0, (clock.now() - submittedAt) / OLD_MS));
+        const age = Math.min(1, Math.max(0, ageMs / OLD_MS));
         return jitter(pacing.pollMinMs + (pacing.pollMaxMs - pacing.pollMinMs) * age, 0.2, random);
       },
       heartbeat: ({ context, system }) => {
         const { submittedAt, services } = deskOf(system);
         const { clock, random, pacing } = services;
-        if (context.unhurried) {
-          const baseMs = Math.min(BACK.baseMs, (clock.now() - submittedAt) * BACK_SHARE);
-          return backoff(context.failures, { ...BACK, baseMs }, random);
-        }
+        if (context.unhurried) return backoff(context.failures, inProportion(BACK, clock.now() - submittedAt), random);
         if (context.failures > 0) return waitAfter(context, LOST, random);
         if (context.hinted) return HINT_MS;
         return context.refusedGeneration === null

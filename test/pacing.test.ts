@@ -215,6 +215,17 @@ describe('a server that does the same to everybody', () => {
     client.dispose();
   });
 
+  it('goes away with the feed, and is asked soon about a job that is young, by the least lucky too', async () => {
+    const { client, backend, next } = await watched(1, 8 * SECOND);
+    backend.state.noSockets = true;
+    backend.state.down = true;
+    backend.dropSockets();
+    const [first, second = 0] = await next('status', MINUTE);
+    expect(first).toBe(5);
+    expect(second).toBeLessThan(15);
+    client.dispose();
+  });
+
   it.each([
     ['at once by the luckiest', 0, 0, 1],
     ['within 90 s by the least lucky', 1, 88, 92],
