@@ -7,8 +7,9 @@ const OUT = resolve('node_modules/.cache/assessment-monitor-bench');
 const ENTRY = 'virtual:entry';
 
 /**
- * Calls a function of `bench/` in a process of its own, built as a consumer would. Under tsx every function is given its name as a
- * property when it is created: closures, of which ours has many, then take time and memory that no user pays for.
+ * Calls a function of `bench/` in a process of its own, built as a consumer would, with its dependencies in the bundle. Under tsx
+ * every function is given its name as a property when it is created: closures, of which ours has many, then take time and memory that
+ * no user pays for.
  *
  * @param file where the function is exported, relative to `bench/`
  * @param args and what it returns cross as messages: plain data only
@@ -29,6 +30,7 @@ export async function callAsBuilt<F extends (...args: never[]) => Promise<unknow
     configFile: false,
     logLevel: 'error',
     resolve: { alias },
+    ssr: { noExternal: true },
     plugins: [
       {
         name: 'entry',

@@ -1,4 +1,11 @@
-import { type AnyActorRef, type AnyStateNode, fromEventObservable, fromPromise, type Subscribable } from 'xstate';
+import {
+  type AnyActorRef,
+  type AnyStateNode,
+  fromEventObservable,
+  fromPromise,
+  type Subscribable,
+  toObserver,
+} from 'xstate';
 import { RejectedError, toProblem, TransientError, UnauthorizedError } from './errors.ts';
 import { assessmentMachine } from './machines/assessment-machine.ts';
 import type {
@@ -13,10 +20,11 @@ import type { AssessmentContext } from './machines/assessment-setup.ts';
 import type { AssessmentApi, JobState } from './services/assessment-api.ts';
 import { type Backoff, backoff, jitter, type Random } from './services/backoff.ts';
 import type { Clock } from './services/clock.ts';
-import type { JobFeed } from './services/job-feed.ts';
+import type { JobFeed, JobFeedEvent } from './services/job-feed.ts';
 import { createPacer, type Pacer } from './services/pacer.ts';
 import type { PageEvent } from './services/page-signals.ts';
 import type { TokenService } from './services/token-service.ts';
+import type { AssessmentSnapshot } from './view.ts';
 
 /** The waits of the chart, in ms. */
 export interface Pacing {
@@ -56,10 +64,18 @@ export interface Particulars<Submission> {
 
 type System = AnyActorRef['system'];
 
+/** A machine, as far as its actors need to know it. */
+interface Equipped extends Pick<AnyActorRef, 'system'> {
+  getSnapshot(): AssessmentSnapshot;
+}
+
 /** What the actors of one running machine work with. */
 interface Desk extends Particulars<unknown> {
   services: AssessmentActorsOptions<unknown, unknown>;
+  machine: Equipped;
   pacer: Pacer;
+  /** The result that the feed names at this moment: it was asked for before the chart has decided to. */
+  ahead: Ahead | null;
   /** The type of the event that the machine takes, or took last. */
   cause: string;
 }
@@ -100,17 +116,19 @@ function deskOf(system: System): Desk {
 
 /** Gives a machine that was not started yet what its actors work with. @returns what is known of it at any time */
 export function equip<Submission, Result>(
-  { system }: Pick<AnyActorRef, 'system'>,
+  machine: Equipped,
   services: AssessmentActorsOptions<Submission, Result>,
   particulars: Particulars<Submission>,
 ): Pick<Desk, 'cause'> {
   const desk: Desk = {
     ...particulars,
     services: services as AssessmentActorsOptions<unknown, unknown>,
+    machine,
     pacer: createPacer(services.clock),
+    ahead: null,
     cause: 'xstate.init',
   };
-  desks.set(system, desk);
+  desks.set(machine.system, desk);
   return desk;
 }
 
@@ -121,7 +139,9 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
   signal: AbortSignal,
   call: () => Promise<T>,
 ): Promise<T | Failed> {
-  await pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
+  const turn = pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
+  // What is given up in this very moment is not asked for. A result leaves at once: somebody waits for it.
+  if (turn || kind !== 'result') await turn;
   const outcome = await call().catch((error: unknown) => {
     signal.throwIfAborted();
     return failureOf(error);
@@ -178,7 +198,11 @@ async function stateOf(api: Api, jobId: string, canWait: boolean, signal: AbortS
   }
 }
 
-const fetchResult = (desk: Desk, { jobId, resultId }: JobInput, signal: AbortSignal): Promise<ResultOutcome> =>
+const askForResult = (
+  desk: Desk,
+  { jobId, resultId }: Pick<JobInput, 'jobId' | 'resultId'>,
+  signal: AbortSignal,
+): Promise<ResultOutcome> =>
   paced<ResultOutcome>('result', desk, signal, async () => {
     const { api } = desk.services;
     const id = resultId ?? (await resultIdOf(api, jobId, signal));
@@ -190,6 +214,46 @@ const fetchResult = (desk: Desk, { jobId, resultId }: JobInput, signal: AbortSig
     if (state.type === 'ready') return state;
     return { type: 'invalid', problem: { code: 'invalid-result', message: `result ${id} does not fit its schema` } };
   });
+
+interface Ahead {
+  resultId: string;
+  call: AbortController;
+  outcome: Promise<ResultOutcome>;
+}
+
+/** Whoever listens will fetch the result that the feed names, but with a token in doubt. */
+function askAhead(desk: Desk, event: JobFeedEvent): Ahead | null {
+  if (event.type !== 'job.completed' || event.resultId === null) return null;
+  const snapshot = desk.machine.getSnapshot();
+  const { jobId, refusedGeneration } = snapshot.context;
+  if (jobId === null || jobId !== event.jobId || refusedGeneration !== null) return null;
+  if (!snapshot.matches({ active: { 'ws-monitoring': 'listening' } })) return null;
+  const { resultId } = event;
+  const call = new AbortController();
+  return { resultId, call, outcome: askForResult(desk, { jobId, resultId }, call.signal) };
+}
+
+/** What the feed says, as the chart is to hear it: the call leaves first, and the chart decides while it is on its way. */
+const feedOf = (desk: Desk): Subscribable<JobFeedEvent> => ({
+  subscribe: (listener) => {
+    const observer = toObserver(listener);
+    return desk.services.feed.events$.subscribe({
+      ...observer,
+      next(event) {
+        desk.ahead = askAhead(desk, event);
+        observer.next?.(event);
+        desk.ahead = null;
+      },
+    });
+  },
+});
+
+function fetchResult(desk: Desk, job: JobInput, signal: AbortSignal): Promise<ResultOutcome> {
+  const { ahead } = desk;
+  if (ahead?.resultId !== job.resultId) return askForResult(desk, job, signal);
+  signal.addEventListener('abort', () => ahead.call.abort(signal.reason));
+  return ahead.outcome;
+}
 
 async function resultIdOf(api: Api, jobId: string, signal: AbortSignal): Promise<string | null> {
   const state = await api.job(jobId, signal);
@@ -212,7 +276,7 @@ export function boundMachine(): Machine {
       fetchResult: fromPromise(({ input, signal, system }) => fetchResult(deskOf(system), input, signal)),
       // No signal: a refresh that has begun is not broken off, whoever loses interest in it.
       refreshToken: fromPromise(({ input, system }) => deskOf(system).services.tokens.renew(input.refusedGeneration)),
-      jobFeed: fromEventObservable(({ system }) => deskOf(system).services.feed.events$),
+      jobFeed: fromEventObservable(({ system }) => feedOf(deskOf(system))),
       tokenWatch: fromEventObservable(({ system }) => deskOf(system).services.tokens.events$),
       pageSignals: fromEventObservable(({ system }) => deskOf(system).services.resumed$),
     },

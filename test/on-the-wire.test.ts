@@ -68,6 +68,51 @@ describe('the feed', () => {
     expect(world.close()).toEqual(nothingLeft);
   });
 
+  const finished = { jobId: 'job-1', status: 'completed', result_id: 'result-1' };
+
+  it('that names the result has it asked for before anything else is done, and once', async () => {
+    const states: unknown[] = [];
+    const world = await listening({
+      result: () => {
+        states.push(world.state());
+        return result();
+      },
+    });
+    world.sockets.socket.fire('analysis-complete', finished);
+    expect([states, world.state()]).toEqual([['ws-monitoring'], 'fetching-result']);
+    await world.run(SECOND);
+    expect([world.phase(), world.count('result')]).toEqual(['completed', 1]);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
+  it('that names the result of another job has nothing asked for', async () => {
+    const world = await listening();
+    world.sockets.socket.fire('analysis-complete', { ...finished, jobId: 'job-2' });
+    await world.run(SECOND);
+    expect([world.phase(), world.count('result')]).toEqual(['waiting', 0]);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
+  it('that names the result while the token is in doubt has a token asked for first', async () => {
+    const world = await listening({ status: ({ count }) => (count > 2 ? invalidToken() : status('processing')) });
+    await world.run(MINUTE);
+    world.sockets.socket.fire('analysis-complete', finished);
+    await world.run(5 * SECOND);
+    expect(world.phase()).toBe('completed');
+    expect(world.calls.filter(({ route }) => route === 'result').map(({ token }) => token)).toEqual(['fresh-1']);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
+  it('that names the result leaves no call behind when the user gives up in the middle of it', async () => {
+    const world = await listening({ result: never });
+    world.sockets.socket.fire('analysis-complete', finished);
+    await world.run(SECOND);
+    world.assessment.cancel();
+    await world.run(0);
+    expect([world.phase(), world.count('result')]).toEqual(['cancelled', 1]);
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
   it('whose new token is never answered stays as it is, and is still heard', async () => {
     const world = await listening();
     await world.client.ensureValidToken(true);

@@ -191,8 +191,7 @@ function connection(
     opened.on('disconnect', (reason) => retry(typeof reason === 'string' ? reason : 'disconnected'));
     for (const [name, toEvent] of Object.entries(vocabulary)) {
       opened.on(name, (payload) => {
-        const { data } = payloadSchema.safeParse(payload);
-        const event = data && toEvent(data);
+        const event = toEvent(payload);
         if (event) say(event);
         else log({ type: 'feed.ignored', event: name, reason: 'malformed' });
       });
@@ -226,42 +225,43 @@ function connection(
   };
 }
 
-/** All that any of the server's events may tell. */
-const payloadSchema = z.object({
-  jobId: maybeId,
-  resultId: maybeId,
-  result_id: maybeId,
-  progress: maybeNumber,
-  error_message: orNull(z.string()),
-  error: orNull(z.string()),
-  balance: maybeNumber,
-  token_balance: maybeNumber,
-});
-type Payload = z.infer<typeof payloadSchema>;
+/** An event of the server's in our words, or null where it makes no sense. */
+const read =
+  <Payload>(schema: z.ZodMiniType<Payload>, toEvent: (payload: Payload) => JobFeedEvent | null) =>
+  (payload: unknown): JobFeedEvent | null => {
+    const { data } = schema.safeParse(payload);
+    return data ? toEvent(data) : null;
+  };
 
-/** The server's events, each with the way into our vocabulary. */
-const vocabulary: Record<string, (payload: Payload) => JobFeedEvent | null> = {
-  'analysis-started': (payload) => ({
-    type: 'job.progressed',
-    ...idsOf(payload),
-    status: 'processing',
-    percent: percentOf(payload.progress),
-  }),
-  'analysis-complete': (payload) => ({ type: 'job.completed', ...idsOf(payload) }),
-  'analysis-failed': failed,
-  // Sent for a kind of assessment that the worker does not know; the client that we replace did not listen to it.
-  'analysis-unknown': failed,
-  'token-balance-update': (payload) => {
-    const balance = payload.balance ?? payload.token_balance;
-    return balance == null ? null : { type: 'balance.changed', balance };
-  },
-};
-
-function failed(payload: Payload): JobFeedEvent {
-  return { type: 'job.failed', ...idsOf(payload), message: reasonOf(payload.error_message, payload.error) };
-}
-
-const idsOf = ({ jobId, resultId, result_id }: Payload) => ({
+const ids = { jobId: maybeId, resultId: maybeId, result_id: maybeId };
+const idsOf = ({ jobId, resultId, result_id }: { [name in keyof typeof ids]?: string | null | undefined }) => ({
   jobId: jobId ?? null,
   resultId: result_id ?? resultId ?? null,
 });
+
+const failed = read(
+  z.object({ ...ids, error_message: orNull(z.string()), error: orNull(z.string()) }),
+  ({ error_message, error, ...payload }) => ({
+    type: 'job.failed',
+    ...idsOf(payload),
+    message: reasonOf(error_message, error),
+  }),
+);
+
+/** The server's events, each with the way into our vocabulary. */
+const vocabulary: Record<string, (payload: unknown) => JobFeedEvent | null> = {
+  'analysis-started': read(z.object({ ...ids, progress: maybeNumber }), ({ progress, ...payload }) => ({
+    type: 'job.progressed',
+    ...idsOf(payload),
+    status: 'processing',
+    percent: percentOf(progress),
+  })),
+  'analysis-complete': read(z.object(ids), (payload) => ({ type: 'job.completed', ...idsOf(payload) })),
+  'analysis-failed': failed,
+  // Sent for a kind of assessment that the worker does not know; the client that we replace did not listen to it.
+  'analysis-unknown': failed,
+  'token-balance-update': read(z.object({ balance: maybeNumber, token_balance: maybeNumber }), (payload) => {
+    const balance = payload.balance ?? payload.token_balance;
+    return balance == null ? null : { type: 'balance.changed', balance };
+  }),
+};

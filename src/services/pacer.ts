@@ -8,9 +8,10 @@ export interface Pacer {
   /**
    * Waits for this kind of call's turn; the next one comes `minDistanceMs` later.
    *
+   * @returns null when it is its turn now: a call that need not wait leaves in the same moment
    * @throws the signal's reason when it aborts first; the turn is then not used up
    */
-  turn(kind: string, minDistanceMs: number, signal: AbortSignal): Promise<void>;
+  turn(kind: string, minDistanceMs: number, signal: AbortSignal): Promise<void> | null;
   /** No turn for it before `ms` from now. */
   postpone(kind: string, ms: number): void;
 }
@@ -27,12 +28,19 @@ export function createPacer(clock: Clock): Pacer {
   const postpone = (kind: string, ms: number): void => {
     if (ms > remaining(kind)) waits.set(kind, { since: clock.now(), ms });
   };
+  const take = (kind: string, minDistanceMs: number): null => {
+    waits.set(kind, { since: clock.now(), ms: minDistanceMs });
+    return null;
+  };
+  const waitFor = async (kind: string, minDistanceMs: number, signal: AbortSignal): Promise<void> => {
+    // Asked anew after each wait: somebody else may have taken the turn, or the server asked for more time.
+    for (let wait = remaining(kind); wait > 0; wait = remaining(kind)) await sleep(clock, wait, signal);
+    take(kind, minDistanceMs);
+  };
   return {
-    async turn(kind, minDistanceMs, signal) {
+    turn(kind, minDistanceMs, signal) {
       signal.throwIfAborted();
-      // Asked anew after each wait: somebody else may have taken the turn, or the server asked for more time.
-      for (let wait = remaining(kind); wait > 0; wait = remaining(kind)) await sleep(clock, wait, signal);
-      waits.set(kind, { since: clock.now(), ms: minDistanceMs });
+      return remaining(kind) > 0 ? waitFor(kind, minDistanceMs, signal) : take(kind, minDistanceMs);
     },
     postpone,
   };

@@ -14,7 +14,7 @@ function openPacer() {
     clock,
     pacer,
     /** Asks for a turn and watches whether it comes. */
-    ask: (kind = 'status', signal = forever) => watch(pacer.turn(kind, DISTANCE, signal)),
+    ask: (kind = 'status', signal = forever) => watch((async () => pacer.turn(kind, DISTANCE, signal))()),
   };
 }
 
@@ -168,7 +168,7 @@ describe('createPacer', () => {
         const pacer = createPacer(clock);
         const given: number[] = [];
         for (const pause of pauses) {
-          void pacer.turn('status', DISTANCE, forever).then(() => given.push(clock.now()));
+          void Promise.resolve(pacer.turn('status', DISTANCE, forever)).then(() => given.push(clock.now()));
           await clock.advance(pause);
         }
         await clock.advance(pauses.length * DISTANCE);
