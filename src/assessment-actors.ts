@@ -16,7 +16,7 @@ import type {
   Transient,
   Unauthorized,
 } from './machines/assessment-outcomes.ts';
-import type { AssessmentContext } from './machines/assessment-setup.ts';
+import { type AssessmentContext, isOurJob, jobOf } from './machines/assessment-setup.ts';
 import type { AssessmentApi, JobState } from './services/assessment-api.ts';
 import { type Backoff, backoff, jitter, type Random } from './services/backoff.ts';
 import type { Clock } from './services/clock.ts';
@@ -198,11 +198,7 @@ async function stateOf(api: Api, jobId: string, canWait: boolean, signal: AbortS
   }
 }
 
-const askForResult = (
-  desk: Desk,
-  { jobId, resultId }: Pick<JobInput, 'jobId' | 'resultId'>,
-  signal: AbortSignal,
-): Promise<ResultOutcome> =>
+const askForResult = (desk: Desk, { jobId, resultId }: JobInput, signal: AbortSignal): Promise<ResultOutcome> =>
   paced<ResultOutcome>('result', desk, signal, async () => {
     const { api } = desk.services;
     const id = resultId ?? (await resultIdOf(api, jobId, signal));
@@ -225,12 +221,12 @@ interface Ahead {
 function askAhead(desk: Desk, event: JobFeedEvent): Ahead | null {
   if (event.type !== 'job.completed' || event.resultId === null) return null;
   const snapshot = desk.machine.getSnapshot();
-  const { jobId, refusedGeneration } = snapshot.context;
-  if (jobId === null || jobId !== event.jobId || refusedGeneration !== null) return null;
+  const { context } = snapshot;
+  if (!isOurJob({ context, event }) || context.refusedGeneration !== null) return null;
   if (!snapshot.matches({ active: { 'ws-monitoring': 'listening' } })) return null;
   const { resultId } = event;
   const call = new AbortController();
-  return { resultId, call, outcome: askForResult(desk, { jobId, resultId }, call.signal) };
+  return { resultId, call, outcome: askForResult(desk, { ...jobOf(snapshot), resultId }, call.signal) };
 }
 
 /** What the feed says, as the chart is to hear it: the call leaves first, and the chart decides while it is on its way. */

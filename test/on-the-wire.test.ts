@@ -68,9 +68,12 @@ describe('the feed', () => {
     expect(world.close()).toEqual(nothingLeft);
   });
 
-  const finished = { jobId: 'job-1', status: 'completed', result_id: 'result-1' };
+  const finished = { status: 'completed', result_id: 'result-1' };
 
-  it('that names the result has it asked for before anything else is done, and once', async () => {
+  it.each([
+    ['as the real server does', finished],
+    ['with the id of the job', { ...finished, jobId: 'job-1' }],
+  ])('that names the result, %s, has it asked for before anything else is done, and once', async (_how, payload) => {
     const states: unknown[] = [];
     const world = await listening({
       result: () => {
@@ -78,7 +81,7 @@ describe('the feed', () => {
         return result();
       },
     });
-    world.sockets.socket.fire('analysis-complete', finished);
+    world.sockets.socket.fire('analysis-complete', payload);
     expect([states, world.state()]).toEqual([['ws-monitoring'], 'fetching-result']);
     await world.run(SECOND);
     expect([world.phase(), world.count('result')]).toEqual(['completed', 1]);
@@ -87,7 +90,7 @@ describe('the feed', () => {
 
   it('that names the result of another job has nothing asked for', async () => {
     const world = await listening();
-    world.sockets.socket.fire('analysis-complete', { ...finished, jobId: 'job-2' });
+    world.sockets.socket.fire('analysis-complete', { ...finished, result_id: 'result-2' });
     await world.run(SECOND);
     expect([world.phase(), world.count('result')]).toEqual(['waiting', 0]);
     expect(world.close()).toEqual(nothingLeft);

@@ -147,6 +147,13 @@ const isSameUser = ({ context, event }: Known): boolean => {
   return context.userId === null || userId === null || userId === context.userId;
 };
 
+/** The event is about the job that is watched, by its id or by that of its result. */
+export function isOurJob({ context, event }: Known): boolean {
+  const { jobId = null, resultId = null } = said(event);
+  if (context.jobId === null || context.finished) return false;
+  return jobId === null ? resultId !== null && resultId === context.resultId : jobId === context.jobId;
+}
+
 /** What a good answer means, whatever it says. */
 const fine = { failures: 0, retryAfterMs: null, problem: null, unhurried: false };
 /** What a new deadline means. */
@@ -204,11 +211,7 @@ export const assessmentSetup = setup({
     isOutOfPatience: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE),
 
     // What an event says.
-    isOurJob: ({ context, event }) => {
-      const { jobId = null, resultId = null } = said(event);
-      if (context.jobId === null || context.finished) return false;
-      return jobId === null ? resultId !== null && resultId === context.resultId : jobId === context.jobId;
-    },
+    isOurJob,
     /** It names no job that we could compare: it may be ours, and it may not. */
     isHint: ({ context, event }) => {
       const { jobId = null, resultId = null } = said(event);
