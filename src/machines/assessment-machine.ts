@@ -258,7 +258,13 @@ export const assessmentMachine = assessmentSetup.createMachine({
             },
             waiting: {
               always: { guard: 'canPollNoMore', target: DECIDING },
-              after: { pollDelay: { target: 'checking' } },
+              after: {
+                // Refused while the feed was there, which tells no more.
+                pollDelay: [
+                  { guard: 'isInDoubt', actions: 'noteRefreshDue', target: DECIDING },
+                  { target: 'checking' },
+                ],
+              },
               on: {
                 'job.completed': { guard: 'isHint', target: 'checking' },
                 'job.failed': { guard: 'isHint', target: 'checking' },

@@ -102,7 +102,8 @@ function token(edge: Edge): Learned {
   if (is(edge, 'checkStatus: running', 'checkStatus: completed')) return { refreshDue, refusedGeneration: null };
   // A submission in the air is answered first; everybody else is parked by the end of the session.
   const isEnded = is(edge, 'session.ended') && isAt(edge.before, 'submitting.sending');
-  const isDoubtOver = (is(edge, 'after heartbeat') || isFinishedBy(edge)) && refusedGeneration !== null;
+  const isDoubtOver =
+    (is(edge, 'after heartbeat', 'after pollDelay') || isFinishedBy(edge)) && refusedGeneration !== null;
   return { refreshDue: refreshDue || is(edge, 'token.expiring') || isEnded || isDoubtOver, refusedGeneration };
 }
 

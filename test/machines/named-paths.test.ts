@@ -192,6 +192,7 @@ describe('the token expires', () => {
     ['it is refused again', [{ type: 'page.resumed', reason: 'visible' }, refused('checkStatus')]],
     ['the result is there', [jobCompleted]],
     ['it expires', [{ type: 'token.expiring' }]],
+    ['the feed is lost, and polling needs it', [{ type: 'feed.lost' }, after('pollDelay')]],
   ])('during ws-monitoring, and the refresh waits no longer when %s', async (_why, events) => {
     const watching = [resume, { type: 'feed.live' } as const, running, running, after('heartbeat')];
     const story = await tell({ jobId: ids.job }, ...watching, refused('checkStatus'), ...events);
