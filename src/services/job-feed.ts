@@ -66,6 +66,8 @@ export interface JobFeed {
 
 /** A server that drops one socket drops all: they come back over some seconds, and not in one. */
 const RECONNECT = { minMs: 250, baseMs: 3_000, capMs: 30_000 };
+/** Where none was ever opened something is in the way, and hardly goes away while a job runs. */
+const BLOCKED = { ...RECONNECT, capMs: 120_000 };
 
 export function createJobFeed(options: JobFeedOptions): JobFeed {
   let live = false;
@@ -124,6 +126,7 @@ function connection(
   let socket: FeedSocket | null = null;
   /** Connected: what is sent before would be kept, and go out with a token that may be dead by then. */
   let open = false;
+  let hasBeenOpen = false;
   /** Waits for a connection to become live, or for the next attempt. Never both. */
   let timer: unknown;
   let attempt = 0;
@@ -149,7 +152,7 @@ function connection(
     drop(reason);
     // Whoever heard that it is lost may have been the last to listen.
     if (closed) return;
-    timer = clock.setTimeout(connect, backoff(attempt, RECONNECT, random));
+    timer = clock.setTimeout(connect, backoff(attempt, hasBeenOpen ? RECONNECT : BLOCKED, random));
     attempt += 1;
   };
   const authenticate = (): void => {
@@ -174,7 +177,7 @@ function connection(
     socket = opened;
     timer = clock.setTimeout(() => retry('timeout'), connectTimeoutMs);
     opened.on('connect', () => {
-      open = true;
+      open = hasBeenOpen = true;
       authenticate();
     });
     opened.on('authenticated', () => {

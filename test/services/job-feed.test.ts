@@ -7,9 +7,9 @@ import type { MonitorEvent } from '../../src/services/log.ts';
 import type { PageEvent } from '../../src/services/page-signals.ts';
 import type { TokenEvent } from '../../src/services/token-service.ts';
 import { deferred } from '../support/services/deferred.ts';
-import { fakeSocketIo } from '../support/services/fake-socket-io.ts';
+import { type FakeSocketIo, fakeSocketIo } from '../support/services/fake-socket-io.ts';
 import { recordedLog } from '../support/services/recorded-log.ts';
-import { settle, virtualClock } from '../support/services/virtual-clock.ts';
+import { settle, type VirtualClock, virtualClock } from '../support/services/virtual-clock.ts';
 
 const live: JobFeedEvent = { type: 'feed.live' };
 const lost: JobFeedEvent = { type: 'feed.lost' };
@@ -25,6 +25,19 @@ const authenticateWith = (generation: number) => ({
   event: 'authenticate',
   payload: { token: `s3cret-${generation}` },
 });
+
+/** Refuses so many sockets, one after the other. @returns how long each time it took until the next one was made, in seconds */
+async function waitsAfterRefusals(count: number, { sockets }: FakeSocketIo, clock: VirtualClock): Promise<number[]> {
+  const waits: number[] = [];
+  while (waits.length < count) {
+    const before = sockets.length;
+    const since = clock.now();
+    sockets.at(-1)?.fire('connect_error', new Error('refused'));
+    while (sockets.length === before) await clock.advance(500);
+    waits.push((clock.now() - since) / 1_000);
+  }
+  return waits;
+}
 
 /** A feed that nobody listens to yet, between fakes. Luck is at its worst: every backoff takes as long as it can. */
 function openFeed({
@@ -323,14 +336,32 @@ describe('a connection that is lost', () => {
   it('is made anew later and later, up to 30 s', async () => {
     const { listen, socketIo, clock } = openFeed();
     await listen();
-    for (const ms of [3_000, 6_000, 12_000, 24_000, 30_000, 30_000]) {
-      const before = socketIo.sockets.length;
-      socketIo.socket.fire('connect_error', new Error('refused'));
-      await clock.advance(ms - 1);
-      expect(socketIo.sockets).toHaveLength(before);
-      await clock.advance(1);
-      expect(socketIo.sockets).toHaveLength(before + 1);
-    }
+    socketIo.socket.fire('connect');
+    expect(await waitsAfterRefusals(6, socketIo, clock)).toEqual([3, 6, 12, 24, 30, 30]);
+  });
+
+  it('is made anew ever more rarely, up to 2 min, where none was ever opened', async () => {
+    const { listen, socketIo, clock } = openFeed();
+    await listen();
+    expect(await waitsAfterRefusals(8, socketIo, clock)).toEqual([3, 6, 12, 24, 48, 96, 120, 120]);
+  });
+
+  it('comes at once when the page wakes, however rarely it is made anew by then', async () => {
+    const { listen, socketIo, clock, resumed$ } = openFeed();
+    await listen();
+    await waitsAfterRefusals(6, socketIo, clock);
+    socketIo.socket.fire('connect_error', new Error('refused'));
+    const before = socketIo.sockets.length;
+    resumed$.next({ type: 'page.resumed', reason: 'online' });
+    expect(socketIo.sockets).toHaveLength(before + 1);
+  });
+
+  it('is made anew within 30 s once it has been open, also where the first ones were not', async () => {
+    const { listen, socketIo, clock } = openFeed();
+    await listen();
+    await waitsAfterRefusals(6, socketIo, clock);
+    socketIo.socket.fire('connect');
+    expect(await waitsAfterRefusals(2, socketIo, clock)).toEqual([30, 30]);
   });
 
   it('is never made anew at once, however lucky the draw', async () => {
