@@ -61,10 +61,10 @@ export function startAssessment<Submission, Result>(
   const isOver = () => actor.getSnapshot().status === 'done';
 
   const remember = (snapshot: AssessmentSnapshot): void => {
-    const { jobId, resultId, deadlineAt, userId, ...context } = snapshot.context;
+    const { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked } = snapshot.context;
     // What is on its way may have arrived when the page dies now. Without a key the next page must ask before it sends again.
     const isAtRisk = !services.idempotent && snapshot.matches({ active: { submitting: 'sending' } });
-    const outcomeUnknown = context.outcomeUnknown || isAtRisk;
+    const outcomeUnknown = isAsked || isAtRisk;
     const isKnown =
       jobId === saved.jobId &&
       resultId === saved.resultId &&

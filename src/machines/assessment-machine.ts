@@ -41,8 +41,8 @@ const verdicts = [
 /** What a status call means for an assessment that is being watched. The usual answer comes first: it is looked for at every poll. */
 const afterStatus = <StillRunning extends string>(stillRunning: StillRunning) =>
   [
-    { guard: 'isRunningLate', actions: ['noteAnswered', 'noteProgress'], target: TIMED_OUT },
-    { guard: 'isRunning', actions: ['noteAnswered', 'noteProgress'], target: stillRunning },
+    { guard: 'isRunningLate', actions: 'noteProgress', target: TIMED_OUT },
+    { guard: 'isRunning', actions: 'noteProgress', target: stillRunning },
     ...verdicts,
     ...failing(stillRunning),
   ] as const;
@@ -412,7 +412,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 input: jobOf,
                 onDone: [
                   ...verdicts,
-                  { guard: 'isRunning', actions: ['noteAnswered', 'noteProgress'], target: 'resting' },
+                  { guard: 'isRunning', actions: 'noteProgress', target: 'resting' },
                   { actions: 'noteFailure', target: 'resting' },
                 ],
                 onError: { actions: 'noteFailure', target: 'resting' },

@@ -156,8 +156,20 @@ export function isOurJob({ context, event }: Known): boolean {
 
 /** What a good answer means, whatever it says. */
 const fine = { failures: 0, retryAfterMs: null, problem: null, unhurried: false };
+/** What the answer of a status call means: the token was taken as well. */
+const answered = { ...fine, refusedGeneration: null };
 /** What a new deadline means. */
 const inTime = { overdue: false, timedOut: false, failures: 0, problem: null };
+
+/** The same object where a report tells nothing new. */
+function progressAfter(before: Progress, report: Said): Progress {
+  const status = before.status === 'processing' ? 'processing' : (report.status ?? 'queued');
+  const percent = Math.max(before.percent, report.percent ?? 0);
+  // A stale report does not bring back a place in a queue that was left.
+  const queuePosition = status === 'queued' ? (report.queuePosition ?? null) : null;
+  const isSame = status === before.status && percent === before.percent && queuePosition === before.queuePosition;
+  return isSame ? before : { status, percent, queuePosition };
+}
 
 const unprovided = (actor: string) => () =>
   Promise.reject(
@@ -250,25 +262,13 @@ export const assessmentSetup = setup({
     noteSendAgain: assign({ outcomeUnknown: false }),
 
     noteProgress: enqueueActions(({ context, event, enqueue }) => {
-      const report = said(event);
-      const before = context.progress;
-      const status = before.status === 'processing' ? 'processing' : (report.status ?? 'queued');
-      const progress: Progress = {
-        status,
-        percent: Math.max(before.percent, report.percent ?? 0),
-        // A stale report does not bring back a place in a queue that was left.
-        queuePosition: status === 'queued' ? (report.queuePosition ?? null) : null,
-      };
-      const isSame =
-        progress.status === before.status &&
-        progress.percent === before.percent &&
-        progress.queuePosition === before.queuePosition;
-      if (isSame) return;
-      enqueue.assign({ progress });
-      enqueue.emit({ type: 'progress.changed', progress, cause: event.type });
+      const progress = progressAfter(context.progress, said(event));
+      const news: Partial<AssessmentContext> = { progress, ...('output' in event && answered) };
+      // Most answers say what is known. A copy of the snapshot for nothing would be the dearest part of a poll.
+      if (Object.entries(news).every(([fact, value]) => context[fact as keyof AssessmentContext] === value)) return;
+      enqueue.assign(news);
+      if (progress !== context.progress) enqueue.emit({ type: 'progress.changed', progress, cause: event.type });
     }),
-    // The token was taken as well.
-    noteAnswered: assign({ ...fine, refusedGeneration: null }),
     noteFinished: assign(({ context, event }) => {
       const isInDoubt = 'jobId' in event && context.refusedGeneration !== null;
       return {

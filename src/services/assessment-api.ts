@@ -120,29 +120,29 @@ export function createAssessmentApi<Submission, Result>(
     route: Exclude<RouteName, 'refresh'>,
     schema: z.ZodMiniType<T>,
     signal: AbortSignal,
-    { id = '', canWait, headers, ...request }: Partial<HttpRequest> & { id?: string; canWait?: boolean } = {},
+    request: Partial<HttpRequest> & { id?: string; canWait?: boolean } = {},
   ): Promise<T & { retryAfterMs: number | null }> => {
     const held = tokens.forCall(signal);
     // Without a wait that is not needed: between its turn and its request nothing else must happen.
     const token = held instanceof Promise ? await held : held;
     signal.throwIfAborted();
     if (!token) throw new UnauthorizedError(null);
-    if (token.inDoubt && canWait) throw new TransientError('unavailable', 'the token may be dead');
+    if (token.inDoubt && request.canWait) throw new TransientError('unavailable', 'the token may be dead');
     const { generation } = token;
     const startedAt = clock.now();
     const finish = (outcome: RequestOutcome, status: number | null) =>
       log({ type: 'request.finished', route, outcome, status, generation, ms: clock.now() - startedAt });
     log({ type: 'request.started', route, generation });
     const answer = await exchange(options, {
-      // An answer that the page slept through may never come, and its timeout is long. Asking again loses nothing.
-      ...(route === 'submit' ? {} : { lost$: slept$ }),
       method: 'GET',
-      path: paths[route].replace(':id', encodeURIComponent(id)),
+      path: paths[route].replace(':id', encodeURIComponent(request.id ?? '')),
       timeoutMs: timeouts[route === 'job' ? 'status' : route],
       signal,
+      // An answer that the page slept through may never come, and its timeout is long. Asking again loses nothing.
+      lost$: route === 'submit' ? undefined : slept$,
       mayAskAgain: () => tokens.current()?.generation === generation,
       ...request,
-      headers: { ...headers, Authorization: `Bearer ${token.value}` },
+      headers: { ...request.headers, Authorization: `Bearer ${token.value}` },
     }).catch((reason: unknown) => {
       finish(signal.aborted ? 'aborted' : 'transient', null);
       throw reason;

@@ -21,7 +21,7 @@ export interface HttpRequest {
   timeoutMs: number;
   signal?: AbortSignal | undefined;
   /** Whatever it brings, the answer counts as lost. Never for what changes something on the server: it may have arrived. */
-  lost$?: Subscribable<unknown>;
+  lost$?: Subscribable<unknown> | undefined;
   /**
    * Without an answer after so many ms it is asked once more, beside the first time; the first answer counts. For what somebody waits
    * for and changes nothing on the server: most answers that are so late never come.
@@ -57,22 +57,19 @@ export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpReque
     request;
   if (signal?.aborted) return Promise.reject(signal.reason as Error);
   const controller = new AbortController();
+  const init: RequestInit = {
+    method,
+    headers: { Accept: JSON_TYPE, ...(body !== undefined && { 'Content-Type': JSON_TYPE }), ...headers },
+    signal: controller.signal,
+    cache: 'no-store',
+  };
+  if (body !== undefined) init.body = JSON.stringify(body);
+  if (credentials) init.credentials = credentials;
+  if (keepalive) init.keepalive = keepalive;
   let late: unknown;
   const send = async (): Promise<HttpAnswer> => {
     const sentAt = clock.now();
-    const response = await fetch(baseUrl + path, {
-      method,
-      headers: {
-        Accept: 'application/json',
-        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
-        ...headers,
-      },
-      signal: controller.signal,
-      cache: 'no-store',
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(credentials ? { credentials } : {}),
-      ...(keepalive ? { keepalive } : {}),
-    });
+    const response = await fetch(baseUrl + path, init);
     // Not lost but long: twice would make it longer.
     clock.clearTimeout(late);
     const json = parseJson(await response.text());
@@ -123,6 +120,8 @@ export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpReque
     void take(answered);
   });
 }
+
+const JSON_TYPE = 'application/json';
 
 const noAnswer = (message: string) => new TransientError('network', message);
 
