@@ -118,10 +118,11 @@ function deskOf(system: System): Desk {
 export function equip<Submission, Result>(
   machine: Equipped,
   services: AssessmentActorsOptions<Submission, Result>,
-  particulars: Particulars<Submission>,
+  { submission, submittedAt }: Particulars<Submission>,
 ): Pick<Desk, 'cause'> {
   const desk: Desk = {
-    ...particulars,
+    submission,
+    submittedAt,
     services: services as AssessmentActorsOptions<unknown, unknown>,
     machine,
     pacer: createPacer(services.clock),

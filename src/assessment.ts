@@ -72,9 +72,19 @@ export function startAssessment<Submission, Result>(
       userId === saved.userId &&
       outcomeUnknown === (saved.outcomeUnknown ?? false);
     if (isKnown) return;
-    saved = { ...record, jobId, resultId, deadlineAt, userId, outcomeUnknown };
     // Accepted: from now on the server has the answers, and they need not lie around.
-    if (jobId !== null) delete saved.submission;
+    const submission = jobId === null ? record.submission : undefined;
+    saved = {
+      version: 1,
+      submissionId: id,
+      submittedAt,
+      jobId,
+      resultId,
+      deadlineAt,
+      userId,
+      outcomeUnknown,
+      submission,
+    };
     jobs.save(saved);
   };
   /** A result that nobody has seen yet stays resumable: the tab may be closed before anybody looks. */

@@ -137,7 +137,7 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
     assessment.actor.on('assessment.settled', ({ outcome }) => {
       if (outcome === 'failed' && isBalanceKnown) refreshBalanceQuietly();
     });
-    change({ assessments: [...snapshot.assessments, assessment] });
+    change({ assessments: snapshot.assessments.concat(assessment) });
     return assessment;
   };
   const isOver = ({ actor }: Assessment<Result>) => actor.getSnapshot().status !== 'active';

@@ -66,7 +66,7 @@ export function createServices<Submission, Result>(
   const tokenStorage = options.tokenStorage ?? browserStore('sessionStorage', log);
   const page = options.page ?? browserPage();
   const world = { clock, random, log };
-  const http = { fetch: options.fetch ?? ((...args) => fetch(...args)), baseUrl, ...world };
+  const send: typeof fetch = options.fetch ?? ((...args) => fetch(...args));
 
   const createTokens = (): TokenService => {
     if (options.auth?.version === 'v1') {
@@ -77,8 +77,12 @@ export function createServices<Submission, Result>(
         onStorageChange: (listener) => listen(page?.window, 'storage', listener),
       });
     }
+    // What a service keeps is written out: an object that is spread and added to gets a shape of its own, which takes more than itself.
     const request = createRefreshRequest({
-      ...http,
+      fetch: send,
+      baseUrl,
+      clock,
+      log,
       path: paths.refresh,
       timeoutMs: timings.refreshTimeoutMs,
       transport: options.auth?.refreshTransport ?? 'cookie',
@@ -114,8 +118,11 @@ export function createServices<Submission, Result>(
   const { socket = { transports: ['websocket'] } } = options;
   const feed: JobFeed = socket
     ? createJobFeed({
-        ...world,
-        ...timings,
+        clock,
+        random,
+        log,
+        connectTimeoutMs: timings.connectTimeoutMs,
+        stableAfterMs: timings.stableAfterMs,
         url: originOf(baseUrl),
         path: paths.socket,
         transports: socket.transports,
@@ -130,7 +137,10 @@ export function createServices<Submission, Result>(
     resumed$,
     feed,
     api: createAssessmentApi<Submission, Result>({
-      ...http,
+      fetch: send,
+      baseUrl,
+      clock,
+      log,
       tokens,
       slept$,
       paths,
@@ -139,7 +149,9 @@ export function createServices<Submission, Result>(
       idempotencyHeader,
     }),
     jobs: createJobStore(storage, log),
-    ...world,
+    clock,
+    random,
+    log,
     inspect: options.inspect,
     pacing: timings,
     monitoringTimeoutMs: () => settings().monitoringTimeoutMs ?? DEFAULT_MONITORING_TIMEOUT_MS,

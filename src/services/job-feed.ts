@@ -1,4 +1,4 @@
-import { type Observer, type Subscribable, toObserver } from 'xstate';
+import { type Subscribable, toObserver } from 'xstate';
 import * as z from 'zod/mini';
 import { backoff, type Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
@@ -6,7 +6,7 @@ import { percentOf, reasonOf } from './job-report.ts';
 import type { Log } from './log.ts';
 import type { PageEvent } from './page-signals.ts';
 import { maybeId, maybeNumber, orNull } from './schemas.ts';
-import { createSubject } from './subject.ts';
+import { createSubject, type Listener } from './subject.ts';
 import type { TokenService } from './token-service.ts';
 
 /** What the server says of jobs, in our own words. Ids are null where the server does not tell them. */
@@ -27,6 +27,8 @@ export type JobFeedEvent =
 /** The part of a Socket.IO client socket that we use, so that tests can bring their own. */
 export interface FeedSocket {
   on(event: string, listener: (payload: unknown) => void): unknown;
+  /** Whatever the server says, and nothing that Socket.IO says itself. */
+  onAny(listener: (event: string, payload: unknown) => void): unknown;
   removeAllListeners(): unknown;
   emit(event: string, payload: unknown): unknown;
   connect(): unknown;
@@ -89,7 +91,7 @@ export function createJobFeed(options: JobFeedOptions): JobFeed {
   };
   const said$ = createSubject<JobFeedEvent>(() => {
     isHeard = true;
-    hangUp ??= connection({ ...options, load }, said$.next, (value) => (live = value));
+    hangUp ??= connection(options, load, said$.next, (value) => (live = value));
     return () => {
       isHeard = false;
       void aMoment().then(close);
@@ -97,9 +99,9 @@ export function createJobFeed(options: JobFeedOptions): JobFeed {
   });
   return {
     events$: {
-      subscribe(listener: Observer<JobFeedEvent> | ((event: JobFeedEvent) => void)) {
+      subscribe(listener: Listener<JobFeedEvent>) {
         if (live) toObserver(listener).next?.({ type: 'feed.live' });
-        return said$.subscribe(toObserver(listener));
+        return said$.subscribe(listener);
       },
     },
     close,
@@ -115,11 +117,11 @@ const aMoment = () => Promise.resolve().then(() => {});
 /** One socket that keeps itself connected and authenticated until it is hung up. Returns how to do so. */
 function connection(
   options: JobFeedOptions,
+  load: LoadSocketIo,
   say: (event: JobFeedEvent) => void,
   setLive: (live: boolean) => void,
 ): () => void {
-  const { url, path, transports, load, tokens, resumed$, clock, random, log, connectTimeoutMs, stableAfterMs } =
-    options;
+  const { url, path, transports, tokens, resumed$, clock, random, log, connectTimeoutMs, stableAfterMs } = options;
 
   let closed = false;
   let io: Awaited<ReturnType<LoadSocketIo>>['io'] | null = null;
@@ -162,6 +164,22 @@ function connection(
     generation = token.generation;
     socket.emit('authenticate', { token: token.value });
   };
+  const hear = (name: string, payload: unknown): void => {
+    if (name === 'auth_error' || name === 'auth-error') retry('refused');
+    if (name === 'authenticated') {
+      clock.clearTimeout(timer);
+      if (liveSince !== null) return;
+      liveSince = clock.now();
+      setLive(true);
+      log({ type: 'feed.live' });
+      say({ type: 'feed.live' });
+    }
+    const toEvent = vocabulary.get(name);
+    if (!toEvent) return;
+    const event = toEvent(payload);
+    if (event) say(event);
+    else log({ type: 'feed.ignored', event: name, reason: 'malformed' });
+  };
   const connect = (): void => {
     clock.clearTimeout(timer);
     // Without a token there is nothing to connect for; the next one will call again.
@@ -180,25 +198,12 @@ function connection(
       open = hasBeenOpen = true;
       authenticate();
     });
-    opened.on('authenticated', () => {
-      clock.clearTimeout(timer);
-      if (liveSince !== null) return;
-      liveSince = clock.now();
-      setLive(true);
-      log({ type: 'feed.live' });
-      say({ type: 'feed.live' });
-    });
-    opened.on('auth_error', () => retry('refused'));
-    opened.on('auth-error', () => retry('refused'));
     opened.on('connect_error', () => retry('unreachable'));
     opened.on('disconnect', (reason) => retry(typeof reason === 'string' ? reason : 'disconnected'));
-    for (const [name, toEvent] of Object.entries(vocabulary)) {
-      opened.on(name, (payload) => {
-        const event = toEvent(payload);
-        if (event) say(event);
-        else log({ type: 'feed.ignored', event: name, reason: 'malformed' });
-      });
-    }
+    // One listener for all events: each would keep a closure and an array in every page that waits.
+    opened.onAny((name, payload) => {
+      if (socket === opened) hear(name, payload);
+    });
     opened.connect();
     log({ type: 'feed.connecting', attempt });
   };
@@ -252,19 +257,25 @@ const failed = read(
 );
 
 /** The server's events, each with the way into our vocabulary. */
-const vocabulary: Record<string, (payload: unknown) => JobFeedEvent | null> = {
-  'analysis-started': read(z.object({ ...ids, progress: maybeNumber }), ({ progress, ...payload }) => ({
-    type: 'job.progressed',
-    ...idsOf(payload),
-    status: 'processing',
-    percent: percentOf(progress),
-  })),
-  'analysis-complete': read(z.object(ids), (payload) => ({ type: 'job.completed', ...idsOf(payload) })),
-  'analysis-failed': failed,
+const vocabulary = new Map([
+  [
+    'analysis-started',
+    read(z.object({ ...ids, progress: maybeNumber }), ({ progress, ...payload }) => ({
+      type: 'job.progressed',
+      ...idsOf(payload),
+      status: 'processing',
+      percent: percentOf(progress),
+    })),
+  ],
+  ['analysis-complete', read(z.object(ids), (payload) => ({ type: 'job.completed', ...idsOf(payload) }))],
+  ['analysis-failed', failed],
   // Sent for a kind of assessment that the worker does not know; the client that we replace did not listen to it.
-  'analysis-unknown': failed,
-  'token-balance-update': read(z.object({ balance: maybeNumber, token_balance: maybeNumber }), (payload) => {
-    const balance = payload.balance ?? payload.token_balance;
-    return balance == null ? null : { type: 'balance.changed', balance };
-  }),
-};
+  ['analysis-unknown', failed],
+  [
+    'token-balance-update',
+    read(z.object({ balance: maybeNumber, token_balance: maybeNumber }), (payload) => {
+      const balance = payload.balance ?? payload.token_balance;
+      return balance == null ? null : { type: 'balance.changed', balance };
+    }),
+  ],
+]);

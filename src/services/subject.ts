@@ -1,10 +1,14 @@
-import { type Observer, type Subscribable, toObserver } from 'xstate';
+import type { Observer, Subscribable, Subscription } from 'xstate';
+
+/** Who listens, as a function or as an object, which comes once. */
+export type Listener<T> = Partial<Observer<T>> | ((value: T) => void);
 
 /**
  * Tells whoever listens at the time. It is what rxjs calls a subject, without what nobody here needs of one: XState listens to it
  * as it is, and rxjs through `new Observable((subscriber) => subject.subscribe(subscriber))`.
  */
 export interface Subject<T> extends Subscribable<T> {
+  subscribe(listener: Listener<T>): Subscription;
   next(value: T): void;
   /** Nothing comes any more. */
   complete(): void;
@@ -20,31 +24,33 @@ export interface Subject<T> extends Subscribable<T> {
  * });
  */
 export function createSubject<T>(start?: () => () => void): Subject<T> {
-  const observers = new Set<Partial<Observer<T>>>();
+  // Replaced and never changed: who leaves meanwhile hears no more, and who comes meanwhile hears the next one.
+  let observers: readonly Partial<Observer<T>>[] = [];
   let stop: (() => void) | undefined;
   let isComplete = false;
   const leave = (observer: Partial<Observer<T>>): void => {
-    if (observers.delete(observer) && observers.size === 0) stop?.();
+    if (!observers.includes(observer)) return;
+    observers = observers.filter((it) => it !== observer);
+    if (observers.length === 0) stop?.();
   };
   return {
     next(value) {
-      // Who leaves meanwhile hears no more, and who comes meanwhile hears the next one.
-      const present = [...observers];
-      for (const observer of present) if (observers.has(observer)) tell(() => observer.next?.(value));
+      for (const observer of observers) if (observers.includes(observer)) tell(() => observer.next?.(value));
     },
     complete() {
       isComplete = true;
-      const present = [...observers];
-      for (const observer of present) {
+      for (const observer of observers) {
         leave(observer);
         tell(() => observer.complete?.());
       }
     },
-    subscribe(listener: Observer<T> | ((value: T) => void)) {
-      const observer: Partial<Observer<T>> = toObserver(listener);
+    subscribe(listener) {
+      const observer = typeof listener === 'function' ? { next: listener } : listener;
       if (isComplete) observer.complete?.();
-      else observers.add(observer);
-      if (observers.size === 1 && !isComplete) stop = start?.();
+      else {
+        observers = observers.concat(observer);
+        if (observers.length === 1) stop = start?.();
+      }
       return { unsubscribe: () => leave(observer) };
     },
   };

@@ -364,6 +364,14 @@ describe('a connection that is lost', () => {
     expect(await waitsAfterRefusals(2, socketIo, clock)).toEqual([30, 30]);
   });
 
+  it('says nothing any more, whatever still arrives on it', async () => {
+    const { first, heard } = await liveFeed();
+    first.fire('disconnect', 'transport close');
+    first.fire('authenticated', { success: true });
+    first.fire('analysis-complete', { jobId: 'job-1' });
+    expect(heard).toEqual([live, lost]);
+  });
+
   it('is never made anew at once, however lucky the draw', async () => {
     const { first, socketIo, clock } = await liveFeed({ random: () => 0 });
     first.fire('disconnect', 'transport close');

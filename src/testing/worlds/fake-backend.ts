@@ -212,13 +212,19 @@ export function fakeBackend(world: World, clock: VirtualClock) {
 
   // --- sockets
 
+  /** What Socket.IO says itself. */
+  const ownEvents = new Set(['connect', 'connect_error', 'disconnect']);
   class FakeSocket implements FeedSocket {
     listeners = new Map<string, ((payload: unknown) => void)[]>();
+    anyListeners: ((event: string, payload: unknown) => void)[] = [];
     isOpen = false;
     userId: string | null = null;
 
     on(event: string, listener: (payload: unknown) => void) {
       this.listeners.set(event, [...(this.listeners.get(event) ?? []), listener]);
+    }
+    onAny(listener: (event: string, payload: unknown) => void) {
+      this.anyListeners.push(listener);
     }
     removeAllListeners() {
       this.listeners.clear();
@@ -255,6 +261,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     }
     receive(event: string, payload: unknown) {
       for (const listener of this.listeners.get(event) ?? []) listener(payload);
+      if (!ownEvents.has(event)) for (const listener of this.anyListeners) listener(event, payload);
     }
   }
   const tell = (userId: string | null, event: string, payload: unknown): void => {

@@ -8,6 +8,7 @@ export class FakeSocket implements FeedSocket {
   readonly sent: { event: string; payload: unknown }[] = [];
   /** Asked to connect and not to disconnect since. */
   isOpen = false;
+  private readonly anyListeners: ((event: string, payload: unknown) => void)[] = [];
   private listeners: { event: string; listener: (payload: unknown) => void }[] = [];
 
   constructor(url: string, options: object) {
@@ -18,6 +19,10 @@ export class FakeSocket implements FeedSocket {
   on(event: string, listener: (payload: unknown) => void): void {
     this.listeners.push({ event, listener });
   }
+  onAny(listener: (event: string, payload: unknown) => void): void {
+    this.anyListeners.push(listener);
+  }
+  /** As with Socket.IO, those for any event stay. */
   removeAllListeners(): void {
     this.listeners = [];
   }
@@ -37,6 +42,8 @@ export class FakeSocket implements FeedSocket {
   /** The server, or Socket.IO itself, says something. */
   fire(event: string, payload?: unknown): void {
     for (const { event: name, listener } of this.listeners) if (name === event) listener(payload);
+    if (['connect', 'connect_error', 'disconnect'].includes(event)) return;
+    for (const listener of this.anyListeners) listener(event, payload);
   }
   /** The whole way from a connection to a live feed. */
   goLive(): void {
