@@ -18,18 +18,18 @@ export interface Pacer {
 
 export function createPacer(clock: Clock): Pacer {
   // Since when to wait how long, rather than until when: a clock that is set back must not hold a call for an hour.
-  const waits = new Map<string, { since: number; ms: number }>();
+  const waits: Record<string, { since: number; ms: number }> = {};
   const remaining = (kind: string): number => {
-    const wait = waits.get(kind);
+    const wait = waits[kind];
     if (!wait) return 0;
     wait.since = Math.min(wait.since, clock.now());
     return Math.max(0, wait.ms - (clock.now() - wait.since));
   };
   const postpone = (kind: string, ms: number): void => {
-    if (ms > remaining(kind)) waits.set(kind, { since: clock.now(), ms });
+    if (ms > remaining(kind)) waits[kind] = { since: clock.now(), ms };
   };
   const take = (kind: string, minDistanceMs: number): null => {
-    waits.set(kind, { since: clock.now(), ms: minDistanceMs });
+    waits[kind] = { since: clock.now(), ms: minDistanceMs };
     return null;
   };
   const waitFor = async (kind: string, minDistanceMs: number, signal: AbortSignal): Promise<void> => {
