@@ -17,6 +17,10 @@ export interface OverheadReport {
 const WARM_UP = 60;
 /** One monitor is done in no time: many runs make a figure. */
 const LEAST_ASSESSMENTS = 30;
+/** What is left of those who were measured before is let go when it pleases the collector: a single run may be told too little. */
+const RUNS = 3;
+/** Beside so many the rest of others is nothing, and a run takes minutes. */
+const MOST_ASSESSMENTS = 3_000;
 
 /** Everybody in turn, in one process. */
 export async function measureOverhead(monitors: number[]): Promise<OverheadReport> {
@@ -29,13 +33,16 @@ export async function measureOverhead(monitors: number[]): Promise<OverheadRepor
     for (const mode of modes) {
       for (const name of names) {
         const runs: Cost[] = [];
-        while (runs.length * count < LEAST_ASSESSMENTS) runs.push(await playOverhead(rivals[name], mode, count));
-        const mean = (of: (cost: Cost) => number) => runs.reduce((sum, run) => sum + of(run), 0) / runs.length;
+        const atMost = Math.ceil(MOST_ASSESSMENTS / count);
+        const atLeast = Math.max(RUNS, Math.ceil(LEAST_ASSESSMENTS / count));
+        while (runs.length < Math.min(atLeast, atMost)) runs.push(await playOverhead(rivals[name], mode, count));
+        const median = (of: (cost: Cost) => number) =>
+          runs.map(of).toSorted((a, b) => a - b)[Math.floor(runs.length / 2)] ?? Number.NaN;
         costs[mode][name].push({
           monitors: count,
-          cpuMsPerAssessment: mean((it) => it.cpuMsPerAssessment),
-          heapPerMonitor: Math.round(mean((it) => it.heapPerMonitor)),
-          requestsPerAssessment: mean((it) => it.requestsPerAssessment),
+          cpuMsPerAssessment: median((it) => it.cpuMsPerAssessment),
+          heapPerMonitor: median((it) => it.heapPerMonitor),
+          requestsPerAssessment: median((it) => it.requestsPerAssessment),
         });
       }
       process.stderr.write(`${count} monitors, ${mode}\n`);
