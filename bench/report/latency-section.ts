@@ -19,7 +19,7 @@ export const latencySection: Section = async () => {
     '',
     ...latencyTable(report),
     '',
-    `Ours takes ${report.ratio.toFixed(2)} times as long as the bare script: a chart decides twice, and the answer is checked.`,
+    `Ours takes ${report.ratio.toFixed(2)} times as long as the bare script: the answer is checked, and a chart decides what it means.`,
     '',
     ...lines.map((line) => `- ${line}`),
     '',
