@@ -17,13 +17,12 @@ const processing = (percent: number | null): ModelEvent => ({
 });
 const submit: ModelEvent = { type: 'assessment.submit' };
 
+const begin = () =>
+  liveStage(assessmentMachine).begin({ submissionId: ids.submission, userId: ids.user, deadlineAt: 1_000 });
+
 /** What is told after the first events, while the last one takes effect. */
 async function toldBy(...events: ModelEvent[]) {
-  const assessment = liveStage(assessmentMachine).begin({
-    submissionId: ids.submission,
-    userId: ids.user,
-    deadlineAt: 1_000,
-  });
+  const assessment = begin();
   let before = 0;
   for (const event of events) {
     before = assessment.emitted.length;
@@ -57,6 +56,19 @@ describe('progress', () => {
   it('is not told again when it is the same, or less', async () => {
     expect(await toldBy(submit, accepted(null), processing(40), processing(40))).toEqual([]);
     expect(await toldBy(submit, accepted(null), processing(40), processing(20))).toEqual([]);
+  });
+
+  it('is not even written down when a poll finds what is known: there are many of them', async () => {
+    const assessment = begin();
+    for (const event of [submit, accepted(null), queuedAt(4)]) await assessment.take(event);
+    const { context } = assessment.snapshot();
+    await assessment.take({ type: 'xstate.after.pollDelay' });
+    await assessment.take(queuedAt(4));
+    expect(assessment.snapshot().value).toEqual({ active: { polling: 'waiting' } });
+    expect(assessment.snapshot().context).toBe(context);
+    await assessment.take({ type: 'xstate.after.pollDelay' });
+    await assessment.take(queuedAt(3));
+    expect(assessment.snapshot().context).not.toBe(context);
   });
 
   it('leaves the queue for good', async () => {
