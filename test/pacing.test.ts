@@ -193,6 +193,14 @@ describe('a server that does the same to everybody', () => {
     return { ...world, next };
   }
 
+  /** The same by somebody without luck, and now neither the feed nor the server is there. */
+  async function gone(ageMs: number) {
+    const world = await watched(1, ageMs);
+    Object.assign(world.backend.state, { noSockets: true, down: true });
+    world.backend.dropSockets();
+    return world;
+  }
+
   it.each([
     ['soon by the luckiest', 0, 200 * SECOND, 0, 2],
     ['within 20 s by the least lucky', 1, 200 * SECOND, 17, 20],
@@ -206,20 +214,14 @@ describe('a server that does the same to everybody', () => {
   });
 
   it('goes away with the feed, and is asked less and less often', async () => {
-    const { client, backend, next } = await watched(1, 200 * SECOND);
-    backend.state.noSockets = true;
-    backend.state.down = true;
-    backend.dropSockets();
+    const { client, next } = await gone(200 * SECOND);
     const [first = 0, second = 0, third = 0] = await next('status', 3 * MINUTE);
     expect([first, second - first, third - second].map((s) => Math.round(s / 5) * 5)).toEqual([25, 50, 60]);
     client.dispose();
   });
 
   it('goes away with the feed, and is asked soon about a job that is young, by the least lucky too', async () => {
-    const { client, backend, next } = await watched(1, 8 * SECOND);
-    backend.state.noSockets = true;
-    backend.state.down = true;
-    backend.dropSockets();
+    const { client, next } = await gone(8 * SECOND);
     const [first, second = 0] = await next('status', MINUTE);
     expect(first).toBe(5);
     expect(second).toBeLessThan(15);

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
@@ -30,14 +29,7 @@ const END_MS = 420_000;
 const ARRIVAL_MS = 10_000;
 
 setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
-/** Some of what is garbage is only let go in a later turn: of those who were measured before, it would count as ours. */
-async function collect(): Promise<void> {
-  for (let turn = 0; turn < 3; turn += 1) {
-    await setImmediate();
-    gc();
-  }
-}
+const collect = runInNewContext('gc') as () => void;
 const cpuMs = (since: NodeJS.CpuUsage): number => {
   const { user, system } = process.cpuUsage(since);
   return (user + system) / 1_000;
@@ -60,7 +52,7 @@ export async function playOverhead(contestant: Contestant, mode: Mode, monitors:
       onRequest: () => void (requests += 1),
     });
     const shown = new Set<number>();
-    await collect();
+    collect();
     const heapBefore = process.memoryUsage().heapUsed;
     const cpuBefore = process.cpuUsage();
     for (let number = 0; number < monitors; number += 1) {
@@ -83,7 +75,7 @@ export async function playOverhead(contestant: Contestant, mode: Mode, monitors:
     const startedAt = clock.time();
     await clock.run(startedAt + MID_JOB_MS);
     let used = cpuMs(cpuBefore);
-    await collect();
+    collect();
     const heap = process.memoryUsage().heapUsed - heapBefore;
     const cpuMid = process.cpuUsage();
     await clock.run(startedAt + END_MS);
