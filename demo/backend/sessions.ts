@@ -49,7 +49,10 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
     const jti = randomUUID();
     const now = Date.now();
     const generation = session ? (session.generation += 1) : 1;
-    issued.set(jti, { announcedExpiry: now + ttlMs, ended: false, session, userId, generation });
+    const exp = Math.ceil((now + ttlMs) / 1_000);
+    // Auth V2 tells the lifetime beside the token. Of a V1 token nobody knows more than its `exp`, in whole seconds: until then it is good.
+    const announcedExpiry = session ? now + ttlMs : exp * 1_000;
+    issued.set(jti, { announcedExpiry, ended: false, session, userId, generation });
     if (session) session.accessId = jti;
     const claims = session ? { user_id: userId, sid: session.id, gen: generation } : { id: userId, type: 'user' };
     return new SignJWT(claims)
@@ -58,7 +61,7 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
       .setIssuer('assessment-monitor-demo')
       .setJti(jti)
       .setIssuedAt(Math.floor(now / 1_000))
-      .setExpirationTime(Math.ceil((now + ttlMs) / 1_000))
+      .setExpirationTime(exp)
       .sign(secret);
   };
   const renewRefreshToken = (session: Session): string => {
