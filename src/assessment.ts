@@ -1,6 +1,7 @@
 import { type ActorRefFrom, createActor } from 'xstate';
 import { boundMachine, equip } from './assessment-actors.ts';
 import { callSafely } from './call-safely.ts';
+import { isPartOf } from './is-part-of.ts';
 import type { assessmentMachine } from './machines/assessment-machine.ts';
 import type { AssessmentOutput } from './machines/assessment-setup.ts';
 import type { JobRecord } from './services/job-store.ts';
@@ -56,7 +57,7 @@ export function startAssessment<Submission, Result>(
   let state = stateNameOf(actor.getSnapshot());
   let view = toView<Result>(actor.getSnapshot());
   /** What the store has of it. */
-  let saved = record;
+  let saved: JobRecord = { outcomeUnknown: false, ...record };
   /** Stopped is not over: the page is closing, and the assessment goes on with the next one. */
   const isOver = () => actor.getSnapshot().status === 'done';
 
@@ -64,27 +65,11 @@ export function startAssessment<Submission, Result>(
     const { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked } = snapshot.context;
     // What is on its way may have arrived when the page dies now. Without a key the next page must ask before it sends again.
     const isAtRisk = !services.idempotent && snapshot.matches({ active: { submitting: 'sending' } });
-    const outcomeUnknown = isAsked || isAtRisk;
-    const isKnown =
-      jobId === saved.jobId &&
-      resultId === saved.resultId &&
-      deadlineAt === saved.deadlineAt &&
-      userId === saved.userId &&
-      outcomeUnknown === (saved.outcomeUnknown ?? false);
-    if (isKnown) return;
+    const known = { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked || isAtRisk };
+    if (isPartOf(known, saved)) return;
     // Accepted: from now on the server has the answers, and they need not lie around.
     const submission = jobId === null ? record.submission : undefined;
-    saved = {
-      version: 1,
-      submissionId: id,
-      submittedAt,
-      jobId,
-      resultId,
-      deadlineAt,
-      userId,
-      outcomeUnknown,
-      submission,
-    };
+    saved = { version: 1, submissionId: id, submittedAt, submission, ...known };
     jobs.save(saved);
   };
   /** A result that nobody has seen yet stays resumable: the tab may be closed before anybody looks. */

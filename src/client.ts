@@ -168,10 +168,10 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
     },
     resume() {
       disposal.signal.throwIfAborted();
-      const known = new Set(snapshot.assessments.map(({ id }) => id));
+      const isKnown = (submissionId: string) => snapshot.assessments.some(({ id }) => id === submissionId);
       return jobs
         .load(tokens.userId())
-        .filter(({ submissionId }) => !known.has(submissionId))
+        .filter(({ submissionId }) => !isKnown(submissionId))
         .map((record) => add(startAssessment(services, record, 'assessment.resume')));
     },
     dismiss(id) {

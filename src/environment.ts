@@ -50,16 +50,12 @@ export const loadSocketIo: LoadSocketIo = async () => {
 
 /** @throws TypeError when it is not an address, before anything is sent to it */
 export function checkBaseUrl(baseUrl: unknown): string {
-  if (typeof baseUrl !== 'string' || (baseUrl === '' && !inBrowser())) {
-    throw new TypeError(
-      'createAssessmentClient: baseUrl must be the address of the API, such as https://api.example.test',
-    );
-  }
-  const trimmed = baseUrl.replace(/\/+$/, '');
-  if (!/^https?:\/\//.test(trimmed) && !(inBrowser() && /^($|\/)/.test(trimmed))) {
-    throw new TypeError('createAssessmentClient: baseUrl must start with http:// or https://, or be a path in a page');
-  }
-  return trimmed;
+  const isAddress =
+    typeof baseUrl === 'string' && (inBrowser() ? /^(https?:\/\/[^/]|\/|$)/ : /^https?:\/\/[^/]/).test(baseUrl);
+  if (isAddress) return baseUrl.replace(/\/+$/, '');
+  throw new TypeError(
+    'createAssessmentClient: baseUrl must be the address of the API, such as https://api.example.test, or a path in a page',
+  );
 }
 
 /** Socket.IO takes an origin; a path prefix would be taken for a namespace. */

@@ -125,13 +125,11 @@ export class TokenUnavailableError extends AssessmentMonitorError {
 
 /** An error as a {@link Problem}: what the machine keeps of it. */
 export function toProblem(error: unknown): Problem {
-  if (error instanceof RejectedError) {
-    const { code, message, details } = error;
-    return details ? { code, message, details } : { code, message };
+  if (!(error instanceof AssessmentMonitorError)) {
+    return { code: 'unexpected', message: error instanceof Error ? error.name : typeof error };
   }
-  if (error instanceof UnauthorizedError) return { code: 'sign-in-required', message: error.message };
-  if (error instanceof AssessmentMonitorError && error.code !== 'unauthorized') {
-    return { code: error.code, message: error.message };
-  }
-  return { code: 'unexpected', message: error instanceof Error ? error.name : typeof error };
+  const { message } = error;
+  const code = error.code === 'unauthorized' ? 'sign-in-required' : error.code;
+  const details = error instanceof RejectedError ? error.details : undefined;
+  return details ? { code, message, details } : { code, message };
 }

@@ -101,6 +101,6 @@ const texts: Record<ErrorCode, { en: string; id: string; remedies: readonly Reme
  * describeProblem({ code: 'timed-out', message: '' }).message.id; // 'Ini lebih lama dari biasanya. …'
  */
 export function describeProblem({ code, details }: Problem): ProblemDescription {
-  const { en, id, remedies } = texts[code];
-  return { code, message: { en, id }, remedies, ...(details ? { details } : {}) };
+  const { remedies, ...message } = texts[code];
+  return { code, message, remedies, ...(details && { details }) };
 }

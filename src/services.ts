@@ -1,5 +1,4 @@
 import type { Subscribable } from 'xstate';
-import * as z from 'zod/mini';
 import type { Pacing } from './assessment-actors.ts';
 import {
   browserChannel,
@@ -30,6 +29,7 @@ import { createRefreshRequest } from './services/refresh-request.ts';
 import { createSharedSession } from './services/shared-session.ts';
 import { createSubject } from './services/subject.ts';
 import type { Schema } from './services/schema.ts';
+import { anyObject } from './services/schemas.ts';
 import { createTabLock } from './services/tab-lock.ts';
 import type { TokenService } from './services/token-service.ts';
 import { createTokenServiceV1 } from './services/token-service-v1.ts';
@@ -145,7 +145,7 @@ export function createServices<Submission, Result>(
       slept$,
       paths,
       timeouts: { ...defaultTimeouts, ...timings.timeouts },
-      resultSchema: options.resultSchema ?? (anyObject as unknown as Schema<Result>),
+      resultSchema: options.resultSchema ?? (anyObject as Schema<object> as Schema<Result>),
       idempotencyHeader,
     }),
     jobs: createJobStore(storage, log),
@@ -158,5 +158,3 @@ export function createServices<Submission, Result>(
     idempotent: idempotencyHeader !== null,
   };
 }
-
-const anyObject = z.looseObject({});

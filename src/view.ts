@@ -92,7 +92,7 @@ export function toView<Result>(snapshot: AssessmentSnapshot, before?: Assessment
     case 'submitting':
     case 'waiting':
     case 'cancelled':
-      return { id, jobId, progress, phase };
+      return { ...common, phase };
     case 'sign-in-needed':
       return { ...common, phase, error: because('sign-in-required') };
     case 'delayed':

@@ -43,6 +43,7 @@ const compared = [
   '@azure/core-lro',
   '@azure/core-rest-pipeline',
   'xstate',
+  'valibot',
   'rxjs',
 ];
 

@@ -18,7 +18,7 @@ export const sizeSection: Section = async () => {
     row('the core with its dependencies', core),
     row('the core and React', coreReact),
     row('… of which our own code', ours),
-    row('… of which XState, its binding for React, Zod and jose', coreReact - ours),
+    row('… of which XState and Valibot', coreReact - ours),
     row('the core, React and Socket.IO', withSocketIo),
     row('TanStack Query with its hooks, axios, axios-auth-refresh and Socket.IO', assembled),
     row('… without the hooks', assembledCore),

@@ -1,5 +1,6 @@
 import { assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
 import { type Problem, toProblem } from '../errors.ts';
+import { isPartOf } from '../is-part-of.ts';
 import type { JobFeedEvent } from '../services/job-feed.ts';
 import type { PageEvent } from '../services/page-signals.ts';
 import { createSubject } from '../services/subject.ts';
@@ -265,7 +266,7 @@ export const assessmentSetup = setup({
       const progress = progressAfter(context.progress, said(event));
       const news: Partial<AssessmentContext> = { progress, ...('output' in event && answered) };
       // Most answers say what is known. A copy of the snapshot for nothing would be the dearest part of a poll.
-      if (Object.entries(news).every(([fact, value]) => context[fact as keyof AssessmentContext] === value)) return;
+      if (isPartOf(news, context)) return;
       enqueue.assign(news);
       if (progress !== context.progress) enqueue.emit({ type: 'progress.changed', progress, cause: event.type });
     }),

@@ -1,4 +1,3 @@
-import { type Observer, type Subscribable, toObserver } from 'xstate';
 import type { Assessment } from '../assessment.ts';
 import type { AssessmentClient } from '../client.ts';
 import type { AssessmentView } from '../view.ts';
@@ -34,15 +33,15 @@ export type UseAssessment<Submission = unknown, Result = unknown> = (Idle | Asse
   AssessmentActions<Submission, Result>;
 
 /** What the hooks read: of one assessment, or of none. `getSnapshot` returns the same object until something changes. */
-export interface AssessmentStore<Submission, Result> extends Subscribable<UseAssessment<Submission, Result>> {
+export interface AssessmentStore<Submission, Result> {
   getSnapshot(): UseAssessment<Submission, Result>;
+  /** Returns its unsubscription. */
+  subscribe(listener: () => void): () => void;
 }
-
-type Listener<Submission, Result> = (snapshot: UseAssessment<Submission, Result>) => void;
 
 const idle: Idle = { phase: 'idle' };
 
-/** Puts the view of an assessment and what can be done with it together, in the shape that `useSelector` reads. */
+/** Puts the view of an assessment and what can be done with it together, in the shape that `useSyncExternalStore` reads. */
 export function createAssessmentStore<Submission, Result>(
   client: AssessmentClient<Submission, Result>,
   assessment: Assessment<Result> | undefined,
@@ -58,18 +57,14 @@ export function createAssessmentStore<Submission, Result>(
   const read = () => assessment?.getSnapshot() ?? idle;
   let view = read();
   let snapshot = { ...view, ...actions };
-  const getSnapshot = () => {
-    if (view !== read()) {
-      view = read();
-      snapshot = { ...view, ...actions };
-    }
-    return snapshot;
-  };
   return {
-    getSnapshot,
-    subscribe(listener: Observer<UseAssessment<Submission, Result>> | Listener<Submission, Result>) {
-      const { next } = toObserver(listener);
-      return { unsubscribe: assessment?.subscribe(() => next?.(getSnapshot())) ?? (() => {}) };
+    getSnapshot() {
+      if (view !== read()) {
+        view = read();
+        snapshot = { ...view, ...actions };
+      }
+      return snapshot;
     },
+    subscribe: (listener) => assessment?.subscribe(listener) ?? (() => {}),
   };
 }

@@ -1,12 +1,11 @@
-import { useSelector } from '@xstate/react';
-import { useMemo, useSyncExternalStore } from 'react';
+import { useMemo, useRef, useSyncExternalStore } from 'react';
 import { useAssessmentClient } from './assessment-provider.tsx';
 import { createAssessmentStore, type UseAssessment } from './assessment-store.ts';
 
 export interface AssessmentSelectorOptions<Selected> {
   /** Which assessment. Default: the newest. */
   id?: string | undefined;
-  /** Whether two selections are the same. Default `===`; a selector that builds an object needs one that looks inside. */
+  /** Whether two selections are the same. Default `Object.is`; a selector that builds an object needs one that looks inside. */
   isEqual?: (a: Selected, b: Selected) => boolean;
 }
 
@@ -20,7 +19,7 @@ export interface AssessmentSelectorOptions<Selected> {
  */
 export function useAssessmentSelector<Selected, Submission = unknown, Result = unknown>(
   selector: (assessment: UseAssessment<Submission, Result>) => Selected,
-  { id, isEqual }: AssessmentSelectorOptions<Selected> = {},
+  { id, isEqual = Object.is }: AssessmentSelectorOptions<Selected> = {},
 ): Selected {
   const client = useAssessmentClient<Submission, Result>();
   const find = () => {
@@ -29,7 +28,18 @@ export function useAssessmentSelector<Selected, Submission = unknown, Result = u
   };
   const assessment = useSyncExternalStore(client.subscribe, find, nobody);
   const store = useMemo(() => createAssessmentStore(client, assessment), [client, assessment]);
-  return useSelector(store, selector, isEqual);
+  const last = useRef<{ from: unknown; selector: unknown; selected: Selected }>(null);
+  /** The very same selection while nothing has changed, or what has is equal: else React would render again, and for ever. */
+  const select = (): Selected => {
+    const from = store.getSnapshot();
+    const before = last.current;
+    if (before?.from === from && before.selector === selector) return before.selected;
+    const now = selector(from);
+    const selected = before && isEqual(before.selected, now) ? before.selected : now;
+    last.current = { from, selector, selected };
+    return selected;
+  };
+  return useSyncExternalStore(store.subscribe, select, select);
 }
 
 /** The server has none, so the first render in the browser shows none either. */

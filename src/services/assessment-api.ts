@@ -1,11 +1,11 @@
 import type { Subscribable } from 'xstate';
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { TransientError, UnauthorizedError } from '../errors.ts';
 import { errorOf, exchange, type HttpDeps, type HttpRequest } from './http.ts';
 import { percentOf, reasonOf } from './job-report.ts';
-import type { Log, RequestOutcome, RouteName } from './log.ts';
+import { type Log, logCall, type RouteName } from './log.ts';
 import type { Schema } from './schema.ts';
-import { idSchema, maybeId, maybeNumber, orNull } from './schemas.ts';
+import { fit, idSchema, maybeId, maybeNumber, maybeText, object, type Shape } from './schemas.ts';
 import type { TokenService } from './token-service.ts';
 
 /** Where the calls go, relative to `baseUrl`; `:id` stands for the job's or the result's id. */
@@ -90,25 +90,25 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
 /** A result takes no longer, but on the slowest of networks. */
 const LATE_MS = 4_000;
 
-const acceptedSchema = z.object({
-  data: z.object({ jobId: idSchema, resultId: maybeId, remainingTokens: maybeNumber }),
+const acceptedSchema = object({
+  data: object({ jobId: idSchema, resultId: maybeId, remainingTokens: maybeNumber }),
 });
 /** A job in the words of the status route, and in those of the archive. */
-const jobSchema = z.object({
-  data: z.object({
-    status: z.string(),
+const jobSchema = object({
+  data: object({
+    status: v.string(),
     jobId: maybeId,
     progress: maybeNumber,
     queuePosition: maybeNumber,
     resultId: maybeId,
     result_id: maybeId,
-    error: orNull(z.string()),
-    error_message: orNull(z.string()),
+    error: maybeText,
+    error_message: maybeText,
   }),
 });
-const resultSchema = z.object({ data: z.nullish(z.object({ test_result: z.optional(z.unknown()) })) });
-const balanceSchema = z.object({
-  data: z.object({ token_balance: maybeNumber, tokenBalance: maybeNumber, balance: maybeNumber }),
+const resultSchema = object({ data: v.optional(v.nullable(object({ test_result: v.optional(v.unknown()) }))) });
+const balanceSchema = object({
+  data: object({ token_balance: maybeNumber, tokenBalance: maybeNumber, balance: maybeNumber }),
 });
 
 export function createAssessmentApi<Submission, Result>(
@@ -118,7 +118,7 @@ export function createAssessmentApi<Submission, Result>(
 
   const call = async <T extends object>(
     route: Exclude<RouteName, 'refresh'>,
-    schema: z.ZodMiniType<T>,
+    shape: Shape<T>,
     signal: AbortSignal,
     request: Partial<HttpRequest> & { id?: string; canWait?: boolean } = {},
   ): Promise<T & { retryAfterMs: number | null }> => {
@@ -129,10 +129,7 @@ export function createAssessmentApi<Submission, Result>(
     if (!token) throw new UnauthorizedError(null);
     if (token.inDoubt && request.canWait) throw new TransientError('unavailable', 'the token may be dead');
     const { generation } = token;
-    const startedAt = clock.now();
-    const finish = (outcome: RequestOutcome, status: number | null) =>
-      log({ type: 'request.finished', route, outcome, status, generation, ms: clock.now() - startedAt });
-    log({ type: 'request.started', route, generation });
+    const finish = logCall(log, clock, route, generation);
     const answer = await exchange(options, {
       method: 'GET',
       path: paths[route].replace(':id', encodeURIComponent(request.id ?? '')),
@@ -160,9 +157,9 @@ export function createAssessmentApi<Submission, Result>(
       );
       throw error;
     }
-    const parsed = schema.safeParse(answer.body);
-    finish(parsed.success ? 'ok' : 'transient', answer.status);
-    if (parsed.success) return { ...parsed.data, retryAfterMs: answer.retryAfterMs };
+    const fitting = fit(answer.body, shape);
+    finish(fitting ? 'ok' : 'transient', answer.status);
+    if (fitting) return { ...fitting, retryAfterMs: answer.retryAfterMs };
     throw new TransientError('invalid-response', `the answer of "${route}" is not what the contract describes`, {
       retryAfterMs: answer.retryAfterMs,
     });
@@ -173,7 +170,7 @@ export function createAssessmentApi<Submission, Result>(
       const headers: Record<string, string> = idempotencyHeader === null ? {} : { [idempotencyHeader]: submissionId };
       const request = { method: 'POST', body: submission, headers } as const;
       const { data, retryAfterMs } = await call('submit', acceptedSchema, signal, request);
-      const { jobId, resultId = null, remainingTokens: balance = null } = data;
+      const { jobId, resultId, remainingTokens: balance } = data;
       return { jobId, resultId, balance, retryAfterMs };
     },
     async status(id, signal, canWait = false) {
@@ -192,7 +189,7 @@ export function createAssessmentApi<Submission, Result>(
     },
     async balance(signal) {
       const { data } = await call('balance', balanceSchema, signal, { canWait: true });
-      const balance = data.token_balance ?? data.tokenBalance ?? data.balance ?? null;
+      const balance = data.token_balance ?? data.tokenBalance ?? data.balance;
       if (balance === null) throw new TransientError('invalid-response', 'a balance without a number');
       return balance;
     },
@@ -200,10 +197,10 @@ export function createAssessmentApi<Submission, Result>(
 }
 
 /** A status that we do not know means "not finished": it is never taken for success or for failure. */
-function jobState({ data, retryAfterMs }: z.infer<typeof jobSchema> & { retryAfterMs: number | null }): JobState {
+function jobState({ data, retryAfterMs }: v.InferOutput<typeof jobSchema> & { retryAfterMs: number | null }): JobState {
   switch (data.status) {
     case 'completed':
-      return { type: 'completed', resultId: data.resultId ?? data.result_id ?? null };
+      return { type: 'completed', resultId: data.resultId ?? data.result_id };
     case 'failed':
     case 'deleted':
       return { type: 'failed', message: reasonOf(data.error, data.error_message) };
@@ -212,7 +209,7 @@ function jobState({ data, retryAfterMs }: z.infer<typeof jobSchema> & { retryAft
         type: 'running',
         status: data.status === 'queued' ? 'queued' : 'processing',
         percent: percentOf(data.progress),
-        queuePosition: data.queuePosition ?? null,
+        queuePosition: data.queuePosition,
         retryAfterMs,
       };
   }

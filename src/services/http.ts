@@ -187,20 +187,13 @@ export function errorOf(
   if (status >= 500 || status === 408 || status === 425 || status < 400) {
     return new TransientError('unavailable', message || `status ${status}`, { retryAfterMs });
   }
-  return new RejectedError(rejectionOf(status), status, message || `status ${status}`, details);
+  return new RejectedError(rejections[status] ?? 'rejected', status, message || `status ${status}`, details);
 }
 
-function rejectionOf(status: number): RejectedError['code'] {
-  switch (status) {
-    case 400:
-      return 'validation';
-    case 402:
-      return 'insufficient-credit';
-    case 403:
-      return 'forbidden';
-    case 413:
-      return 'too-large';
-    default:
-      return 'rejected';
-  }
-}
+/** What else a status means is `rejected`. */
+const rejections: Readonly<Record<number, RejectedError['code']>> = {
+  400: 'validation',
+  402: 'insufficient-credit',
+  403: 'forbidden',
+  413: 'too-large',
+};

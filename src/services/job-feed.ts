@@ -1,11 +1,10 @@
 import { type Subscribable, toObserver } from 'xstate';
-import * as z from 'zod/mini';
 import { backoff, type Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { percentOf, reasonOf } from './job-report.ts';
 import type { Log } from './log.ts';
 import type { PageEvent } from './page-signals.ts';
-import { maybeId, maybeNumber, orNull } from './schemas.ts';
+import { fit, maybeId, maybeNumber, maybeText, object } from './schemas.ts';
 import { createSubject, type Listener } from './subject.ts';
 import type { TokenService } from './token-service.ts';
 
@@ -174,11 +173,9 @@ function connection(
       log({ type: 'feed.live' });
       say({ type: 'feed.live' });
     }
-    const toEvent = vocabulary.get(name);
-    if (!toEvent) return;
-    const event = toEvent(payload);
+    const event = toJobFeedEvent(name, payload);
     if (event) say(event);
-    else log({ type: 'feed.ignored', event: name, reason: 'malformed' });
+    else if (event === null) log({ type: 'feed.ignored', event: name, reason: 'malformed' });
   };
   const connect = (): void => {
     clock.clearTimeout(timer);
@@ -233,49 +230,34 @@ function connection(
   };
 }
 
-/** An event of the server's in our words, or null where it makes no sense. */
-const read =
-  <Payload>(schema: z.ZodMiniType<Payload>, toEvent: (payload: Payload) => JobFeedEvent | null) =>
-  (payload: unknown): JobFeedEvent | null => {
-    const { data } = schema.safeParse(payload);
-    return data ? toEvent(data) : null;
-  };
-
-const ids = { jobId: maybeId, resultId: maybeId, result_id: maybeId };
-const idsOf = ({ jobId, resultId, result_id }: { [name in keyof typeof ids]?: string | null | undefined }) => ({
-  jobId: jobId ?? null,
-  resultId: result_id ?? resultId ?? null,
+/** All that any event of the server's may say. */
+const payloadSchema = object({
+  jobId: maybeId,
+  resultId: maybeId,
+  result_id: maybeId,
+  progress: maybeNumber,
+  error: maybeText,
+  error_message: maybeText,
+  balance: maybeNumber,
+  token_balance: maybeNumber,
 });
 
-const failed = read(
-  z.object({ ...ids, error_message: orNull(z.string()), error: orNull(z.string()) }),
-  ({ error_message, error, ...payload }) => ({
-    type: 'job.failed',
-    ...idsOf(payload),
-    message: reasonOf(error_message, error),
-  }),
-);
-
-/** The server's events, each with the way into our vocabulary. */
-const vocabulary = new Map([
-  [
-    'analysis-started',
-    read(z.object({ ...ids, progress: maybeNumber }), ({ progress, ...payload }) => ({
-      type: 'job.progressed',
-      ...idsOf(payload),
-      status: 'processing',
-      percent: percentOf(progress),
-    })),
-  ],
-  ['analysis-complete', read(z.object(ids), (payload) => ({ type: 'job.completed', ...idsOf(payload) }))],
-  ['analysis-failed', failed],
-  // Sent for a kind of assessment that the worker does not know; the client that we replace did not listen to it.
-  ['analysis-unknown', failed],
-  [
-    'token-balance-update',
-    read(z.object({ balance: maybeNumber, token_balance: maybeNumber }), (payload) => {
-      const balance = payload.balance ?? payload.token_balance;
-      return balance == null ? null : { type: 'balance.changed', balance };
-    }),
-  ],
-]);
+/** An event of the server's in our words; null where it makes no sense, undefined where it is none of ours. */
+function toJobFeedEvent(name: string, payload: unknown): JobFeedEvent | null | undefined {
+  const said = fit(payload, payloadSchema);
+  const job = said && { jobId: said.jobId, resultId: said.result_id ?? said.resultId };
+  switch (name) {
+    case 'analysis-started':
+      return job && { type: 'job.progressed', ...job, status: 'processing', percent: percentOf(said.progress) };
+    case 'analysis-complete':
+      return job && { type: 'job.completed', ...job };
+    case 'analysis-failed':
+    // Sent for a kind of assessment that the worker does not know; the client that we replace did not listen to it.
+    case 'analysis-unknown':
+      return job && { type: 'job.failed', ...job, message: reasonOf(said.error_message, said.error) };
+    case 'token-balance-update': {
+      const balance = said?.balance ?? said?.token_balance ?? null;
+      return balance === null ? null : { type: 'balance.changed', balance };
+    }
+  }
+}

@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import type { Log } from './log.ts';
-import { idSchema, readJson, someText } from './schemas.ts';
+import { idSchema, number, object, readJson, someText } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
 
 /** What it takes to go on with an assessment after a reload, a crash or a closed tab. Never a token, never a result. */
@@ -33,19 +33,22 @@ export interface JobStore {
 const PREFIX = 'assessment-monitor:job:';
 const VERSION = 1;
 
-const time = z.number().check(z.refine((ms) => ms >= 0));
-const recordSchema = z.object({
-  version: z.literal(VERSION),
+const time = v.pipe(
+  number,
+  v.check((ms) => ms >= 0),
+);
+const recordSchema = object({
+  version: v.literal(VERSION),
   submissionId: someText,
-  jobId: z.nullable(idSchema),
-  resultId: z.nullable(idSchema),
+  jobId: v.nullable(idSchema),
+  resultId: v.nullable(idSchema),
   deadlineAt: time,
-  userId: z.nullable(z.string()),
+  userId: v.nullable(v.string()),
   submittedAt: time,
-  submission: z.optional(z.unknown()),
-  outcomeUnknown: z.optional(z.boolean()),
+  submission: v.optional(v.unknown()),
+  outcomeUnknown: v.optional(v.boolean()),
 });
-const anyVersion = z.object({ version: z.number() });
+const anyVersion = object({ version: number });
 
 export function createJobStore(store: KeyValueStore, log: Log): JobStore {
   const read = (key: string): JobRecord | 'malformed' | 'old-version' => {

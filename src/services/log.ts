@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts';
+import type { Clock } from './clock.ts';
 
 /** The calls of the API, by name: URLs carry ids and stay out of logs. */
 export type RouteName = 'submit' | 'status' | 'result' | 'job' | 'balance' | 'refresh';
@@ -51,3 +52,16 @@ export type MonitorEvent =
 
 /** Where services report what happens. It never throws. */
 export type Log = (event: MonitorEvent) => void;
+
+/** Reports that a call leaves. @returns how to report its end; `status` is null where there was no answer */
+export function logCall(
+  log: Log,
+  clock: Clock,
+  route: RouteName,
+  generation: number | null,
+): (outcome: RequestOutcome, status: number | null) => void {
+  const startedAt = clock.now();
+  log({ type: 'request.started', route, generation });
+  return (outcome, status) =>
+    log({ type: 'request.finished', route, outcome, status, generation, ms: clock.now() - startedAt });
+}

@@ -1,9 +1,9 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import type { IssuedToken } from './access-token.ts';
 import type { Random } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
-import { readJson } from './schemas.ts';
+import { number, object, readJson } from './schemas.ts';
 import type { Position, SharedSession } from './shared-session.ts';
 import type { KeyValueStore } from './storage.ts';
 import type { TabLock } from './tab-lock.ts';
@@ -79,8 +79,8 @@ const RACE_MS = 2_000;
 /** A doubt ends with the next refresh, one interval later or a little more; and by itself, so that nothing waits for it for ever. */
 const DOUBT_INTERVALS = 2;
 /** `ends` is the number of the token that the attempt ends if it succeeds; it is taken back when it certainly did not. */
-const budgetSchema = z.object({ attemptedAt: z.number(), availableAt: z.number(), ends: z.optional(z.number()) });
-type Budget = z.infer<typeof budgetSchema>;
+const budgetSchema = object({ attemptedAt: number, availableAt: number, ends: v.optional(number) });
+type Budget = v.InferOutput<typeof budgetSchema>;
 
 export function createRefreshCoordinator(options: RefreshCoordinatorOptions): RefreshCoordinator {
   const { request, clock, random, store, shared, lock, log, minIntervalMs } = options;

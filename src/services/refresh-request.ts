@@ -1,9 +1,9 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { RejectedError, TransientError } from '../errors.ts';
 import { errorOf, exchange, type HttpDeps } from './http.ts';
-import type { Log } from './log.ts';
+import { type Log, logCall } from './log.ts';
 import type { RefreshAnswer } from './refresh-coordinator.ts';
-import { someText, textOrNumber } from './schemas.ts';
+import { fit, object, someText, textOrNumber } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
 
 export interface RefreshRequestOptions extends HttpDeps {
@@ -21,11 +21,11 @@ export interface RefreshRequestOptions extends HttpDeps {
 export const REFRESH_TOKEN_KEY = 'assessment-monitor:refresh-token';
 
 // Only the token itself must be sound: it was rotated, and nothing beside it is worth losing it.
-const issuedSchema = z.object({
-  data: z.object({
+const issuedSchema = object({
+  data: object({
     idToken: someText,
-    refreshToken: z.catch(z.optional(z.string()), undefined),
-    expiresIn: z.catch(z.optional(textOrNumber), undefined),
+    refreshToken: v.fallback(v.optional(v.string()), undefined),
+    expiresIn: v.fallback(v.optional(textOrNumber), undefined),
   }),
 });
 
@@ -56,7 +56,7 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
       return { type: 'transient', retryAfterMs };
     }
     if (error) return { type: 'rejected' };
-    const issued = issuedSchema.safeParse(body).data?.data;
+    const issued = fit(body, issuedSchema)?.data;
     // It said yes in words that we cannot read: the token was probably rotated.
     if (!issued) return { type: 'ambiguous' };
     const token = { accessToken: issued.idToken, expiresIn: issued.expiresIn };
@@ -71,12 +71,10 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
   };
 
   return async () => {
-    const startedAt = clock.now();
-    log({ type: 'request.started', route: 'refresh', generation: null });
+    const finish = logCall(log, clock, 'refresh', null);
     let status: number | null = null;
     const answer = await ask((heard) => (status = heard)).catch(() => ({ type: 'ambiguous' }) as const);
-    const outcome = answer.type === 'issued' ? 'ok' : answer.type === 'rejected' ? 'rejected' : 'transient';
-    log({ type: 'request.finished', route: 'refresh', outcome, status, generation: null, ms: clock.now() - startedAt });
+    finish(answer.type === 'issued' ? 'ok' : answer.type === 'rejected' ? 'rejected' : 'transient', status);
     return answer;
   };
 }

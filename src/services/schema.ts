@@ -7,5 +7,5 @@ export interface Schema<Output> {
   };
 }
 
-type SchemaResult<Output> =
+export type SchemaResult<Output> =
   { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly unknown[] };

@@ -1,8 +1,8 @@
 import type { Subscribable } from 'xstate';
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import type { IssuedToken } from './access-token.ts';
 import type { Clock } from './clock.ts';
-import { readJson, someText, textOrNumber } from './schemas.ts';
+import { fit, number, object, readJson, someText, textOrNumber } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
 import { createSubject } from './subject.ts';
 
@@ -79,28 +79,35 @@ export interface SharedSessionOptions {
 /** A tab that is awake answers within milliseconds; one that is frozen not at all. */
 const ANSWER_MS = 300;
 
-const number = z.number().check(z.refine((it) => Number.isInteger(it) && it >= 0 && it <= 1e12));
-const recordSchema = z.object({
-  session: number,
-  generation: number,
-  ended: z.boolean(),
+const ordinal = v.pipe(
+  number,
+  v.check((it) => Number.isInteger(it) && it >= 0 && it <= 1e12),
+);
+const recordSchema = object({
+  session: ordinal,
+  generation: ordinal,
+  ended: v.boolean(),
   /** When the newest token was asked for, ms. */
-  sentAt: z.number(),
+  sentAt: number,
   /** Who signed in, where that is known: a tab that missed it must not go on for somebody else. */
-  userId: z.nullable(z.string()),
+  userId: v.nullable(v.string()),
 });
-const tokenSchema = z.object({
+const tokenSchema = object({
   accessToken: someText,
-  expiresIn: z.optional(textOrNumber),
-  userId: z.optional(z.string()),
-  refreshToken: z.optional(z.string()),
+  expiresIn: v.optional(textOrNumber),
+  userId: v.optional(v.string()),
+  refreshToken: v.optional(v.string()),
 });
-const messageSchema = z.union([
-  z.object({ type: z.literal('token'), session: number, generation: number, token: tokenSchema, sentAt: z.number() }),
-  z.object({ type: z.literal('ended'), session: number, reason: z.literal(['signed-out', 'rejected']) }),
-  z.object({ type: z.literal('ask'), session: number, generation: number }),
+const messageSchema = v.union([
+  object({ type: v.literal('token'), session: ordinal, generation: ordinal, token: tokenSchema, sentAt: number }),
+  object({
+    type: v.literal('ended'),
+    session: ordinal,
+    reason: v.union([v.literal('signed-out'), v.literal('rejected')]),
+  }),
+  object({ type: v.literal('ask'), session: ordinal, generation: ordinal }),
 ]);
-type Message = z.infer<typeof messageSchema>;
+type Message = v.InferOutput<typeof messageSchema>;
 
 /** @example const shared = createSharedSession({ store, channel: new BroadcastChannel(name), clock, key }); */
 export function createSharedSession({ store, channel, clock, key }: SharedSessionOptions): SharedSession {
@@ -175,7 +182,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     }
   };
   channel?.addEventListener('message', ({ data }) => {
-    const message = messageSchema.safeParse(data).data;
+    const message = fit(data, messageSchema);
     if (message) follow(message);
   });
 

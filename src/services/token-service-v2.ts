@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { SignInRequiredError, TokenUnavailableError } from '../errors.ts';
 import {
   type AccessToken,
@@ -13,7 +13,7 @@ import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import type { RefreshCoordinator, RefreshOutcome } from './refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
-import { readJson, someText } from './schemas.ts';
+import { number, object, readJson, someText } from './schemas.ts';
 import type { KeyValueStore } from './storage.ts';
 import type { SharedNews, SharedSession } from './shared-session.ts';
 import { createSubject } from './subject.ts';
@@ -35,12 +35,12 @@ export interface TokenServiceV2Options {
 }
 
 const TOKEN_KEY = 'assessment-monitor:token';
-const storedSchema = z.object({
+const storedSchema = object({
   value: someText,
-  generation: z.number(),
-  expiresAt: z.nullable(z.number()),
-  ttlMs: z.nullable(z.number()),
-  userId: z.nullable(z.string()),
+  generation: number,
+  expiresAt: v.nullable(number),
+  ttlMs: v.nullable(number),
+  userId: v.nullable(v.string()),
 });
 /** Less than this is the coarseness of a Date header, and of the way that it took. */
 const SKEW_MS = 2_000;
@@ -182,20 +182,17 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     if (!isRefreshEnabled()) return usable() && mayKeep ? { type: 'holds' } : { type: 'rejected' };
     const begun = session;
     const outcome = await ask();
-    if (outcome === null || session !== begun) return ended ? { type: 'rejected' } : { type: 'renewed' };
-    switch (outcome.type) {
-      case 'refreshed':
-      case 'joined':
-        return ended ? { type: 'rejected' } : { type: 'renewed' };
-      case 'rejected':
+    if (outcome && session === begun) {
+      if (outcome.type === 'rejected') {
         end('rejected');
         shared.ended('rejected');
-        return { type: 'rejected' };
-      default:
+      } else if ('until' in outcome) {
         schedule(0);
         if (usable() && mayKeep) return { type: 'holds' };
         return { type: 'wait', retryAfterMs: Math.max(0, outcome.until - clock.now()), reason: outcome.type };
+      }
     }
+    return { type: ended ? 'rejected' : 'renewed' };
   };
 
   const doubted = () => {

@@ -7,6 +7,8 @@ import {
   useAssessments,
   useBalance,
 } from 'assessment-monitor/react';
+import { useSelector } from '@xstate/react';
+import type { Assessment } from 'assessment-monitor';
 import { Profiler, useState } from 'react';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
@@ -119,6 +121,15 @@ describeEachMode(() => {
     await submitted();
     act(() => choose('id'));
     expect(chosen.at(-1)).toBe('assessment-1');
+  });
+
+  it('XState users read the actor of an assessment, with the hook that they have', async () => {
+    const Row = ({ actor }: Pick<Assessment, 'actor'>) =>
+      useSelector(actor, (snapshot) => (snapshot.hasTag('monitoring') ? 'is watched' : 'is not watched yet'));
+    const List = () => useAssessments().map(({ id, actor }) => <Row key={id} actor={actor} />);
+    const { container } = renderWith(world.client, <List />);
+    await submitted();
+    expect(container.textContent).toBe('is watched');
   });
 
   it('reads the assessment of an id, whichever is the newest', async () => {
