@@ -92,7 +92,7 @@ export function toView<Result>(snapshot: AssessmentSnapshot, before?: Assessment
     case 'submitting':
     case 'waiting':
     case 'cancelled':
-      return { ...common, phase };
+      return { id, jobId, progress, phase };
     case 'sign-in-needed':
       return { ...common, phase, error: because('sign-in-required') };
     case 'delayed':
