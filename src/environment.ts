@@ -51,7 +51,7 @@ export const loadSocketIo: LoadSocketIo = async () => {
 /** @throws TypeError when it is not an address, before anything is sent to it */
 export function checkBaseUrl(baseUrl: unknown): string {
   const isAddress =
-    typeof baseUrl === 'string' && (inBrowser() ? /^(https?:\/\/[^/]|\/|$)/ : /^https?:\/\/[^/]/).test(baseUrl);
+    typeof baseUrl === 'string' && (inBrowser() ? /^(https?:\/\/+[^/]|\/|$)/ : /^https?:\/\/+[^/]/).test(baseUrl);
   if (isAddress) return baseUrl.replace(/\/+$/, '');
   throw new TypeError(
     'createAssessmentClient: baseUrl must be the address of the API, such as https://api.example.test, or a path in a page',

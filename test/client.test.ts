@@ -377,7 +377,7 @@ describe('after a reload', () => {
 describe('the client itself', () => {
   it('needs an address and says so', async () => {
     await open();
-    for (const baseUrl of [undefined, '', 'ftp://example.test', 'api.example.test', 42]) {
+    for (const baseUrl of [undefined, '', 'https://', 'ftp://example.test', 'api.example.test', 42]) {
       expect(() => createAssessmentClient({ baseUrl: baseUrl as string })).toThrow(/baseUrl must/);
     }
   });

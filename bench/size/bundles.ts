@@ -36,7 +36,7 @@ const PRELOAD_HELPER = '\0vite/preload-helper.js';
 
 const react = ['react', 'react-dom'];
 /** What ours is made of, beside React. */
-const dependencies = ['xstate', '@xstate/react', 'rxjs', 'valibot'];
+const dependencies = ['xstate', 'rxjs', 'valibot'];
 
 /**
  * Bundles `code` and weighs it.

@@ -27,8 +27,9 @@ interface Session {
   revoked: boolean;
 }
 
-/** An access token as the server remembers it: to the millisecond, which a JWT cannot say. */
+/** An access token as the server remembers it. */
 interface Issued {
+  /** What its holder was told: to the millisecond with auth V2, the `exp` of the token with V1. */
   announcedExpiry: number;
   ended: boolean;
   session: Session | null;

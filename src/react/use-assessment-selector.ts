@@ -1,4 +1,4 @@
-import { useMemo, useRef, useSyncExternalStore } from 'react';
+import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
 import { useAssessmentClient } from './assessment-provider.tsx';
 import { createAssessmentStore, type UseAssessment } from './assessment-store.ts';
 
@@ -28,18 +28,23 @@ export function useAssessmentSelector<Selected, Submission = unknown, Result = u
   };
   const assessment = useSyncExternalStore(client.subscribe, find, nobody);
   const store = useMemo(() => createAssessmentStore(client, assessment), [client, assessment]);
-  const last = useRef<{ from: unknown; selector: unknown; selected: Selected }>(null);
-  /** The very same selection while nothing has changed, or what has is equal: else React would render again, and for ever. */
-  const select = (): Selected => {
-    const from = store.getSnapshot();
-    const before = last.current;
-    if (before?.from === from && before.selector === selector) return before.selected;
-    const now = selector(from);
-    const selected = before && isEqual(before.selected, now) ? before.selected : now;
-    last.current = { from, selector, selected };
-    return selected;
-  };
-  return useSyncExternalStore(store.subscribe, select, select);
+  /** What is on the screen. Not what was rendered last: React may throw that away. */
+  const shown = useRef<{ selected: Selected }>(null);
+  const select = useMemo(() => {
+    let last: { from: unknown; selected: Selected } | null = null;
+    // The very same selection while nothing has changed, or what has is equal: else React would render again, and for ever.
+    return (): Selected => {
+      const from = store.getSnapshot();
+      if (last?.from === from) return last.selected;
+      const before = last ?? shown.current;
+      const now = selector(from);
+      last = { from, selected: before && isEqual(before.selected, now) ? before.selected : now };
+      return last.selected;
+    };
+  }, [store, selector, isEqual]);
+  const selected = useSyncExternalStore(store.subscribe, select, select);
+  useEffect(() => void (shown.current = { selected }), [selected]);
+  return selected;
 }
 
 /** The server has none, so the first render in the browser shows none either. */

@@ -31,9 +31,12 @@ const claimsSchema = object({ exp: maybeNumber, iat: maybeNumber, sub: user, use
 function readClaims(value: string): Partial<v.InferOutput<typeof claimsSchema>> {
   try {
     // The payload of a JWT (RFC 7519): base64url of JSON in UTF-8. Nothing is verified here; that is for the server.
-    const payload = value.split('.', 2)[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? '';
-    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
-    return readJson(new TextDecoder().decode(bytes), claimsSchema) ?? {};
+    const parts = value.split('.');
+    const payload = parts.length === 3 ? parts[1] : undefined;
+    const bytes = Uint8Array.from(atob((payload ?? '').replaceAll('-', '+').replaceAll('_', '/')), (it) =>
+      it.charCodeAt(0),
+    );
+    return readJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes), claimsSchema) ?? {};
   } catch {
     // An opaque token is a token all the same.
     return {};

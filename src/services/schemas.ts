@@ -3,7 +3,7 @@ import type { SchemaResult } from './schema.ts';
 
 /*
  * What the schemas of several borders have in common. Valibot and not the better known zod: each page that watches a job would load
- * three times as much for the same few checks.
+ * more than three times as much for the same few checks.
  */
 
 /** Brings an unknown value into shape, or says that it has none. */
@@ -42,7 +42,7 @@ export const orNull = <Output>(shape: Shape<Output>) => v.fallback(v.nullable(sh
 export const maybeId = orNull(idSchema);
 export const maybeNumber = orNull(number);
 export const maybeText = orNull(v.string());
-export const textOrNumber = v.union([v.string(), number]);
+export const textOrNumber = v.custom<string | number>((it) => typeof it === 'string' || Number.isFinite(it));
 
 /** What fits, or null. */
 export function fit<Output>(value: unknown, shape: Shape<Output>): Output | null {

@@ -98,16 +98,18 @@ const tokenSchema = object({
   userId: v.optional(v.string()),
   refreshToken: v.optional(v.string()),
 });
-const messageSchema = v.union([
-  object({ type: v.literal('token'), session: ordinal, generation: ordinal, token: tokenSchema, sentAt: number }),
-  object({
-    type: v.literal('ended'),
+const messages = {
+  token: object({
+    type: v.literal('token'),
     session: ordinal,
-    reason: v.union([v.literal('signed-out'), v.literal('rejected')]),
+    generation: ordinal,
+    token: tokenSchema,
+    sentAt: number,
   }),
-  object({ type: v.literal('ask'), session: ordinal, generation: ordinal }),
-]);
-type Message = v.InferOutput<typeof messageSchema>;
+  ended: object({ type: v.literal('ended'), session: ordinal, reason: v.picklist(['signed-out', 'rejected']) }),
+  ask: object({ type: v.literal('ask'), session: ordinal, generation: ordinal }),
+};
+type Message = v.InferOutput<(typeof messages)[keyof typeof messages]>;
 
 /** @example const shared = createSharedSession({ store, channel: new BroadcastChannel(name), clock, key }); */
 export function createSharedSession({ store, channel, clock, key }: SharedSessionOptions): SharedSession {
@@ -182,7 +184,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     }
   };
   channel?.addEventListener('message', ({ data }) => {
-    const message = fit(data, messageSchema);
+    const message = fit(data, messages.token) ?? fit(data, messages.ended) ?? fit(data, messages.ask);
     if (message) follow(message);
   });
 

@@ -184,8 +184,9 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     const outcome = await ask();
     if (outcome && session === begun) {
       if (outcome.type === 'rejected') {
-        end('rejected');
+        // The others first: who hears of it here may sign in again at once.
         shared.ended('rejected');
+        end('rejected');
       } else if ('until' in outcome) {
         schedule(0);
         if (usable() && mayKeep) return { type: 'holds' };

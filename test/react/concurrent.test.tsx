@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 import { act, cleanup } from '@testing-library/react';
 import { useAssessment, useAssessmentSelector } from 'assessment-monitor/react';
-import { startTransition, useLayoutEffect, useState, useTransition } from 'react';
+import { startTransition, Suspense, useEffect, useLayoutEffect, useState, useTransition } from 'react';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
 import { describeEachMode } from './support/modes.ts';
@@ -103,5 +103,38 @@ describeEachMode(() => {
     expect(assessment.getSnapshot()).not.toBe(before);
     expect(before).toMatchObject({ progress: { percent: 10 } });
     expect(world.client.getSnapshot()).toBe(world.client.getSnapshot());
+  });
+
+  it('does not render for what nobody selected while a transition waits for something else', () => {
+    const forever = new Promise<void>(() => {});
+    const Page = ({ number }: { number: number }) => {
+      if (number > 0) throw forever; // as a component does that loads
+      return null;
+    };
+    const news: string[] = [];
+    const App = () => {
+      const [number, setNumber] = useState(0);
+      const title = useAssessmentSelector((it) => ({ text: `${number} ${it.phase}` }), {
+        isEqual: (one, other) => one.text === other.text,
+      });
+      useEffect(() => void news.push(title.text), [title]);
+      return (
+        <>
+          <button onClick={() => startTransition(() => setNumber(1))}>turn the page</button>
+          <Page number={number} />
+        </>
+      );
+    };
+    renderWith(
+      world.client,
+      <Suspense fallback={null}>
+        <App />
+      </Suspense>,
+    );
+    press('turn the page');
+    const before = news.length;
+    for (let percent = 11; percent <= 30; percent += 1) act(() => world.progress(percent));
+    expect(news.slice(before)).toEqual([]);
+    expect(news.at(-1)).toBe('0 waiting');
   });
 });

@@ -103,6 +103,22 @@ describeEachMode(() => {
     expect(tens.map((it) => it.tens)).toEqual([-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  it('compares as it is told to from now on', async () => {
+    let setPaused: (isPaused: boolean) => void = () => {};
+    const percentOf = (it: UseAssessment) => ('progress' in it ? it.progress.percent : -1);
+    const percents = show(() => {
+      const [isPaused, set] = useState(false);
+      setPaused = set;
+      return useAssessmentSelector(percentOf, { isEqual: isPaused ? () => true : Object.is });
+    });
+    await submitted();
+    act(() => setPaused(true));
+    act(() => world.progress(50));
+    expect(percents.at(-1)).toBe(0);
+    act(() => setPaused(false));
+    expect(percents.at(-1)).toBe(50);
+  });
+
   it('a selector that builds a new object renders with each change, and never without end', async () => {
     const built = show(() => useAssessmentSelector(({ phase }) => ({ phase })));
     await submitted();

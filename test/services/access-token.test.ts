@@ -88,12 +88,20 @@ describe('describeToken', () => {
     expect(describeAt({ accessToken: jwt({ iat: seconds, exp: seconds - 1 }) }).ttlMs).toBeNull();
   });
 
-  it.each(['opaque', '', 'a.b.c', 'a.b', jwt({}), `${jwt({}).split('.')[0]}.bnVsbA.x`])(
-    'takes %j for a token that does not say when it dies',
-    (accessToken) => {
-      expect(describeAt({ accessToken })).toMatchObject({ ttlMs: null, expiresAt: null, userId: null });
-    },
-  );
+  const [header = '', payload = ''] = jwt({ exp: seconds + 200, sub: 'ann' }).split('.');
+  it.each([
+    'opaque',
+    '',
+    'a.b.c',
+    'a.b',
+    jwt({}),
+    `${header}.bnVsbA.x`,
+    `${header}.${payload}`,
+    `${header}.${payload}.x.y.z`,
+    `${header}.${Buffer.from('{"sub":"\xe9"}', 'latin1').toString('base64url')}.x`,
+  ])('takes %j for a token that does not say when it dies', (accessToken) => {
+    expect(describeAt({ accessToken })).toMatchObject({ ttlMs: null, expiresAt: null, userId: null });
+  });
 
   it.each(['soon', '', 0, -60, Number.NaN, 'NaN'])('ignores the lifetime %j and reads the claims', (expiresIn) => {
     const accessToken = jwt({ iat: seconds - 100, exp: seconds + 200 });
@@ -124,6 +132,10 @@ describe('describeToken', () => {
     [{}, null],
   ])('reads the user from the claims %j', (claims, userId) => {
     expect(describeAt({ accessToken: jwt(claims) }).userId).toBe(userId);
+  });
+
+  it('reads a user of any script', () => {
+    expect(describeAt({ accessToken: jwt({ sub: 'jürgen 日本 👍?>' }) }).userId).toBe('jürgen 日本 👍?>');
   });
 
   it('believes whoever issued the token more than its claims when it says whose it is', () => {

@@ -223,6 +223,18 @@ describe('ensureValidToken', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
+  it('goes on, here and in other tabs, when somebody signs in as soon as it is asked for', async () => {
+    const tab = signedInTab();
+    tab.tokens.events$.subscribe(({ type }) => {
+      if (type === 'session.ended') tab.tokens.signIn({ accessToken: 'second', expiresIn: 3_600, userId: 'ann' });
+    });
+    await tab.clock.advance(HOUR);
+    const token = tab.tokens.ensureValidToken();
+    await tab.endpoint.answer({ type: 'rejected' });
+    await expect(token).resolves.toBe('second');
+    expect(JSON.parse(tab.budgetStore.get('session') ?? '')).toMatchObject({ ended: false });
+  });
+
   it('does not ask for a sign-in when a new token is dead on arrival: the session has not ended', async () => {
     const tab = openTab();
     const token = watch(tab.tokens.ensureValidToken());
