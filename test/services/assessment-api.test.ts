@@ -1,11 +1,11 @@
-import { NEVER } from 'rxjs';
+import { Subject } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { RejectedError, TransientError, UnauthorizedError } from '../../src/errors.ts';
 import { type AccessToken } from '../../src/services/access-token.ts';
 import { type AssessmentApi, createAssessmentApi } from '../../src/services/assessment-api.ts';
 import type { Schema } from '../../src/services/schema.ts';
-import { watch } from '../support/services/deferred.ts';
+import { deferred, watch } from '../support/services/deferred.ts';
 import { type LoopbackServer, startServer } from '../support/services/http-server.ts';
 import { type RecordedLog, recordedLog } from '../support/services/recorded-log.ts';
 import { settle, T0, virtualClock, type VirtualClock } from '../support/services/virtual-clock.ts';
@@ -19,6 +19,7 @@ let clock: VirtualClock;
 let recorded: RecordedLog;
 let token: AccessToken | null;
 let inDoubt: boolean;
+let slept$: Subject<void>;
 /** What the token service was told. */
 let told: { accepted: number[]; serverTimes: number[] };
 
@@ -28,6 +29,7 @@ beforeEach(async () => {
   recorded = recordedLog();
   token = { value: 's3cret', generation: 7, expiresAt: null, ttlMs: null, userId: 'ann' };
   inDoubt = false;
+  slept$ = new Subject();
   told = { accepted: [], serverTimes: [] };
 });
 afterEach(() => server.close());
@@ -40,7 +42,7 @@ function createApi({
   idempotencyHeader = 'Idempotency-Key',
 }: { resultSchema?: Schema<Analysis>; idempotencyHeader?: string | null } = {}): AssessmentApi<unknown, Analysis> {
   return createAssessmentApi({
-    slept$: NEVER,
+    slept$,
     fetch,
     clock,
     baseUrl: server.url,
@@ -234,10 +236,34 @@ describe('a token that is in doubt', () => {
   it.each<[string, (api: AssessmentApi<unknown, Analysis>) => Promise<unknown>]>([
     ['a submission', (api) => api.submit({}, 's1', signal)],
     ['a status that cannot wait', (api) => api.status('j1', signal, false)],
+    ['a status of which nothing else is said', (api) => api.status('j1', signal)],
     ['a result', (api) => api.result('r1', signal)],
   ])('is sent for %s: somebody waits', async (_what, call) => {
     await call(createApi()).catch(() => {});
     expect(server.requests).toMatchObject([{ headers: { authorization: 'Bearer s3cret' } }]);
+  });
+});
+
+describe('an answer that the page slept through', () => {
+  it.each(routes.filter(([route]) => route !== 'submit'))('is not waited for: %s', async (_route, call) => {
+    server.answer(() => {});
+    const asked = watch(call(createApi(), signal));
+    await server.received(1);
+    slept$.next();
+    await settle();
+    expect(asked).toMatchObject({ state: 'rejected', error: { code: 'network' } });
+  });
+
+  it('is waited for where it is about a submission: the server may have accepted it', async () => {
+    const answer = deferred<void>();
+    server.answer((response) => {
+      void answer.promise.then(() => response.writeHead(202).end(JSON.stringify(yes({ jobId: 'j1' }))));
+    });
+    const accepted = createApi().submit({}, 's1', signal);
+    await server.received(1);
+    slept$.next();
+    answer.resolve();
+    expect(await accepted).toMatchObject({ jobId: 'j1' });
   });
 });
 
