@@ -4,8 +4,8 @@ import { useAssessmentClient } from './assessment-provider.tsx';
 
 /**
  * All assessments of the client in the order of their submission, those from before a reload included. Re-renders only when
- * one comes or goes; each one's own component follows it by its id. XState users find each one's `actor` here, for
- * `useSelector` of `@xstate/react`.
+ * one comes or goes; each one's own component follows it by its id. XState users find each one's `actor` here, for the
+ * `useSelector` of `@xstate/react`, which does not come with this package.
  *
  * @example
  * return useAssessments().map(({ id }) => <Row key={id} id={id} />); // Row: useAssessment(id)

@@ -235,6 +235,18 @@ describe('ensureValidToken', () => {
     expect(JSON.parse(tab.budgetStore.get('session') ?? '')).toMatchObject({ ended: false });
   });
 
+  it('asks for nothing more when somebody signs in while the refresh of an earlier session is waited out', async () => {
+    const tab = signedInTab();
+    const first = watch(tab.tokens.ensureValidToken(true));
+    tab.tokens.signIn({ accessToken: 'second', expiresIn: 3_600, userId: 'bob' });
+    const renewal = tab.tokens.renew(tab.tokens.current()?.generation ?? 0);
+    await settle();
+    tab.tokens.signIn({ accessToken: 'third', expiresIn: 3_600, userId: 'cid' });
+    await tab.issue('of-ann');
+    expect(await renewal).toEqual({ type: 'renewed' });
+    expect([first.state, tab.held, tab.endpoint.requests]).toEqual(['resolved', 'third', 1]);
+  });
+
   it('does not ask for a sign-in when a new token is dead on arrival: the session has not ended', async () => {
     const tab = openTab();
     const token = watch(tab.tokens.ensureValidToken());
