@@ -30,21 +30,29 @@ export function useAssessmentSelector<Selected, Submission = unknown, Result = u
   const store = useMemo(() => createAssessmentStore(client, assessment), [client, assessment]);
   /** What is on the screen. Not what was rendered last: React may throw that away. */
   const shown = useRef<{ selected: Selected }>(null);
-  const select = useMemo(() => {
-    let last: { from: unknown; selected: Selected } | null = null;
-    // The very same selection while nothing has changed, or what has is equal: else React would render again, and for ever.
-    return (): Selected => {
-      const from = store.getSnapshot();
-      if (last?.from === from) return last.selected;
-      const before = last ?? shown.current;
-      const now = selector(from);
-      last = { from, selected: before && isEqual(before.selected, now) ? before.selected : now };
-      return last.selected;
-    };
-  }, [store, selector, isEqual]);
+  // eslint-disable-next-line react/refs -- it decides which of two equal selections is rendered, and nothing else
+  const select = useMemo(() => createSelection(store, selector, isEqual, shown), [store, selector, isEqual]);
   const selected = useSyncExternalStore(store.subscribe, select, select);
   useEffect(() => void (shown.current = { selected }), [selected]);
   return selected;
+}
+
+/** The very same selection while nothing has changed, or what has is equal: else React would render again, and for ever. */
+function createSelection<Snapshot, Selected>(
+  store: { getSnapshot(): Snapshot },
+  selector: (snapshot: Snapshot) => Selected,
+  isEqual: (a: Selected, b: Selected) => boolean,
+  shown: { readonly current: { selected: Selected } | null },
+): () => Selected {
+  let last: { from: Snapshot; selected: Selected } | null = null;
+  return () => {
+    const from = store.getSnapshot();
+    if (last?.from === from) return last.selected;
+    const before = last ?? shown.current;
+    const now = selector(from);
+    last = { from, selected: before && isEqual(before.selected, now) ? before.selected : now };
+    return last.selected;
+  };
 }
 
 /** The server has none, so the first render in the browser shows none either. */
