@@ -3,8 +3,8 @@ import { alias } from './vitest.config.ts';
 
 /**
  * For mutation testing: the quick tests in virtual time and over loopback, without a browser or stories of half a minute. The walk and
- * the rules are not among them: they explore the chart once for all their tests, and Stryker could not tell which of them sees what. Nor is what reads the comments of the
- * chart: mutants have none.
+ * the rules are not among them: they explore the chart once for all their tests, and Stryker could not tell which of them sees what.
+ * Nor is what reads the comments of the chart: mutants have none.
  */
 export default defineConfig({
   resolve: { alias },

@@ -1,5 +1,7 @@
 // @vitest-environment jsdom
 import { act, cleanup } from '@testing-library/react';
+import { useSelector } from '@xstate/react';
+import type { Assessment } from 'assessment-monitor';
 import {
   useAssessment,
   type UseAssessment,
@@ -7,8 +9,6 @@ import {
   useAssessments,
   useBalance,
 } from 'assessment-monitor/react';
-import { useSelector } from '@xstate/react';
-import type { Assessment } from 'assessment-monitor';
 import { Profiler, useState } from 'react';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
