@@ -11,7 +11,7 @@ export default defineConfig({
   test: {
     include: [
       'test/services/**/*.test.ts',
-      'test/tabs/**/*.test.ts',
+      'test/lib/**/*.test.ts',
       'test/machines/{emitted,guards,named-paths,notes}.test.ts',
     ],
     testTimeout: 20_000,

@@ -6,8 +6,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type ParityCase, parityCases } from '../demo/scenarios/parity.ts';
-import { runStory, type StoryReport } from '../demo/scenarios/run-story.ts';
+import { type ParityCase, parityCases } from '../e2e/scenarios/parity.ts';
+import { runStory, type StoryReport } from '../e2e/scenarios/run-story.ts';
 
 type Played = { played: ParityCase; report: StoryReport };
 
@@ -78,7 +78,7 @@ function document(all: readonly Played[]): string {
 
 What was measured of the client that this package replaces, with a scripted clock and its own code, and what ours does with the
 same case: played for real over loopback against the reference backend, seconds scaled down. Written by \`npm run --silent parity\`;
-each row is a story in \`demo/scenarios/parity.ts\` and a test in \`test/demo/parity.test.ts\`.
+each row is a story in \`e2e/scenarios/parity.ts\` and a test in \`test/e2e/parity.test.ts\`.
 
 "Done to shown" is the time from the end of the job on the server to the result on the page.
 

@@ -7,9 +7,9 @@
  */
 import { parseArgs } from 'node:util';
 import { createInspector } from 'assessment-monitor/inspect';
-import { runStory, type StoryReport } from '../demo/scenarios/run-story.ts';
-import { stories } from '../demo/scenarios/stories.ts';
-import { runTabs, tabsStories, type TabsReport } from '../demo/tabs/run-tabs.ts';
+import { runStory, type StoryReport } from '../e2e/scenarios/run-story.ts';
+import { stories } from '../e2e/scenarios/stories.ts';
+import { runTabs, tabsStories, type TabsReport } from '../e2e/tabs/run-tabs.ts';
 import { CHROMIUM_VARIABLE, ensureChromium } from './chromium.ts';
 
 const usage = 'usage: npm run --silent scenario -- NAME [--json] [--tabs N] | --all [--json] | --list';

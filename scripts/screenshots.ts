@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createInspector } from 'assessment-monitor/inspect';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { openStage } from '../demo/scenarios/stage.ts';
+import { openStage } from '../e2e/scenarios/stage.ts';
 import { serveDemo } from '../demo/serve.ts';
 import { serveViewer } from '../demo/viewer/serve.ts';
 import { launchChromium } from '../test/browser/chromium.ts';

@@ -5,7 +5,7 @@
  * with what the users were shown. Ends with 0 only if nothing was lost, doubled, sent twice or left open.
  */
 import { parseArgs } from 'node:util';
-import { runSoak } from '../demo/soak/run-soak.ts';
+import { runSoak } from '../e2e/soak/run-soak.ts';
 
 const { values } = parseArgs({
   options: {

@@ -1,23 +1,23 @@
-export { createAssessmentClient } from './client.ts';
-export type { AssessmentClient, ClientSnapshot } from './client.ts';
-export type { Assessment } from './assessment.ts';
-export type { AssessmentClientOptions, RuntimeSettings } from './options.ts';
-export { stateNameOf } from './view.ts';
-export type { AssessmentPhase, AssessmentSnapshot, AssessmentStateName, AssessmentView } from './view.ts';
-export { describeProblem } from './messages.ts';
-export type { Language, ProblemDescription, Remedy } from './messages.ts';
+export { createAssessmentClient } from './client/client.ts';
+export type { AssessmentClient, ClientSnapshot } from './client/client.ts';
+export type { Assessment } from './client/assessment.ts';
+export type { AssessmentClientOptions, RuntimeSettings } from './client/options.ts';
+export { stateNameOf } from './client/view.ts';
+export type { AssessmentPhase, AssessmentSnapshot, AssessmentStateName, AssessmentView } from './client/view.ts';
+export { describeProblem } from './messages/index.ts';
+export type { Language, ProblemDescription, Remedy } from './messages/index.ts';
 export {
   AssessmentMonitorError,
   RejectedError,
   SignInRequiredError,
   TokenUnavailableError,
   TransientError,
-} from './errors.ts';
-export type { ErrorCode, Problem } from './errors.ts';
-export type { IssuedToken } from './services/access-token.ts';
+} from './lib/errors.ts';
+export type { ErrorCode, Problem } from './lib/errors.ts';
+export type { IssuedToken } from './services/auth/access-token.ts';
 export type { Metrics } from './services/metrics.ts';
-export type { MonitorEvent } from './services/log.ts';
-export type { Schema } from './services/schema.ts';
+export type { MonitorEvent } from './lib/log.ts';
+export type { Schema } from './lib/schema.ts';
 
 // For XState users: the chart itself, to run with actors of their own.
 export { assessmentMachine } from './machines/assessment-machine.ts';

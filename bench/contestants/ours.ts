@@ -1,5 +1,5 @@
 import { type AssessmentView, createAssessmentClient } from 'assessment-monitor';
-import type { FeedSocket } from '../../src/services/job-feed.ts';
+import type { FeedSocket } from '../../src/services/feed/job-feed.ts';
 import { fetchOver } from '../world/browser.ts';
 import { answers, type Contestant, type Screen } from './contestant.ts';
 

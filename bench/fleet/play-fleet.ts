@@ -1,4 +1,4 @@
-import type { Random } from '../../src/services/backoff.ts';
+import type { Random } from '../../src/lib/backoff.ts';
 import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
 import { type ContestantName, contestants } from '../contestants/index.ts';
 import type { Screen } from '../contestants/contestant.ts';

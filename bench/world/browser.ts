@@ -1,7 +1,7 @@
-import type { Random } from '../../src/services/backoff.ts';
-import type { TabChannel } from '../../src/services/shared-session.ts';
-import { type KeyValueStore, memoryStore } from '../../src/services/storage.ts';
-import type { TabLocks } from '../../src/services/tab-lock.ts';
+import type { Random } from '../../src/lib/backoff.ts';
+import type { TabChannel } from '../../src/services/auth/shared-session.ts';
+import { type KeyValueStore, memoryStore } from '../../src/lib/storage.ts';
+import type { TabLocks } from '../../src/services/auth/tab-lock.ts';
 import type { EventClock, Owner } from './event-clock.ts';
 import type { BenchServer, Route } from './server.ts';
 import { openSocketOver, type OpenSocket } from './socket.ts';

@@ -1,4 +1,4 @@
-import type { Problem } from '../errors.ts';
+import type { Problem } from '../lib/errors.ts';
 
 /*
  * How the calls of the chart can end. Outcomes are values: a call that the server refuses is as ordinary as one that it

@@ -1,10 +1,10 @@
 import { assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
-import { type Problem, toProblem } from '../errors.ts';
-import { isPartOf } from '../is-part-of.ts';
-import type { JobFeedEvent } from '../services/job-feed.ts';
+import { type Problem, toProblem } from '../lib/errors.ts';
+import { isPartOf } from '../lib/is-part-of.ts';
+import type { JobFeedEvent } from '../services/feed/job-feed.ts';
 import type { PageEvent } from '../services/page-signals.ts';
-import { createSubject } from '../services/subject.ts';
-import type { TokenEvent } from '../services/token-service.ts';
+import { createSubject } from '../lib/subject.ts';
+import type { TokenEvent } from '../services/auth/token-service.ts';
 import type {
   ProgressReport,
   RefreshOutcome,

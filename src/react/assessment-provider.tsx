@@ -1,5 +1,5 @@
 import { createContext, type ReactNode, useContext, useEffect } from 'react';
-import type { AssessmentClient } from '../client.ts';
+import type { AssessmentClient } from '../client/client.ts';
 
 const ClientContext = createContext<AssessmentClient | null>(null);
 

@@ -1,6 +1,6 @@
-import type { Assessment } from '../assessment.ts';
-import type { AssessmentClient } from '../client.ts';
-import type { AssessmentView } from '../view.ts';
+import type { Assessment } from '../client/assessment.ts';
+import type { AssessmentClient } from '../client/client.ts';
+import type { AssessmentView } from '../client/view.ts';
 
 /** What a component can do. None of these changes as long as it is about the same assessment, `submit` and `resume` never. */
 export interface AssessmentActions<Submission = unknown, Result = unknown> {

@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react';
-import type { Assessment } from '../assessment.ts';
+import type { Assessment } from '../client/assessment.ts';
 import { useAssessmentClient } from './assessment-provider.tsx';
 
 /**

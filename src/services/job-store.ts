@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import type { Log } from './log.ts';
-import { idSchema, number, object, readJson, someText } from './schemas.ts';
-import type { KeyValueStore } from './storage.ts';
+import type { Log } from '../lib/log.ts';
+import { idSchema, number, object, readJson, someText } from '../lib/schemas.ts';
+import type { KeyValueStore } from '../lib/storage.ts';
 
 /** What it takes to go on with an assessment after a reload, a crash or a closed tab. Never a token, never a result. */
 export interface JobRecord {

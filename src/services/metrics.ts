@@ -1,4 +1,4 @@
-import type { MonitorEvent } from './log.ts';
+import type { MonitorEvent } from '../lib/log.ts';
 
 /** What to watch in production, counted since the client was created. */
 export interface Metrics {

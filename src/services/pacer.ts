@@ -1,4 +1,4 @@
-import { type Clock, sleep } from './clock.ts';
+import { type Clock, sleep } from '../lib/clock.ts';
 
 /**
  * Keeps the calls of one assessment apart, whoever asks for them and however often: the chart may have many reasons to

@@ -1,7 +1,7 @@
 import type { Subscribable } from 'xstate';
-import type { Clock } from './clock.ts';
-import type { Log } from './log.ts';
-import { createSubject } from './subject.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { createSubject } from '../lib/subject.ts';
 
 /** The page can do things again that it could not do a moment ago, or time has passed unnoticed: look at everything anew. */
 export interface PageEvent {

@@ -15,7 +15,7 @@ import type { AssessmentEvent } from '../machines/assessment-setup.ts';
  */
 
 export type AssessmentMachine = typeof assessmentMachine;
-export type { AssessmentSnapshot } from '../view.ts';
+export type { AssessmentSnapshot } from '../client/view.ts';
 
 /** What can happen to an assessment in one step: an event of the world, the answer to a call, the end of a port, a timer. */
 export type ModelEvent =

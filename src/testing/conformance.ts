@@ -1,6 +1,6 @@
-import { loadSocketIo, originOf } from '../environment.ts';
-import { defaultPaths } from '../options.ts';
-import type { FeedSocket } from '../services/job-feed.ts';
+import { loadSocketIo, originOf } from '../client/browser.ts';
+import { defaultPaths } from '../client/options.ts';
+import type { FeedSocket } from '../services/feed/job-feed.ts';
 
 /** A way in which a server differs from the contract, and what that costs its users. */
 export interface Difference {

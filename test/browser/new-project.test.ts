@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { createServer, preview } from 'vite';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { type Backend, startBackend } from '../../demo/backend/index.ts';
+import { type Backend, startBackend } from '../../backend/index.ts';
 import { packPackage, TARBALL_VARIABLE } from '../../scripts/pack.ts';
 import { launchChromium } from './chromium.ts';
 

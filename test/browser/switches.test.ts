@@ -1,6 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Backend } from '../../demo/backend/index.ts';
+import type { Backend } from '../../backend/index.ts';
 import { serveDemo } from '../../demo/serve.ts';
 import { launchChromium } from './chromium.ts';
 

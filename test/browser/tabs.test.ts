@@ -1,9 +1,9 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Backend } from '../../demo/backend/index.ts';
-import { type HandmadeChromium, startChromium } from '../../demo/tabs/chromium-by-hand.ts';
-import type { TabBook } from '../../demo/tabs/tab.ts';
-import { bookOf, inTab, openTab, serveTabs, until } from '../../demo/tabs/run-tabs.ts';
+import type { Backend } from '../../backend/index.ts';
+import { type HandmadeChromium, startChromium } from '../../e2e/tabs/chromium-by-hand.ts';
+import type { TabBook } from '../../e2e/tabs/tab.ts';
+import { bookOf, inTab, openTab, serveTabs, until } from '../../e2e/tabs/run-tabs.ts';
 
 /*
  * Real tabs of a real Chromium, against strict rotation. The long story is the scenario `tabs`; these are its turns, each short enough

@@ -5,7 +5,7 @@ import type { Browser, FrameLocator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { buildSite, type Site } from '../../demo/build-site.ts';
-import { openStage } from '../../demo/scenarios/stage.ts';
+import { openStage } from '../../e2e/scenarios/stage.ts';
 import { serveViewer, type ViewerServer } from '../../demo/viewer/serve.ts';
 import { leak, PLANTED } from '../inspect/leaky-machine.ts';
 import { barriers } from './accessibility.ts';

@@ -2,8 +2,8 @@ import { createAssessmentClient } from 'assessment-monitor';
 import { createInspector, type InspectedEvent, type Inspector } from 'assessment-monitor/inspect';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
-import { memoryStore } from '../../src/services/storage.ts';
-import { virtualClock } from '../support/services/virtual-clock.ts';
+import { memoryStore } from '../../src/lib/storage.ts';
+import { virtualClock } from '../support/virtual-clock.ts';
 import { collectFrames } from './frames.ts';
 import { leak, PLANTED } from './leaky-machine.ts';
 

@@ -1,5 +1,5 @@
 import { type AssessmentSnapshot, type Edge, endsPort, nameOf } from 'assessment-monitor/testing';
-import type { Problem } from '../../src/errors.ts';
+import type { Problem } from '../../src/lib/errors.ts';
 import { type AssessmentContext, PATIENCE } from '../../src/machines/assessment-setup.ts';
 import { isAboutOurJob, isHint, saidBy } from './said.ts';
 

@@ -2,7 +2,7 @@ import type { AssessmentMachine, modelInputs } from 'assessment-monitor/testing'
 import { assign } from 'xstate';
 import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
 import { PATIENCE } from '../../src/machines/assessment-setup.ts';
-import { breakMachine } from './broken-machine.ts';
+import { breakMachine } from '../support/broken-machine.ts';
 import type { rules } from './rules.ts';
 
 /*

@@ -11,7 +11,7 @@ import {
 import { assign } from 'xstate';
 import { describe, expect, it } from 'vitest';
 import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
-import { breakMachine } from './broken-machine.ts';
+import { breakMachine } from '../support/broken-machine.ts';
 
 describe('the chart, walked on live actors', () => {
   it('does at every step what it says, leaves nothing open, and has no transition that is never taken', async () => {

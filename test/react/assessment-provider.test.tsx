@@ -11,7 +11,7 @@ import {
 import { Component, type ReactNode } from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
-import { settle } from '../support/services/virtual-clock.ts';
+import { settle } from '../support/virtual-clock.ts';
 import { describeEachMode } from './support/modes.ts';
 import { Page, press, seen } from './support/page.tsx';
 import { openWorld, type World } from './support/world.tsx';

@@ -4,7 +4,7 @@ import { AssessmentProvider, useAssessments } from 'assessment-monitor/react';
 import { Suspense } from 'react';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
-import { deferred } from '../support/services/deferred.ts';
+import { deferred } from '../support/deferred.ts';
 import { describeEachMode } from './support/modes.ts';
 import { Page, press, seen } from './support/page.tsx';
 import { openWorld, renderWith, type World } from './support/world.tsx';

@@ -2,7 +2,7 @@ import './support/document.ts';
 import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { AssessmentProvider, useBalance } from 'assessment-monitor/react';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { openStage, type Stage } from '../../demo/scenarios/stage.ts';
+import { openStage, type Stage } from '../../e2e/scenarios/stage.ts';
 import { describeEachMode } from './support/modes.ts';
 import { Page } from './support/page.tsx';
 

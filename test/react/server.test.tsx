@@ -4,8 +4,8 @@ import { StrictMode, version } from 'react';
 import { renderToString } from 'react-dom/server';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
-import { memoryStore } from '../../src/services/storage.ts';
-import { virtualClock } from '../support/services/virtual-clock.ts';
+import { memoryStore } from '../../src/lib/storage.ts';
+import { virtualClock } from '../support/virtual-clock.ts';
 import { Page } from './support/page.tsx';
 
 /* Plain Node: no window, no document. */

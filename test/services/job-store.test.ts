@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createJobStore, type JobRecord } from '../../src/services/job-store.ts';
-import { memoryStore } from '../../src/services/storage.ts';
-import { recordedLog } from '../support/services/recorded-log.ts';
+import { memoryStore } from '../../src/lib/storage.ts';
+import { recordedLog } from '../support/recorded-log.ts';
 
 const PREFIX = 'assessment-monitor:job:';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MonitorEvent, RefreshOutcomeName, RequestOutcome } from '../../src/services/log.ts';
+import type { MonitorEvent, RefreshOutcomeName, RequestOutcome } from '../../src/lib/log.ts';
 import { createMetrics } from '../../src/services/metrics.ts';
 
 const request = (

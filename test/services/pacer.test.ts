@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createPacer } from '../../src/services/pacer.ts';
-import { watch } from '../support/services/deferred.ts';
-import { settle, virtualClock } from '../support/services/virtual-clock.ts';
+import { watch } from '../support/deferred.ts';
+import { settle, virtualClock } from '../support/virtual-clock.ts';
 
 const DISTANCE = 1_000;
 const forever = new AbortController().signal;

@@ -2,8 +2,8 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { Subscription } from 'xstate';
 import { createPageSignals, type PageEvent } from '../../src/services/page-signals.ts';
-import { recordedLog } from '../support/services/recorded-log.ts';
-import { virtualClock } from '../support/services/virtual-clock.ts';
+import { recordedLog } from '../support/recorded-log.ts';
+import { virtualClock } from '../support/virtual-clock.ts';
 
 const TYPES = ['visibilitychange', 'resume', 'online', 'pageshow'];
 const listenersOf = (target: EventTarget) => TYPES.flatMap((type) => getEventListeners(target, type)).length;

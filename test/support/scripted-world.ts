@@ -5,9 +5,9 @@ import {
   createAssessmentClient,
   type MonitorEvent,
 } from 'assessment-monitor';
-import { memoryStore } from '../../src/services/storage.ts';
+import { memoryStore } from '../../src/lib/storage.ts';
 import { virtualClock } from '../../src/testing/worlds/virtual-clock.ts';
-import { fakeSocketIo } from './services/fake-socket-io.ts';
+import { fakeSocketIo } from './fake-socket-io.ts';
 
 /*
  * The real client in virtual time, on a server that answers by script: for the one odd answer that a test is about, where a whole

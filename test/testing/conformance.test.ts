@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Backend, type BackendOptions, startBackend } from '../../demo/backend/index.ts';
+import { type Backend, type BackendOptions, startBackend } from '../../backend/index.ts';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
 import { checkBackend, type ConformanceReport } from '../../src/testing/conformance.ts';
 

@@ -1,7 +1,7 @@
 import { createAssessmentClient } from 'assessment-monitor';
 import { describe, expect, it } from 'vitest';
-import { memoryStore } from '../../src/services/storage.ts';
-import { virtualClock } from '../support/services/virtual-clock.ts';
+import { memoryStore } from '../../src/lib/storage.ts';
+import { virtualClock } from '../support/virtual-clock.ts';
 
 /* What random worlds found in this package, each in as few lines as show it. */
 

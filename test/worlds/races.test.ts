@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SignInRequiredError, TokenUnavailableError } from '../../src/errors.ts';
-import type { Clock } from '../../src/services/clock.ts';
-import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/refresh-coordinator.ts';
-import { memoryStore } from '../../src/services/storage.ts';
-import { createTokenServiceV2 } from '../../src/services/token-service-v2.ts';
-import type { RenewalOutcome } from '../../src/services/token-service.ts';
-import { loneTab } from '../support/services/lone-tab.ts';
+import { SignInRequiredError, TokenUnavailableError } from '../../src/lib/errors.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/auth/refresh-coordinator.ts';
+import { memoryStore } from '../../src/lib/storage.ts';
+import { createTokenServiceV2 } from '../../src/services/auth/token-service-v2.ts';
+import type { RenewalOutcome } from '../../src/services/auth/token-service.ts';
+import { loneTab } from '../support/lone-tab.ts';
 
 /*
  * Everything that can happen to the token service, in every order: callers, sign-ins, sign-outs and the answers of the server are

@@ -1,6 +1,6 @@
-import { type AssessmentClient, createAssessmentClient } from '../../client.ts';
-import type { AssessmentClientOptions } from '../../options.ts';
-import { memoryStore } from '../../services/storage.ts';
+import { type AssessmentClient, createAssessmentClient } from '../../client/client.ts';
+import type { AssessmentClientOptions } from '../../client/options.ts';
+import { memoryStore } from '../../lib/storage.ts';
 import { type FakeBackend, fakeBackend, seededRandom } from './fake-backend.ts';
 import { virtualClock } from './virtual-clock.ts';
 import { calmWorld, type World } from './world.ts';

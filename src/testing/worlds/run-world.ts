@@ -1,10 +1,10 @@
-import type { Assessment } from '../../assessment.ts';
-import { type AssessmentClient, createAssessmentClient } from '../../client.ts';
-import { defaultTimings } from '../../options.ts';
-import type { MonitorEvent } from '../../services/log.ts';
+import type { Assessment } from '../../client/assessment.ts';
+import { type AssessmentClient, createAssessmentClient } from '../../client/client.ts';
+import { defaultTimings } from '../../client/options.ts';
+import type { MonitorEvent } from '../../lib/log.ts';
 import type { PageTarget } from '../../services/page-signals.ts';
-import { memoryStore } from '../../services/storage.ts';
-import type { AssessmentView } from '../../view.ts';
+import { memoryStore } from '../../lib/storage.ts';
+import type { AssessmentView } from '../../client/view.ts';
 import { type FakeBackend, fakeBackend, REFRESH_INTERVAL_MS, seededRandom } from './fake-backend.ts';
 import { type VirtualClock, virtualClock } from './virtual-clock.ts';
 import type { Incident, World } from './world.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../services/clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 
 /** A clock whose time passes only when it is told to. Also knows sleep and jumps, which real clocks have. */
 export interface VirtualClock extends Clock {

@@ -7,9 +7,9 @@ import {
 } from 'assessment-monitor';
 import { AssessmentProvider } from 'assessment-monitor/react';
 import type { ReactElement, ReactNode } from 'react';
-import { memoryStore } from '../../../src/services/storage.ts';
-import { fakeSocketIo } from '../../support/services/fake-socket-io.ts';
-import { settle, virtualClock } from '../../support/services/virtual-clock.ts';
+import { memoryStore } from '../../../src/lib/storage.ts';
+import { fakeSocketIo } from '../../support/fake-socket-io.ts';
+import { settle, virtualClock } from '../../support/virtual-clock.ts';
 import type { Answers, Report } from './page.tsx';
 
 /*

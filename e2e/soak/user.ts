@@ -1,0 +1,203 @@
+import { type Assessment, type AssessmentView, createAssessmentClient, type MonitorEvent } from 'assessment-monitor';
+import { memoryStore } from '../../src/lib/storage.ts';
+import type { Random } from '../../src/lib/backoff.ts';
+import { loadSocketIo } from '../../src/client/browser.ts';
+import type { LoadSocketIo } from '../../src/services/feed/job-feed.ts';
+import { SENT_AT_HEADER } from '../../backend/app.ts';
+import { analyse } from '../../backend/sample-result.ts';
+import { createBook } from '../../demo/book.ts';
+import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { cookieFetch } from '../scenarios/cookie-fetch.ts';
+import { logIn } from '../scenarios/stage.ts';
+import { REFRESH_INTERVAL_MS } from './fault-mix.ts';
+
+/** What a user was shown of one assessment, in the end and on the way. */
+export interface Told {
+  name: string;
+  /** The phase in which it was left; `nothing` where no page knew of it any more. */
+  phase: AssessmentView['phase'] | 'nothing';
+  jobId: string | null;
+  /** Why it failed, if it did. */
+  code: string | null;
+  /** Whether the result is the one of these answers. */
+  isOwnResult: boolean;
+  /** How often it was shown as completed. Once is right. */
+  completions: number;
+  /** How often INVALID_TOKEN could be read. */
+  invalidToken: number;
+  /** What its page reported last, where patience ended first. */
+  trail: readonly string[];
+}
+
+/** Everything that takes seconds or minutes, scaled down as the server is. */
+const timings = {
+  pollMinMs: 300,
+  pollMaxMs: 1_500,
+  heartbeatMs: 2_500,
+  slowCheckMs: 2_000,
+  minDistanceMs: 150,
+  archiveAfterMs: 20_000,
+  refreshIntervalMs: REFRESH_INTERVAL_MS,
+  outagePatienceMs: 10_000,
+  stableAfterMs: 500,
+  // Not scaled as much: the machine is busy, and its seconds are real ones.
+  refreshTimeoutMs: 4_000,
+  connectTimeoutMs: 3_000,
+  timeouts: { submit: 5_000, status: 4_000, result: 5_000, balance: 4_000 },
+};
+/** Until the user is asked whether to wait longer … */
+const MONITORING_TIMEOUT_MS = 45_000;
+/** … and until a job counts as lost, ms. */
+const PATIENCE_MS = 240_000;
+const TRAIL_LENGTH = 40;
+
+/** A person with a browser: signs in, submits, reloads now and then, signs in again when asked to, and reads what is shown. */
+export function createUser(url: string, number: number, random: Random) {
+  const book = createBook();
+  const browserFetch = stamped(cookieFetch());
+  const storage = memoryStore();
+  const tokenStorage = memoryStore();
+  /** The last of what the pages reported: whoever is lost says where. */
+  let trail: string[] = [];
+  const remember = ({ at, ...event }: MonitorEvent & { at: number }): void => {
+    trail.push(`${new Date(at).toISOString().slice(14, 23)} ${JSON.stringify(event).replaceAll('"', '')}`);
+    if (trail.length > TRAIL_LENGTH) trail = trail.slice(-TRAIL_LENGTH / 2);
+  };
+  const openPage = () =>
+    createAssessmentClient<unknown, Record<string, unknown>>({
+      baseUrl: url,
+      storage,
+      tokenStorage,
+      clock: book.clock,
+      fetch: book.fetch(browserFetch),
+      loadSocketIo: stampedSockets,
+      random,
+      timings,
+      onEvent: remember,
+      settings: () => ({ monitoringTimeoutMs: MONITORING_TIMEOUT_MS }),
+    });
+  let client = openPage();
+
+  const signIn = async (): Promise<void> => {
+    for (;;) {
+      try {
+        const askedAt = Date.now();
+        const session = await logIn(browserFetch, url, 'v2', `user-${number}@example.test`);
+        // What is gone of it while the answer waited for its turn in this crowded process, is gone.
+        const expiresIn = Number(session.expiresIn) - (Date.now() - askedAt) / 1_000;
+        if (expiresIn > 1) return client.signedIn({ ...session, expiresIn });
+      } catch {
+        await pause(200); // a restart: the user tries again
+      }
+    }
+  };
+
+  /** Submits, and resolves when the assessment has ended, or patience has. */
+  const play = (name: string): Promise<Told> => {
+    const answers = answersOf(name, random);
+    const expected = JSON.stringify(analyse(answers));
+    const told: Told = {
+      name,
+      phase: 'nothing',
+      jobId: null,
+      code: null,
+      isOwnResult: false,
+      completions: 0,
+      invalidToken: 0,
+      trail: [],
+    };
+    return new Promise((resolve) => {
+      let isSigningIn = false;
+      let shown: Assessment<Record<string, unknown>> | undefined;
+      let isFinished = false;
+      const finish = (): void => {
+        if (isFinished) return;
+        isFinished = true;
+        clearTimeout(patience);
+        clearTimeout(whim);
+        unwatch();
+        // Every fifth looks once more, on a new page: what was shown must not come back. The others put it away.
+        if (random() < 0.2) {
+          client.dispose();
+          client = openPage();
+          const isBack = client.resume().some(({ id }) => id === shown?.id);
+          if (isBack && isOver(told)) told.completions += 1;
+        } else if (shown) client.dismiss(shown.id);
+        resolve(told);
+      };
+      const look = (): void => {
+        const view = shown?.getSnapshot();
+        if (!view) return;
+        if (/INVALID_TOKEN|invalid or expired token/i.test(JSON.stringify(view))) told.invalidToken += 1;
+        if (view.phase === 'completed' && told.phase !== 'completed') told.completions += 1;
+        told.phase = view.phase;
+        told.jobId = view.jobId;
+        told.code = 'error' in view ? view.error.code : null;
+        if (view.phase === 'completed') told.isOwnResult = JSON.stringify(view.result) === expected;
+        if (view.phase === 'sign-in-needed' && !isSigningIn) {
+          isSigningIn = true;
+          void pause(100)
+            .then(signIn)
+            .then(() => (isSigningIn = false));
+        }
+        if (view.phase === 'delayed') shown?.keepWaiting();
+        // A moment more: what is shown twice is shown at once.
+        if (['completed', 'failed', 'cancelled'].includes(view.phase)) setTimeout(finish, 50);
+      };
+      let unwatch = () => {};
+      const watch = (assessment: Assessment<Record<string, unknown>> | undefined): void => {
+        unwatch();
+        shown = assessment;
+        unwatch = assessment?.subscribe(look) ?? (() => {});
+        look();
+      };
+      const reload = (): void => {
+        client.dispose();
+        client = openPage();
+        watch(client.resume().at(-1));
+      };
+      const patience = setTimeout(() => {
+        told.trail = trail.slice(-TRAIL_LENGTH / 2);
+        finish();
+      }, PATIENCE_MS);
+      // Every third reloads the page somewhere on the way, some right after the submission.
+      const whim = setTimeout(() => random() < 0.33 && !isOver(told) && reload(), random() * 9_000);
+      watch(client.submit(answers));
+    });
+  };
+
+  return { signIn, play, dispose: () => client.dispose(), open: book.open };
+}
+
+/*
+ * On a machine that is busy with hundreds of clients a message may arrive a second after it was sent, which is ten seconds of
+ * the time that is scaled down here. So each says when it was sent, and the server judges by that.
+ */
+const stamped =
+  (real: typeof fetch): typeof fetch =>
+  (input, init) =>
+    real(input, { ...init, headers: { ...(init?.headers as object), [SENT_AT_HEADER]: String(Date.now()) } });
+const stampedSockets: LoadSocketIo = async () => {
+  const { io } = await loadSocketIo();
+  return {
+    io(url, options) {
+      const socket = io(url, options);
+      const emit = socket.emit.bind(socket);
+      socket.emit = (event, payload) => emit(event, { ...(payload as object), sentAt: Date.now() });
+      return socket;
+    },
+  };
+};
+
+const isOver = ({ phase }: Told) => phase === 'completed' || phase === 'failed' || phase === 'cancelled';
+
+/** Answers that nobody else gives, so that a result shows whose it is. */
+function answersOf(name: string, random: Random) {
+  const { assessment_data } = sampleAnswers;
+  const riasec = Object.fromEntries(
+    Object.keys(assessment_data.riasec).map((key) => [key, Math.floor(random() * 101)]),
+  );
+  return { assessment_name: name, assessment_data: { ...assessment_data, riasec } };
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

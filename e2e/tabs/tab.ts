@@ -1,0 +1,115 @@
+import { type AssessmentView, createAssessmentClient, type MonitorEvent } from 'assessment-monitor';
+import { systemClock } from '../../src/lib/clock.ts';
+import { sampleAnswers } from '../../demo/sample-answers.ts';
+
+/*
+ * One tab of many: a client of its own, an assessment of its own, and the cookie, the storage, the locks and the channel of the browser.
+ * It keeps a book of what it was shown and of what it has open, for those who watch the tabs from outside.
+ */
+
+export interface TabBook {
+  phase: AssessmentView['phase'] | 'nothing';
+  /** Every view that was shown, as text. */
+  shown: string[];
+  events: (MonitorEvent & { at: number })[];
+  open: { timers: number; requests: number };
+  /** It is the one that is refreshing now. */
+  isRefreshing: boolean;
+}
+
+export interface TabHandle {
+  signIn(): Promise<void>;
+  submit(): void;
+  signOut(): void;
+  dispose(): void;
+  book(): TabBook;
+}
+
+const settings = new URLSearchParams(window.location.search);
+const ms = (name: string, otherwise: number): number => Number(settings.get(name) ?? otherwise);
+
+const book: TabBook = {
+  phase: 'nothing',
+  shown: [],
+  events: [],
+  open: { timers: 0, requests: 0 },
+  isRefreshing: false,
+};
+const timers = new Set<unknown>();
+
+const client = createAssessmentClient({
+  baseUrl: window.location.origin,
+  socket: settings.get('socket') === 'none' ? false : { transports: ['websocket'] },
+  timings: {
+    refreshIntervalMs: ms('refreshIntervalMs', 3_000),
+    refreshTimeoutMs: ms('refreshTimeoutMs', 3_000),
+    pollMinMs: 500,
+    pollMaxMs: 1_000,
+    heartbeatMs: 2_000,
+    minDistanceMs: 200,
+  },
+  onEvent: (event) => void book.events.push(event),
+  clock: {
+    now: systemClock.now,
+    setTimeout(callback, delay) {
+      const handle = systemClock.setTimeout(() => {
+        timers.delete(handle);
+        callback();
+      }, delay);
+      timers.add(handle);
+      return handle;
+    },
+    clearTimeout(handle) {
+      timers.delete(handle);
+      systemClock.clearTimeout(handle);
+    },
+  },
+  async fetch(input, init) {
+    const isRefresh = String(input).endsWith('/refresh');
+    book.open.requests += 1;
+    book.isRefreshing ||= isRefresh;
+    const end = (): void => {
+      book.open.requests -= 1;
+      if (isRefresh) book.isRefreshing = false;
+    };
+    try {
+      const response = await fetch(input, init);
+      // A request has ended when its body has been read.
+      const text = response.text.bind(response);
+      response.text = () => text().finally(end);
+      return response;
+    } catch (error) {
+      end();
+      throw error;
+    }
+  },
+});
+
+const show = (view: AssessmentView): void => {
+  book.phase = view.phase;
+  book.shown.push(JSON.stringify(view));
+  const output = document.querySelector('#phase');
+  if (output) output.textContent = view.phase;
+};
+const follow = (assessment: ReturnType<typeof client.submit>): void => {
+  show(assessment.getSnapshot());
+  assessment.subscribe(() => show(assessment.getSnapshot()));
+};
+for (const assessment of client.resume()) follow(assessment);
+
+const handle: TabHandle = {
+  async signIn() {
+    const response = await fetch('/api/auth/v2/login', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ email: 'user@example.test', password: 'correct-horse' }),
+    });
+    const { data } = (await response.json()) as { data: { idToken: string; expiresIn: string } };
+    client.signedIn({ accessToken: data.idToken, expiresIn: data.expiresIn });
+  },
+  submit: () => follow(client.submit(sampleAnswers)),
+  signOut: () => client.signedOut(),
+  dispose: () => client.dispose(),
+  book: () => ({ ...book, open: { ...book.open, timers: timers.size } }),
+};
+Object.assign(window, { tab: handle });

@@ -1,0 +1,160 @@
+import type { Subscribable } from 'xstate';
+import type { Pacing } from '../actors/bind-machine.ts';
+import {
+  browserChannel,
+  browserLocks,
+  browserPage,
+  browserStore,
+  checkBaseUrl,
+  loadSocketIo,
+  originOf,
+} from './browser.ts';
+import {
+  type AssessmentClientOptions,
+  DEFAULT_MONITORING_TIMEOUT_MS,
+  defaultPaths,
+  defaultTimeouts,
+  defaultTimings,
+  type RuntimeSettings,
+} from './options.ts';
+import { type AssessmentApi, createAssessmentApi } from '../services/api/assessment-api.ts';
+import type { Random } from '../lib/backoff.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
+import { createJobFeed, type JobFeed } from '../services/feed/job-feed.ts';
+import { createJobStore, type JobStore } from '../services/job-store.ts';
+import type { Log } from '../lib/log.ts';
+import { createPageSignals, listen, type PageEvent } from '../services/page-signals.ts';
+import { createRefreshCoordinator } from '../services/auth/refresh-coordinator.ts';
+import { createRefreshRequest } from '../services/auth/refresh-request.ts';
+import { createSharedSession } from '../services/auth/shared-session.ts';
+import { createSubject } from '../lib/subject.ts';
+import type { Schema } from '../lib/schema.ts';
+import { anyObject } from '../lib/schemas.ts';
+import { createTabLock } from '../services/auth/tab-lock.ts';
+import type { TokenService } from '../services/auth/token-service.ts';
+import { createTokenServiceV1 } from '../services/auth/token-service-v1.ts';
+import { createTokenServiceV2 } from '../services/auth/token-service-v2.ts';
+
+/** Everything that an assessment needs from the world, put together once for all assessments of a client. */
+export interface Services<Submission, Result> {
+  api: AssessmentApi<Submission, Result>;
+  tokens: TokenService;
+  feed: JobFeed;
+  resumed$: Subscribable<PageEvent>;
+  jobs: JobStore;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  inspect: AssessmentClientOptions['inspect'];
+  pacing: Pacing;
+  /** From acceptance to the question whether to wait longer, ms; it may change while we run. */
+  monitoringTimeoutMs: () => number;
+  /** Whether the server recognises a submission that is sent twice. */
+  idempotent: boolean;
+}
+
+export function createServices<Submission, Result>(
+  options: AssessmentClientOptions<Result>,
+  log: Log,
+): Services<Submission, Result> {
+  const baseUrl = checkBaseUrl(options.baseUrl);
+  const { clock = systemClock, random = Math.random, idempotencyHeader = 'Idempotency-Key' } = options;
+  const settings = (): RuntimeSettings => options.settings?.() ?? {};
+  const paths = { ...defaultPaths, ...options.paths };
+  const timings = { ...defaultTimings, ...options.timings };
+  const storage = options.storage ?? browserStore('localStorage', log);
+  const tokenStorage = options.tokenStorage ?? browserStore('sessionStorage', log);
+  const page = options.page ?? browserPage();
+  const world = { clock, random, log };
+  const send: typeof fetch = options.fetch ?? ((...args) => fetch(...args));
+
+  const createTokens = (): TokenService => {
+    if (options.auth?.version === 'v1') {
+      return createTokenServiceV1({
+        ...world,
+        store: options.tokenStorage ?? storage,
+        keys: options.auth.v1TokenKeys ?? ['token', 'auth_token'],
+        onStorageChange: (listener) => listen(page?.window, 'storage', listener),
+      });
+    }
+    // What a service keeps is written out: an object that is spread and added to gets a shape of its own, which takes more than itself.
+    const request = createRefreshRequest({
+      fetch: send,
+      baseUrl,
+      clock,
+      log,
+      path: paths.refresh,
+      timeoutMs: timings.refreshTimeoutMs,
+      transport: options.auth?.refreshTransport ?? 'cookie',
+      store: tokenStorage,
+    });
+    // One name for each API: what tabs tell one another is for clients of the same one.
+    const name = `assessment-monitor:${originOf(baseUrl)}${paths.refresh}`;
+    const { locks = browserLocks(log), channel: openChannel = browserChannel(log) } = options;
+    const key = `${name}:session`;
+    const shared = createSharedSession({ store: storage, channel: openChannel?.(name) ?? null, clock, key });
+    // Nobody who is awake keeps the lock for longer than one request.
+    const waitMs = timings.refreshTimeoutMs + 1_000;
+    const lock = createTabLock({ locks, name, clock, waitMs });
+    const minIntervalMs = timings.refreshIntervalMs;
+    return createTokenServiceV2({
+      ...world,
+      ...timings,
+      store: tokenStorage,
+      isRefreshEnabled: () => settings().refresh ?? true,
+      shared,
+      coordinator: createRefreshCoordinator({ ...world, store: storage, shared, lock, minIntervalMs, request }),
+    });
+  };
+  const tokens = createTokens();
+
+  // After a sleep the token comes first: everything else needs one.
+  const resumed$ = createPageSignals({ ...world, page, onResumed: () => tokens.recheck() });
+  // A tab that was only hidden has its answers.
+  const slept$ = createSubject<PageEvent>(() => {
+    const listening = resumed$.subscribe((event) => event.reason !== 'visible' && slept$.next(event));
+    return () => listening.unsubscribe();
+  });
+  const { socket = { transports: ['websocket'] } } = options;
+  const feed: JobFeed = socket
+    ? createJobFeed({
+        clock,
+        random,
+        log,
+        connectTimeoutMs: timings.connectTimeoutMs,
+        stableAfterMs: timings.stableAfterMs,
+        url: originOf(baseUrl),
+        path: paths.socket,
+        transports: socket.transports,
+        load: options.loadSocketIo ?? loadSocketIo,
+        tokens,
+        resumed$,
+      })
+    : { events$: createSubject(), close: () => {} };
+
+  return {
+    tokens,
+    resumed$,
+    feed,
+    api: createAssessmentApi<Submission, Result>({
+      fetch: send,
+      baseUrl,
+      clock,
+      log,
+      tokens,
+      slept$,
+      paths,
+      timeouts: { ...defaultTimeouts, ...timings.timeouts },
+      resultSchema: options.resultSchema ?? (anyObject as Schema<object> as Schema<Result>),
+      idempotencyHeader,
+    }),
+    jobs: createJobStore(storage, log),
+    clock,
+    random,
+    log,
+    inspect: options.inspect,
+    pacing: timings,
+    monitoringTimeoutMs: () => settings().monitoringTimeoutMs ?? DEFAULT_MONITORING_TIMEOUT_MS,
+    idempotent: idempotencyHeader !== null,
+  };
+}

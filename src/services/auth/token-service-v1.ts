@@ -1,0 +1,146 @@
+import * as v from 'valibot';
+import { SignInRequiredError } from '../../lib/errors.ts';
+import { type AccessToken, describeToken, isUsable } from './access-token.ts';
+import { backoff, type Random } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import { readJson } from '../../lib/schemas.ts';
+import type { KeyValueStore } from '../../lib/storage.ts';
+import { createSubject } from '../../lib/subject.ts';
+import type { TokenEvent, TokenService } from './token-service.ts';
+
+export interface TokenServiceV1Options {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** Where the application keeps the token. It is read at each use: the application owns it. */
+  store: KeyValueStore;
+  /** Keys to look under, first match wins; a sign-in is stored under the first. */
+  keys: readonly [string, ...string[]];
+  /** Calls back when another tab changes the storage; returns its unsubscription. */
+  onStorageChange: (listener: () => void) => () => void;
+}
+
+/** A token that looks good and is refused may mean that the verifier is down: so often it is tried again. */
+const MAX_REFUSALS = 4;
+const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
+
+/** Auth V1: one long-lived token that the application stores. There is no refresh; when it dies, only a sign-in helps. */
+export function createTokenServiceV1(options: TokenServiceV1Options): TokenService {
+  const { clock, random, log, store, keys, onStorageChange } = options;
+  const events$ = createSubject<TokenEvent>();
+  let known: { value: string; generation: number } = { value: '', generation: 0 };
+  let userId: string | null = null;
+  let skewMs = 0;
+  let refusals = 0;
+  /** Until then a refusal is part of the outage that was met before: all assessments meet with it at once. */
+  let retryAt = 0;
+  /** The token that was given up. Until another one is stored the session counts as ended. */
+  let givenUp: string | null = null;
+
+  const read = (): AccessToken | null => {
+    const value = keys.map((key) => unquote(store.get(key))).find((it) => it !== '') ?? '';
+    if (value === '') return null;
+    const isNew = value !== known.value;
+    if (isNew) known = { value, generation: known.generation + 1 };
+    const token = describeToken(
+      { accessToken: value },
+      { generation: known.generation, receivedAt: clock.now(), skewMs },
+    );
+    if (isNew) {
+      userId = token.userId;
+      forgetRefusals();
+    }
+    return token;
+  };
+  const usable = (): AccessToken | null => {
+    const token = read();
+    return token && token.value !== givenUp && isUsable(token, clock.now()) ? token : null;
+  };
+  const forgetRefusals = (): void => {
+    refusals = 0;
+    retryAt = 0;
+  };
+  /** The token of the session that listeners know of; empty where they know of none. */
+  let announced = read()?.value ?? '';
+
+  const begin = (value: string): void => {
+    announced = value;
+    givenUp = null;
+    log({ type: 'session.restored' });
+    events$.next({ type: 'session.restored', userId });
+  };
+  const end = (reason: 'signed-out' | 'rejected'): void => {
+    const value = read()?.value ?? '';
+    if (givenUp !== null && (value === '' || value === givenUp)) return;
+    announced = '';
+    givenUp = value;
+    log({ type: 'session.ended', reason });
+    events$.next({ type: 'session.ended', reason });
+  };
+  /** The application, here or in another tab, may have stored or removed a token since we last told of one. */
+  const recheck = (): void => {
+    const held = usable();
+    if (held && held.value !== announced) begin(held.value);
+    else if (announced !== '' && read() === null) end('signed-out');
+  };
+  const unsubscribe = onStorageChange(recheck);
+
+  return {
+    events$,
+    current: usable,
+    forCall: usable,
+    userId: () => (read(), userId),
+    isRefreshDue: () => usable() === null,
+    async ensureValidToken() {
+      const token = read();
+      if (!token || token.value === givenUp) throw new SignInRequiredError();
+      return token.value;
+    },
+    async renew(refused) {
+      const held = usable();
+      if (held && (refused === null || held.generation > refused)) return { type: 'renewed' };
+      const wait = retryAt - clock.now();
+      // A wait that is longer than any comes from a clock that was set back.
+      const isKnownOutage = wait > 0 && wait <= OUTAGE_BACKOFF.capMs;
+      const outage = held !== null && (isKnownOutage || refusals < MAX_REFUSALS);
+      if (refused !== null) log({ type: 'token.refused', generation: refused, outage });
+      if (!outage) {
+        end('rejected');
+        return { type: 'rejected' };
+      }
+      if (isKnownOutage) return { type: 'outage', retryAfterMs: wait };
+      const retryAfterMs = backoff(refusals, OUTAGE_BACKOFF, random);
+      refusals += 1;
+      retryAt = clock.now() + retryAfterMs;
+      return { type: 'outage', retryAfterMs };
+    },
+    accepted: forgetRefusals,
+    observeServerTime(serverNow) {
+      skewMs = serverNow + 500 - clock.now();
+    },
+    signIn(issued) {
+      store.set(keys[0], issued.accessToken);
+      forgetRefusals();
+      const token = read();
+      userId = issued.userId ?? token?.userId ?? null;
+      begin(issued.accessToken);
+    },
+    signOut() {
+      end('signed-out');
+      for (const key of keys) store.remove(key);
+    },
+    recheck,
+    dispose() {
+      unsubscribe();
+      events$.complete();
+    },
+  };
+}
+
+/** A sign-in page of the past stored the token as JSON, quotes included, and every call with it was refused. */
+function unquote(stored: string | null): string {
+  const value = readJson(stored, v.string()) ?? stored;
+  // "null" and "undefined" are what careless code stores after a sign-out.
+  return value === null || value === 'null' || value === 'undefined' ? '' : value;
+}

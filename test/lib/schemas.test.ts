@@ -1,0 +1,70 @@
+import * as v from 'valibot';
+import { describe, expect, it } from 'vitest';
+import {
+  anyObject,
+  fit,
+  idSchema,
+  maybeId,
+  maybeNumber,
+  number,
+  object,
+  readJson,
+  type Shape,
+  someText,
+} from '../../src/lib/schemas.ts';
+
+const fits = (shape: Shape<unknown>, value: unknown) => v.is(shape, value);
+
+describe('an object', () => {
+  it.each([{}, { a: 1 }, new Date(0)])('may be %j', (value) => expect(fits(anyObject, value)).toBe(true));
+  it.each([[], [1], null, undefined, 'text', 5, () => {}])('is not %j', (value) => {
+    expect(fits(anyObject, value)).toBe(false);
+    expect(fits(object({ a: v.optional(v.unknown()) }), value)).toBe(false);
+  });
+
+  it('is read without what nobody asked for', () => {
+    expect(fit({ a: 1, token: 'x' }, object({ a: number }))).toEqual({ a: 1 });
+  });
+});
+
+describe('a number', () => {
+  it.each([0, -1, 1.5, 1e300])('may be %j', (value) => expect(fits(number, value)).toBe(true));
+  it.each([Number.NaN, JSON.parse('1e999') as unknown, '1', null])('is not %j', (value) =>
+    expect(fits(number, value)).toBe(false),
+  );
+});
+
+describe('an id', () => {
+  it.each(['j', 'a b', '日本', '👍', 'x'.repeat(256)])('may be %j', (id) => expect(fits(idSchema, id)).toBe(true));
+  it.each(['', 'x'.repeat(257), 'half \ud83d', null, 5, {}])('is not %j', (id) =>
+    expect(fits(idSchema, id)).toBe(false),
+  );
+});
+
+describe('a text', () => {
+  it('has something in it', () => {
+    expect([' ', '', null].map((it) => fits(someText, it))).toEqual([true, false, false]);
+  });
+});
+
+describe('what is nice to know', () => {
+  const shape = object({ id: maybeId, number: maybeNumber });
+
+  it('is there', () => {
+    expect(fit({ id: 'j1', number: 0 }, shape)).toEqual({ id: 'j1', number: 0 });
+  });
+
+  it.each([{}, { id: null, number: null }, { id: undefined, number: undefined }, { id: 5, number: '5' }])(
+    'is null where there is %j',
+    (answer) => expect(fit(answer, shape)).toEqual({ id: null, number: null }),
+  );
+});
+
+describe('what was stored', () => {
+  const shape = object({ a: number });
+
+  it('is read as it was written', () => expect(readJson('{"a":1}', shape)).toEqual({ a: 1 }));
+  it.each([null, '', '{', '{"a":"1"}', 'null', '[]'])('is null where there is %j', (text) =>
+    expect(readJson(text, shape)).toBeNull(),
+  );
+});

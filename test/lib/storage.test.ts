@@ -1,0 +1,175 @@
+// @vitest-environment jsdom
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type KeyValueStore, memoryStore, webStore } from '../../src/lib/storage.ts';
+import { recordedLog } from '../support/recorded-log.ts';
+
+beforeEach(() => window.localStorage.clear());
+
+const open = () => window.localStorage;
+
+describe.each<[string, () => KeyValueStore]>([
+  ['memoryStore', memoryStore],
+  ['webStore', () => webStore(open, () => {})],
+  [
+    'webStore without a storage',
+    () =>
+      webStore(
+        () => undefined,
+        () => {},
+      ),
+  ],
+])('%s', (_name, createStore) => {
+  it('gives back what was set last, and null for what was not', () => {
+    const store = createStore();
+    expect(store.get('a')).toBeNull();
+    store.set('a', '1');
+    store.set('a', '2');
+    expect(store.get('a')).toBe('2');
+  });
+
+  it('keeps an empty text apart from nothing', () => {
+    const store = createStore();
+    store.set('a', '');
+    expect(store.get('a')).toBe('');
+    expect(store.keys()).toEqual(['a']);
+  });
+
+  it('forgets what was removed', () => {
+    const store = createStore();
+    store.set('a', '1');
+    store.remove('a');
+    store.remove('never there');
+    expect(store.get('a')).toBeNull();
+    expect(store.keys()).toEqual([]);
+  });
+
+  it('lists each key once', () => {
+    const store = createStore();
+    store.set('a', '1');
+    store.set('b', '2');
+    store.set('a', '3');
+    expect(store.keys().toSorted()).toEqual(['a', 'b']);
+  });
+
+  it('may be changed while its keys are gone through', () => {
+    const store = createStore();
+    store.set('a', '1');
+    store.set('b', '2');
+    for (const key of store.keys()) store.remove(key);
+    expect(store.keys()).toEqual([]);
+  });
+});
+
+/** A real storage whose calls can be made to fail. */
+function brokenStorage() {
+  const failing = new Set<string | symbol>();
+  const storage = new Proxy(window.localStorage, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]): unknown => {
+        if (failing.has(name)) throw new DOMException('no', 'QuotaExceededError');
+        return Reflect.apply(value, target, args);
+      };
+    },
+  });
+  return { storage, failing };
+}
+
+describe('webStore', () => {
+  it('reads and writes the storage itself, so that other tabs and the next page see it', () => {
+    window.localStorage.setItem('a', 'from elsewhere');
+    const store = webStore(open, () => {});
+    expect(store.get('a')).toBe('from elsewhere');
+    store.set('b', '1');
+    expect(window.localStorage.getItem('b')).toBe('1');
+    expect(store.keys().toSorted()).toEqual(['a', 'b']);
+    store.remove('a');
+    expect(window.localStorage.getItem('a')).toBeNull();
+  });
+
+  it('is silent while all goes well', () => {
+    const recorded = recordedLog();
+    const store = webStore(open, recorded.log);
+    store.set('a', '1');
+    store.get('a');
+    store.get('never there');
+    store.keys();
+    store.remove('a');
+    expect(recorded.events).toEqual([]);
+  });
+
+  it.each([
+    [
+      'throws when it is opened',
+      () => {
+        throw new DOMException('denied', 'SecurityError');
+      },
+    ],
+    ['is not there', () => undefined],
+  ])('keeps everything in memory where the storage %s, and says so once', (_case, open) => {
+    const recorded = recordedLog();
+    const store = webStore(open, recorded.log);
+    store.set('a', '1');
+    store.set('b', '2');
+    expect([store.get('a'), store.get('b'), store.get('c')]).toEqual(['1', '2', null]);
+    expect(store.keys()).toEqual(['a', 'b']);
+    store.remove('a');
+    expect(store.keys()).toEqual(['b']);
+    expect(recorded.events).toEqual([{ type: 'storage.unavailable' }]);
+  });
+
+  it('keeps in memory what a full storage does not take, and prefers it to the older text there', () => {
+    const recorded = recordedLog();
+    const { storage, failing } = brokenStorage();
+    const store = webStore(() => storage, recorded.log);
+    store.set('a', 'old');
+    failing.add('setItem');
+    store.set('a', 'new');
+    store.set('b', 'also new');
+    expect([store.get('a'), store.get('b')]).toEqual(['new', 'also new']);
+    expect(store.keys().toSorted()).toEqual(['a', 'b']);
+    expect(recorded.events).toEqual([{ type: 'storage.unavailable' }]);
+  });
+
+  it('goes back to the storage when it takes texts again', () => {
+    const { storage, failing } = brokenStorage();
+    const store = webStore(
+      () => storage,
+      () => {},
+    );
+    failing.add('setItem');
+    store.set('a', 'in memory');
+    failing.clear();
+    store.set('a', 'stored');
+    expect(window.localStorage.getItem('a')).toBe('stored');
+    window.localStorage.setItem('a', 'changed by another tab');
+    expect(store.get('a')).toBe('changed by another tab');
+  });
+
+  it('removes from memory and from the storage', () => {
+    const { storage, failing } = brokenStorage();
+    const store = webStore(
+      () => storage,
+      () => {},
+    );
+    store.set('a', 'stored');
+    failing.add('setItem');
+    store.set('a', 'in memory');
+    store.remove('a');
+    expect(store.get('a')).toBeNull();
+    expect(window.localStorage.getItem('a')).toBeNull();
+  });
+
+  it('survives a storage that can be written and not read', () => {
+    const { storage, failing } = brokenStorage();
+    const store = webStore(
+      () => storage,
+      () => {},
+    );
+    failing.add('getItem').add('removeItem');
+    store.set('a', '1');
+    expect(store.get('a')).toBeNull();
+    expect(() => store.remove('a')).not.toThrow();
+  });
+});

@@ -1,0 +1,379 @@
+import { describe, expect, it } from 'vitest';
+import type { IssuedToken } from '../../../src/services/auth/access-token.ts';
+import { createSharedSession, type SharedNews } from '../../../src/services/auth/shared-session.ts';
+import { type KeyValueStore, memoryStore } from '../../../src/lib/storage.ts';
+import { virtualClock } from '../../support/virtual-clock.ts';
+
+const KEY = 'session';
+const record = (session: number, generation: number, more: object = {}) => ({
+  session,
+  generation,
+  ended: false,
+  sentAt: 100,
+  userId: null,
+  ...more,
+});
+const token: IssuedToken = { accessToken: 'fresh', expiresIn: 300 };
+const told = (session: number, generation: number, sentAt = 200) => ({
+  type: 'token',
+  session,
+  generation,
+  token,
+  sentAt,
+});
+
+/** One tab, and the other end of its channel. */
+function openTab({
+  store = memoryStore(),
+  written,
+  hasChannel = true,
+}: { store?: KeyValueStore; written?: unknown; hasChannel?: boolean } = {}) {
+  if (written !== undefined) store.set(KEY, typeof written === 'string' ? written : JSON.stringify(written));
+  const clock = virtualClock();
+  const said: unknown[] = [];
+  const listeners: ((event: { data: unknown }) => void)[] = [];
+  let isClosed = false;
+  const channel = {
+    postMessage(message: unknown) {
+      if (isClosed) throw new Error('closed');
+      said.push(structuredClone(message));
+    },
+    addEventListener: (type: 'message', listener: (event: { data: unknown }) => void) =>
+      void (type === 'message' && listeners.push(listener)),
+    close: () => void (isClosed = true),
+  };
+  const shared = createSharedSession({ store, channel: hasChannel ? channel : null, clock, key: KEY });
+  const news: SharedNews[] = [];
+  shared.news$.subscribe((it) => news.push(it));
+  return {
+    clock,
+    store,
+    shared,
+    said,
+    news,
+    hear: (data: unknown) => listeners.forEach((it) => it({ data })),
+    get isClosed() {
+      return isClosed;
+    },
+    get written() {
+      return JSON.parse(store.get(KEY) ?? 'null') as unknown;
+    },
+  };
+}
+
+/** A tab in session 5, whose newest token is number 7 and was asked for at 100. */
+function openTabAt57(options: Parameters<typeof openTab>[0] = {}) {
+  const tab = openTab({ written: record(5, 6), ...options });
+  tab.shared.restored(6);
+  tab.shared.renewed({ accessToken: 'seventh' }, 100, tab.shared.position());
+  tab.said.length = 0;
+  tab.news.length = 0;
+  return tab;
+}
+
+describe('where a session is', () => {
+  it.each([
+    ['nothing', undefined, { session: 0, generation: 0 }],
+    ['garbage', '{', { session: 0, generation: 0 }],
+    ['null', 'null', { session: 0, generation: 0 }],
+    ['another shape', { session: 'five' }, { session: 0, generation: 0 }],
+    ['numbers that are none', record(-1, 3), { session: 0, generation: 0 }],
+    ['numbers beyond counting', record(5, 1e13), { session: 0, generation: 0 }],
+    ['a session', record(5, 7), { session: 5, generation: 0 }],
+    [
+      'a session that has ended: the cookie may be of a new one',
+      record(5, 7, { ended: true }),
+      { session: 8, generation: 7 },
+    ],
+  ])('is known from %s', (_what, written, position) => {
+    expect(openTab({ written }).shared.position()).toEqual(position);
+  });
+
+  it.each([
+    [4, false, 0],
+    [5, true, 5],
+    [7, true, 7],
+  ])('tells whether token %d is still of it: %s', (found, isCurrent, generation) => {
+    const { shared } = openTab({ written: record(5, 7) });
+    expect(shared.restored(found)).toBe(isCurrent);
+    expect(shared.position()).toEqual({ session: 5, generation });
+  });
+
+  it('does not go back', () => {
+    const { shared } = openTabAt57();
+    expect(shared.restored(6)).toBe(true);
+    expect(shared.position().generation).toBe(7);
+  });
+});
+
+describe('a sign-in', () => {
+  it('begins a session with the next number, tells the others and writes it down, without the token', () => {
+    const { shared, said, news, store } = openTab({ written: record(5, 7) });
+    expect(shared.signedIn({ ...token, userId: 'ann' }, 300)).toBe(8);
+    expect(said).toEqual([
+      { type: 'token', session: 8, generation: 8, token: { ...token, userId: 'ann' }, sentAt: 300 },
+    ]);
+    expect(JSON.parse(store.get(KEY) ?? '')).toEqual(record(8, 8, { sentAt: 300, userId: 'ann' }));
+    expect(news).toEqual([]);
+    expect(store.get(KEY)).not.toContain('fresh');
+  });
+});
+
+describe('a refresh', () => {
+  it('is told to everybody, this tab included', () => {
+    const tab = openTabAt57();
+    tab.shared.renewed(token, 200, tab.shared.position());
+    expect(tab.said).toEqual([told(5, 8)]);
+    expect(tab.news).toEqual([{ type: 'renewed', token, sentAt: 200, generation: 8 }]);
+    expect(tab.written).toEqual(record(5, 8, { sentAt: 200 }));
+  });
+
+  it('keeps who it was that signed in', () => {
+    const tab = openTab();
+    tab.shared.signedIn({ accessToken: 'first', userId: 'ann' }, 1);
+    tab.shared.renewed(token, 2, tab.shared.position());
+    expect(tab.written).toMatchObject({ generation: 2, userId: 'ann' });
+    tab.shared.signedIn({ accessToken: 'third' }, 3);
+    expect(tab.written).toMatchObject({ generation: 3, userId: null });
+  });
+
+  it('of a session that is over is told to nobody', () => {
+    const tab = openTabAt57();
+    const asked = tab.shared.position();
+    tab.shared.ended('signed-out');
+    tab.said.length = 0;
+    tab.shared.renewed(token, 200, asked);
+    const next = openTabAt57();
+    next.shared.renewed(token, 200, { session: 4, generation: 7 });
+    expect([tab.said, tab.news, next.said, next.news]).toEqual([[], [], [], []]);
+  });
+
+  it('that slept through the next one is told to nobody; what it missed is asked for', () => {
+    const tab = openTabAt57();
+    const asked = tab.shared.position();
+    tab.store.set(KEY, JSON.stringify(record(5, 9, { sentAt: 500 })));
+    tab.shared.renewed(token, 200, asked);
+    expect(tab.news).toEqual([]);
+    expect(tab.said).toEqual([{ type: 'ask', session: 5, generation: 7 }]);
+  });
+
+  it('that was asked for after the next one counts, whatever is written down', () => {
+    const tab = openTabAt57();
+    const asked = tab.shared.position();
+    tab.store.set(KEY, JSON.stringify(record(5, 9, { sentAt: 150 })));
+    tab.shared.renewed(token, 200, asked);
+    expect(tab.news).toMatchObject([{ type: 'renewed', generation: 10 }]);
+  });
+
+  it('counts when this tab was behind before it asked, although a clock that was set back makes the record look later', () => {
+    const tab = openTabAt57({ hasChannel: false });
+    tab.store.set(KEY, JSON.stringify(record(5, 9, { sentAt: 500 })));
+    tab.shared.renewed(token, 200, { session: 5, generation: tab.shared.newest() });
+    expect(tab.news).toMatchObject([{ type: 'renewed', generation: 10 }]);
+  });
+
+  it('whose cookie was of a session that nobody told us of begins that session here', () => {
+    const tab = openTabAt57({ hasChannel: false });
+    tab.store.set(KEY, JSON.stringify(record(9, 9, { sentAt: 150, userId: 'bob' })));
+    tab.shared.renewed(token, 200, tab.shared.position());
+    expect(tab.news).toEqual([{ type: 'signed-in', token: { ...token, userId: 'bob' }, sentAt: 200, generation: 10 }]);
+    expect(tab.shared.position()).toEqual({ session: 9, generation: 10 });
+    expect(tab.written).toEqual(record(9, 10, { sentAt: 200, userId: 'bob' }));
+  });
+
+  it('believes the token rather than the record about whose it is', () => {
+    const tab = openTabAt57({ hasChannel: false });
+    tab.store.set(KEY, JSON.stringify(record(9, 9, { sentAt: 150, userId: 'bob' })));
+    tab.shared.renewed({ ...token, userId: 'eve' }, 200, tab.shared.position());
+    expect(tab.news).toMatchObject([{ token: { userId: 'eve' } }]);
+  });
+});
+
+describe('what is written down', () => {
+  it.each([
+    ['a later session', record(6, 6)],
+    ['a later token', record(5, 9)],
+  ])('is not overwritten by a tab that is behind: %s', (_what, written) => {
+    const tab = openTabAt57();
+    tab.store.set(KEY, JSON.stringify(written));
+    tab.shared.ended('signed-out');
+    expect(tab.written).toEqual(written);
+  });
+
+  it('says that a session has ended', () => {
+    const tab = openTabAt57();
+    tab.shared.ended('rejected');
+    expect(tab.written).toEqual(record(5, 7, { ended: true }));
+    expect(tab.said).toEqual([{ type: 'ended', session: 5, reason: 'rejected' }]);
+  });
+});
+
+describe('what another tab tells, to a tab in session 5 with token 7', () => {
+  const nothing = [[], { session: 5, generation: 7 }] as const;
+  const renewed = (generation: number, sentAt = 200) => ({ type: 'renewed', token, sentAt, generation });
+  const signedIn = (generation: number) => ({ type: 'signed-in', token, sentAt: 200, generation });
+
+  it.each([
+    ['the next token', told(5, 8), [renewed(8)], { session: 5, generation: 8 }],
+    ['a token after the next', told(5, 11), [renewed(11)], { session: 5, generation: 11 }],
+    [
+      'another token of the same number, asked for later',
+      told(5, 7, 101),
+      [renewed(8, 101)],
+      { session: 5, generation: 8 },
+    ],
+    ['another token of the same number, asked for at once', told(5, 7, 100), ...nothing],
+    ['an older token, asked for later', told(5, 6, 500), ...nothing],
+    ['a token of an earlier session', told(4, 9), ...nothing],
+    ['a sign-in', told(8, 8), [signedIn(8)], { session: 8, generation: 8 }],
+    ['a sign-in that does not know of us', told(6, 6), [signedIn(8)], { session: 6, generation: 8 }],
+    [
+      'the end of our session',
+      { type: 'ended', session: 5, reason: 'signed-out' },
+      [{ type: 'ended', reason: 'signed-out' }],
+      { session: 5, generation: 7 },
+    ],
+    [
+      'the end of a later one',
+      { type: 'ended', session: 6, reason: 'rejected' },
+      [{ type: 'ended', reason: 'rejected' }],
+      { session: 6, generation: 7 },
+    ],
+    ['the end of an earlier one', { type: 'ended', session: 4, reason: 'rejected' }, ...nothing],
+    ['nothing', null, ...nothing],
+    ['nonsense', { type: 'token', session: 'six' }, ...nothing],
+    ['a token without a text', { ...told(5, 8), token: { accessToken: '' } }, ...nothing],
+    ['something new', { type: 'hello' }, ...nothing],
+  ])('%s', (_what, message, news, position) => {
+    const tab = openTabAt57();
+    tab.hear(message);
+    expect(tab.news).toEqual(news);
+    expect(tab.shared.position()).toEqual(position);
+  });
+
+  it('after the end: only a sign-in counts, and the end is told once', () => {
+    const tab = openTabAt57();
+    tab.hear({ type: 'ended', session: 5, reason: 'signed-out' });
+    tab.hear({ type: 'ended', session: 5, reason: 'signed-out' });
+    tab.hear(told(5, 9));
+    expect(tab.news).toHaveLength(1);
+    tab.hear(told(9, 9));
+    tab.hear(told(9, 10));
+    expect(tab.news.map(({ type }) => type)).toEqual(['ended', 'signed-in', 'renewed']);
+  });
+});
+
+describe('a question of another tab', () => {
+  const ask = (session: number, generation: number) => ({ type: 'ask', session, generation });
+  const answer = [{ type: 'token', session: 5, generation: 7, token, sentAt: 100 }];
+
+  it.each([
+    ['is behind', ask(5, 6), answer],
+    ['is in an earlier session', ask(4, 9), answer],
+    ['knows as much', ask(5, 7), []],
+    ['knows more', ask(5, 8), []],
+    ['is in a later session', ask(6, 1), []],
+  ])('that %s', (_what, question, said) => {
+    const tab = openTabAt57();
+    tab.shared.answerWith(() => ({ token, sentAt: 100 }));
+    tab.hear(question);
+    expect(tab.said).toEqual(said);
+  });
+
+  it('is not answered without a token', () => {
+    const tab = openTabAt57();
+    tab.hear(ask(5, 6));
+    tab.shared.answerWith(() => null);
+    tab.hear(ask(5, 6));
+    expect(tab.said).toEqual([]);
+  });
+
+  it('is answered by the end, where the session is over, but not to a later one', () => {
+    const tab = openTabAt57();
+    tab.shared.answerWith(() => ({ token, sentAt: 100 }));
+    tab.shared.ended('rejected');
+    tab.said.length = 0;
+    tab.hear(ask(6, 6));
+    expect(tab.said).toEqual([]);
+    tab.hear(ask(5, 7));
+    expect(tab.said).toEqual([{ type: 'ended', session: 5, reason: 'signed-out' }]);
+  });
+});
+
+describe('a tab that wakes', () => {
+  it.each([
+    ['nothing is written', null, [], []],
+    ['what it knows', record(5, 7), [], []],
+    ['less than it knows', record(5, 6), [], []],
+    ['an earlier session', record(4, 9), [], []],
+    ['a later token', record(5, 8), ['ask'], []],
+    ['a later session', record(8, 8), ['ask'], []],
+    ['that its session has ended', record(5, 7, { ended: true }), [], ['ended']],
+    ['that a later session has ended', record(8, 8, { ended: true }), [], ['ended']],
+    ['that an earlier session has ended', record(4, 4, { ended: true }), [], []],
+  ])('and finds %s', (_what, written, said, news) => {
+    const tab = openTabAt57();
+    tab.store.set(KEY, JSON.stringify(written));
+    tab.shared.look();
+    expect(tab.said.map((it) => (it as { type: string }).type)).toEqual(said);
+    expect(tab.news.map(({ type }) => type)).toEqual(news);
+  });
+
+  it('is not behind an end that it knows', () => {
+    const tab = openTabAt57();
+    tab.shared.ended('signed-out');
+    tab.said.length = 0;
+    tab.shared.look();
+    expect([tab.said, tab.news]).toEqual([[], []]);
+  });
+});
+
+describe('catching up', () => {
+  it('asks nobody where nothing is missing, and does not wait', async () => {
+    const tab = openTabAt57();
+    expect(await tab.shared.catchUp()).toBe(false);
+    expect([tab.said, tab.clock.timers]).toEqual([[], 0]);
+  });
+
+  it('does not wait where nobody could answer', async () => {
+    const tab = openTab({ written: record(5, 7), hasChannel: false });
+    expect(await tab.shared.catchUp()).toBe(false);
+    expect(tab.clock.timers).toBe(0);
+  });
+
+  it.each([true, false])('finds an end that is written down, and asks nobody (a channel: %s)', async (hasChannel) => {
+    const tab = openTabAt57({ hasChannel });
+    tab.store.set(KEY, JSON.stringify(record(5, 7, { ended: true })));
+    expect(await tab.shared.catchUp()).toBe(true);
+    expect(tab.news).toEqual([{ type: 'ended', reason: 'signed-out' }]);
+    expect([tab.said, tab.clock.timers]).toEqual([[], 0]);
+  });
+
+  it('waits for the news that it asked for, and no longer', async () => {
+    const tab = openTab({ written: record(5, 7) });
+    const caught = tab.shared.catchUp();
+    expect(tab.said).toEqual([{ type: 'ask', session: 5, generation: 0 }]);
+    tab.hear(told(5, 7));
+    expect(await caught).toBe(true);
+    expect(tab.clock.timers).toBe(0);
+  });
+
+  it('gives up after 300 ms', async () => {
+    const tab = openTab({ written: record(5, 7) });
+    let caught: boolean | null = null;
+    void tab.shared.catchUp().then((it) => (caught = it));
+    await tab.clock.advance(299);
+    expect(caught).toBe(null);
+    await tab.clock.advance(1);
+    expect(caught).toBe(false);
+    expect(tab.clock.timers).toBe(0);
+  });
+});
+
+it('a channel that is closed is closed, and harms nobody', () => {
+  const tab = openTabAt57();
+  tab.shared.close();
+  expect(tab.isClosed).toBe(true);
+  tab.shared.renewed(token, 200, tab.shared.position());
+  expect(tab.news).toHaveLength(1);
+});

@@ -1,0 +1,481 @@
+import { describe, expect, it } from 'vitest';
+import { SignInRequiredError } from '../../../src/lib/errors.ts';
+import { memoryStore } from '../../../src/lib/storage.ts';
+import { createTokenServiceV1 } from '../../../src/services/auth/token-service-v1.ts';
+import type { TokenEvent } from '../../../src/services/auth/token-service.ts';
+import { jwt } from '../../support/jwt.ts';
+import { recordedLog } from '../../support/recorded-log.ts';
+import { T0, virtualClock } from '../../support/virtual-clock.ts';
+
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+const seconds = T0 / SECOND;
+
+/** A token of this user that lives for an hour from the start. */
+const tokenOf = (id: string, claims: object = {}) => jwt({ id, iat: seconds, exp: seconds + 3_600, ...claims });
+
+/** A tab in which the application keeps `stored` under "token". */
+function openTab({ stored = null, random = () => 1 }: { stored?: string | null; random?: () => number } = {}) {
+  const clock = virtualClock();
+  const store = memoryStore();
+  const recorded = recordedLog();
+  const storageListeners = new Set<() => void>();
+  if (stored !== null) store.set('token', stored);
+  const tokens = createTokenServiceV1({
+    clock,
+    random,
+    log: recorded.log,
+    store,
+    keys: ['token', 'auth_token'],
+    onStorageChange: (listener) => {
+      storageListeners.add(listener);
+      return () => storageListeners.delete(listener);
+    },
+  });
+  const heard: TokenEvent[] = [];
+  tokens.events$.subscribe((event) => heard.push(event));
+  return {
+    clock,
+    store,
+    recorded,
+    tokens,
+    heard,
+    storageListeners,
+    /** What another tab does to the storage, of which the browser tells us. */
+    inAnotherTab(change: () => void) {
+      change();
+      for (const listener of storageListeners) listener();
+    },
+    get held() {
+      return tokens.current()?.value ?? null;
+    },
+  };
+}
+
+type Tab = ReturnType<typeof openTab>;
+
+/** Lets the held token be refused as often as it takes to give it up. */
+async function refuseUntilGivenUp({ tokens, clock }: Tab) {
+  const outcomes = [];
+  for (;;) {
+    const outcome = await tokens.renew(tokens.current()?.generation ?? 0);
+    outcomes.push(outcome);
+    if (outcome.type !== 'outage') return outcomes;
+    await clock.advance(outcome.retryAfterMs);
+  }
+}
+
+describe('the token of the application', () => {
+  it('is read at each use: the application owns it', async () => {
+    const tab = openTab();
+    expect(tab.held).toBeNull();
+    tab.store.set('token', 'one');
+    expect(tab.held).toBe('one');
+    expect(await tab.tokens.ensureValidToken()).toBe('one');
+    tab.store.set('token', 'two');
+    expect(await tab.tokens.ensureValidToken()).toBe('two');
+    tab.store.remove('token');
+    expect(tab.held).toBeNull();
+  });
+
+  it('is the one under the first key that holds one', () => {
+    const tab = openTab();
+    tab.store.set('auth_token', 'second');
+    expect(tab.held).toBe('second');
+    tab.store.set('token', '');
+    expect(tab.held).toBe('second');
+    tab.store.set('token', 'null');
+    expect(tab.held).toBe('second');
+    tab.store.set('token', 'first');
+    expect(tab.held).toBe('first');
+  });
+
+  it.each([
+    ['"quoted"', 'quoted'],
+    ['plain', 'plain'],
+    ['"half quoted', '"half quoted'],
+    ['in"side', 'in"side'],
+    [' "quoted" ', 'quoted'],
+    ['12345', '12345'],
+    ['{"token":1}', '{"token":1}'],
+  ])('stored as %s is %s', (stored, value) => {
+    expect(openTab({ stored }).held).toBe(value);
+  });
+
+  it.each(['', '""', 'null', 'undefined', '"null"', '"undefined"'])('stored as %j is none', async (stored) => {
+    const tab = openTab({ stored });
+    expect(tab.held).toBeNull();
+    expect(tab.tokens.isRefreshDue()).toBe(true);
+    await expect(tab.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
+  });
+
+  it('gets a new generation when it changes, and only then', () => {
+    const tab = openTab({ stored: 'one' });
+    const generation = () => tab.tokens.current()?.generation;
+    expect([generation(), generation()]).toEqual([1, 1]);
+    tab.store.set('token', 'two');
+    expect([generation(), generation()]).toEqual([2, 2]);
+    tab.store.set('token', '"two"');
+    expect(generation()).toBe(2);
+  });
+
+  it('is never used when its own claims say that it is dead', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    await tab.clock.advance(HOUR - 10 * SECOND - 1);
+    expect(tab.held).not.toBeNull();
+    expect(tab.tokens.isRefreshDue()).toBe(false);
+    await tab.clock.advance(1);
+    expect(tab.held).toBeNull();
+    expect(tab.tokens.isRefreshDue()).toBe(true);
+  });
+
+  it("dies by the server's clock", () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    tab.tokens.observeServerTime(T0 + HOUR);
+    expect(tab.held).toBeNull();
+    tab.tokens.observeServerTime(T0 - HOUR);
+    expect(tab.tokens.current()?.expiresAt).toBe(T0 + 2 * HOUR - 500);
+  });
+
+  it('needs no refresh ahead: there is none', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    await tab.clock.advance(58 * 60 * SECOND);
+    expect(tab.tokens.isRefreshDue()).toBe(false);
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'renewed' });
+    expect(await tab.tokens.ensureValidToken(true)).toBe(tokenOf('ann'));
+  });
+
+  it('needs no timer either', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    await tab.tokens.renew(1);
+    tab.tokens.recheck();
+    expect(tab.clock.timers).toBe(0);
+  });
+});
+
+describe('a token for a call', () => {
+  it('is the stored one, and never in doubt: nothing ends it but its age', async () => {
+    const tab = openTab();
+    const { signal } = new AbortController();
+    expect(await tab.tokens.forCall(signal)).toBeNull();
+    tab.tokens.signIn({ accessToken: 'stored' });
+    const token = await tab.tokens.forCall(signal);
+    expect([token?.value, token?.inDoubt ?? false]).toEqual(['stored', false]);
+  });
+});
+
+describe('renew', () => {
+  it('ends the session when the token has died', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    await tab.clock.advance(HOUR);
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
+    expect(tab.recorded.events).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
+    await expect(tab.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
+  });
+
+  it('says once that a sign-in is needed when there is no token at all', async () => {
+    const tab = openTab();
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
+  });
+
+  it('takes refusals of a token that looks good for an outage, a few times, with growing waits', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    expect(await refuseUntilGivenUp(tab)).toEqual([
+      { type: 'outage', retryAfterMs: 1_000 },
+      { type: 'outage', retryAfterMs: 2_000 },
+      { type: 'outage', retryAfterMs: 4_000 },
+      { type: 'outage', retryAfterMs: 8_000 },
+      { type: 'rejected' },
+    ]);
+    expect(tab.held).toBeNull();
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
+    expect(tab.recorded.of('token.refused').map(({ generation, outage }) => [generation, outage])).toEqual([
+      [1, true],
+      [1, true],
+      [1, true],
+      [1, true],
+      [1, false],
+    ]);
+  });
+
+  it('never waits less than half a second', async () => {
+    const tab = openTab({ stored: tokenOf('ann'), random: () => 0 });
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'outage', retryAfterMs: 500 });
+  });
+
+  it('counts the refusals of one outage once, however many assessments meet with it', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    const outage = (retryAfterMs: number) => ({ type: 'outage', retryAfterMs });
+    const refusals = await Promise.all(Array.from({ length: 10 }, () => tab.tokens.renew(1)));
+    expect(refusals).toEqual(refusals.map(() => outage(1_000)));
+    await tab.clock.advance(400);
+    expect(await tab.tokens.renew(1)).toEqual(outage(600));
+    await tab.clock.advance(600);
+    for (const ms of [2_000, 4_000, 8_000]) {
+      expect(await Promise.all([tab.tokens.renew(1), tab.tokens.renew(1)])).toEqual([outage(ms), outage(ms)]);
+      await tab.clock.advance(ms);
+    }
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
+  });
+
+  it('does not wait for an hour when the clock is set back during an outage', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    await tab.tokens.renew(1);
+    tab.clock.jump(-HOUR);
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'outage', retryAfterMs: 2_000 });
+  });
+
+  it('counts from the beginning again when the server accepted the token in between', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    for (let round = 0; round < 10; round += 1) {
+      expect(await tab.tokens.renew(1)).toEqual({ type: 'outage', retryAfterMs: 1_000 });
+      tab.tokens.accepted(1);
+    }
+  });
+
+  it('counts from the beginning again when the application stored another token', async () => {
+    const tab = openTab({ stored: 'one' });
+    await tab.tokens.renew(1);
+    tab.store.set('token', 'two');
+    expect(await tab.tokens.renew(2)).toEqual({ type: 'outage', retryAfterMs: 1_000 });
+  });
+
+  it('has nothing to do for a late refusal of a token that was replaced meanwhile', async () => {
+    const tab = openTab({ stored: 'one' });
+    tab.tokens.current();
+    tab.store.set('token', 'two');
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'renewed' });
+    expect(tab.recorded.events).toEqual([]);
+  });
+
+  it('leaves the token where it is when it gives it up: it is not ours', async () => {
+    const tab = openTab({ stored: 'one' });
+    await refuseUntilGivenUp(tab);
+    expect(tab.store.get('token')).toBe('one');
+  });
+
+  it('gives up the next token as well, when the application puts one there that is no better', async () => {
+    const tab = openTab({ stored: 'one' });
+    await refuseUntilGivenUp(tab);
+    tab.store.set('token', 'two');
+    expect(tab.held).toBe('two');
+    await refuseUntilGivenUp(tab);
+    expect(tab.held).toBeNull();
+    await expect(tab.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
+    expect(tab.heard).toHaveLength(2);
+  });
+
+  it('does not log a refusal where nothing was sent', async () => {
+    const tab = openTab();
+    await tab.tokens.renew(null);
+    expect(tab.recorded.of('token.refused')).toEqual([]);
+  });
+});
+
+describe('what other tabs do', () => {
+  it('restores a session that was given up, when they store another token', async () => {
+    const tab = openTab({ stored: 'one' });
+    await refuseUntilGivenUp(tab);
+    tab.inAnotherTab(() => tab.store.set('token', tokenOf('ann')));
+    expect(tab.held).toBe(tokenOf('ann'));
+    expect(tab.heard.at(-1)).toEqual({ type: 'session.restored', userId: 'ann' });
+    expect(tab.recorded.events.at(-1)).toEqual({ type: 'session.restored' });
+  });
+
+  it('does not restore it when they store the same token, a dead one, or something else', async () => {
+    const tab = openTab({ stored: 'one' });
+    await refuseUntilGivenUp(tab);
+    tab.inAnotherTab(() => tab.store.set('token', '"one"'));
+    tab.inAnotherTab(() => tab.store.set('theme', 'dark'));
+    tab.inAnotherTab(() => tab.store.set('token', tokenOf('ann', { exp: seconds - 1 })));
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
+    expect(tab.held).toBeNull();
+  });
+
+  it('is nothing to tell of while nobody was signed in and nobody is', () => {
+    const tab = openTab();
+    tab.inAnotherTab(() => tab.store.set('theme', 'dark'));
+    expect(tab.heard).toEqual([]);
+  });
+
+  it('begins a session where there was none', () => {
+    const tab = openTab();
+    tab.inAnotherTab(() => tab.store.set('token', tokenOf('ann')));
+    expect(tab.heard).toEqual([{ type: 'session.restored', userId: 'ann' }]);
+  });
+
+  it('ends the session when they remove the token', () => {
+    const tab = openTab({ stored: 'one' });
+    tab.inAnotherTab(() => tab.store.remove('token'));
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
+    tab.inAnotherTab(() => tab.store.remove('user'));
+    expect(tab.heard).toHaveLength(1);
+  });
+
+  it('tells who is signed in when they store the token of somebody else', () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    tab.inAnotherTab(() => tab.store.set('token', tokenOf('bob')));
+    expect(tab.heard).toEqual([{ type: 'session.restored', userId: 'bob' }]);
+    expect(tab.tokens.userId()).toBe('bob');
+  });
+
+  it('tells so although the token was already used before the browser told us', () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    tab.inAnotherTab(() => {
+      tab.store.set('token', tokenOf('bob'));
+      expect(tab.held).toBe(tokenOf('bob'));
+    });
+    expect(tab.heard).toEqual([{ type: 'session.restored', userId: 'bob' }]);
+  });
+
+  it('is told once, and not at all when nothing changed', () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    tab.tokens.recheck();
+    expect(tab.heard).toEqual([]);
+    tab.inAnotherTab(() => tab.store.set('token', tokenOf('bob')));
+    tab.tokens.recheck();
+    expect(tab.heard).toHaveLength(1);
+  });
+
+  it('is also noticed when the page wakes up', () => {
+    const tab = openTab({ stored: 'one' });
+    tab.store.remove('token');
+    tab.tokens.recheck();
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
+    tab.store.set('token', 'two');
+    tab.tokens.recheck();
+    expect(tab.heard.at(-1)).toEqual({ type: 'session.restored', userId: null });
+  });
+});
+
+describe('signing in', () => {
+  it('stores the token under the first key, where it wins', () => {
+    const tab = openTab();
+    tab.store.set('auth_token', 'old');
+    tab.tokens.signIn({ accessToken: tokenOf('ann') });
+    expect(tab.store.get('token')).toBe(tokenOf('ann'));
+    expect(tab.held).toBe(tokenOf('ann'));
+    expect(tab.heard).toEqual([{ type: 'session.restored', userId: 'ann' }]);
+    expect(tab.recorded.events).toEqual([{ type: 'session.restored' }]);
+  });
+
+  it('is not told a second time by a look at the storage', () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: tokenOf('ann') });
+    tab.tokens.recheck();
+    expect(tab.heard).toHaveLength(1);
+  });
+
+  it('gives a token that was given up before all its chances again', async () => {
+    const tab = openTab({ stored: 'one' });
+    await refuseUntilGivenUp(tab);
+    tab.tokens.signIn({ accessToken: 'one' });
+    expect(tab.held).toBe('one');
+    expect(await tab.tokens.renew(tab.tokens.current()?.generation ?? 0)).toEqual({
+      type: 'outage',
+      retryAfterMs: 1_000,
+    });
+  });
+
+  it('again with the same token does not wait for an outage of before', async () => {
+    const tab = openTab({ stored: 'one' });
+    await tab.tokens.renew(1);
+    tab.tokens.signIn({ accessToken: 'one' });
+    await tab.clock.advance(10);
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'outage', retryAfterMs: 1_000 });
+  });
+});
+
+describe('signing out', () => {
+  it('removes the token under every key, and says so once', () => {
+    const tab = openTab({ stored: 'one' });
+    tab.store.set('auth_token', 'two');
+    tab.store.set('theme', 'dark');
+    tab.tokens.signOut();
+    tab.tokens.signOut();
+    expect(tab.store.keys()).toEqual(['theme']);
+    expect(tab.held).toBeNull();
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
+    expect(tab.recorded.events).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
+  });
+
+  it('is the end: nobody needs to hear of it again', async () => {
+    const tab = openTab({ stored: 'one' });
+    tab.tokens.signOut();
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
+    tab.tokens.recheck();
+    expect(tab.heard).toHaveLength(1);
+  });
+
+  it('leaves no usable token to those who hear of it', () => {
+    const tab = openTab({ stored: 'one' });
+    const seen: unknown[] = [];
+    tab.tokens.events$.subscribe(() => seen.push(tab.held));
+    tab.tokens.signOut();
+    expect(seen).toEqual([null]);
+  });
+
+  it('can be followed by a sign-in', () => {
+    const tab = openTab({ stored: 'one' });
+    tab.tokens.signOut();
+    tab.tokens.signIn({ accessToken: 'two' });
+    expect(tab.held).toBe('two');
+    tab.tokens.signOut();
+    expect(tab.heard.map(({ type }) => type)).toEqual(['session.ended', 'session.restored', 'session.ended']);
+  });
+});
+
+describe('whose session it is', () => {
+  it('is said by the token, or at the sign-in', () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    expect(tab.tokens.userId()).toBe('ann');
+    tab.tokens.signIn({ accessToken: 'opaque', userId: 'bob' });
+    expect(tab.tokens.userId()).toBe('bob');
+    expect(tab.heard).toEqual([{ type: 'session.restored', userId: 'bob' }]);
+    tab.tokens.signIn({ accessToken: tokenOf('ann'), userId: 'cat' });
+    expect(tab.heard.at(-1)).toEqual({ type: 'session.restored', userId: 'cat' });
+    expect(tab.tokens.userId()).toBe('cat');
+  });
+
+  it('is nobody where nobody says', () => {
+    expect(openTab().tokens.userId()).toBeNull();
+    expect(openTab({ stored: 'opaque' }).tokens.userId()).toBeNull();
+  });
+
+  it('is not taken from the token before', () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    expect(tab.tokens.userId()).toBe('ann');
+    tab.store.set('token', 'opaque');
+    expect(tab.tokens.userId()).toBeNull();
+    tab.tokens.signIn({ accessToken: 'another opaque' });
+    expect(tab.heard).toEqual([{ type: 'session.restored', userId: null }]);
+  });
+});
+
+describe('dispose', () => {
+  it('listens to other tabs no more, and completes its events', () => {
+    const tab = openTab({ stored: 'one' });
+    let completed = false;
+    tab.tokens.events$.subscribe({ complete: () => (completed = true) });
+    expect(tab.storageListeners.size).toBe(1);
+    tab.tokens.dispose();
+    expect(tab.storageListeners.size).toBe(0);
+    expect(completed).toBe(true);
+  });
+});
+
+it('says nothing of the token itself: not in an event, an outcome, an error or the log', async () => {
+  const tab = openTab({ stored: 's3cret-one' });
+  const said: unknown[] = [...(await refuseUntilGivenUp(tab))];
+  await tab.tokens.ensureValidToken().catch((error: unknown) => said.push(String(error), JSON.stringify(error)));
+  tab.inAnotherTab(() => tab.store.set('token', 's3cret-two'));
+  tab.tokens.signIn({ accessToken: 's3cret-three' });
+  tab.tokens.signOut();
+  said.push(tab.heard, tab.recorded.events);
+  expect(tab.heard).toHaveLength(4);
+  expect(JSON.stringify(said)).not.toContain('s3cret');
+});

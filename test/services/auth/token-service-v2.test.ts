@@ -1,0 +1,1297 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Subscription } from 'xstate';
+import { SignInRequiredError, TokenUnavailableError } from '../../../src/lib/errors.ts';
+import { createRefreshCoordinator, type RefreshAnswer } from '../../../src/services/auth/refresh-coordinator.ts';
+import { REFRESH_TOKEN_KEY } from '../../../src/services/auth/refresh-request.ts';
+import { memoryStore } from '../../../src/lib/storage.ts';
+import { createTokenServiceV2 } from '../../../src/services/auth/token-service-v2.ts';
+import type { TokenEvent } from '../../../src/services/auth/token-service.ts';
+import { watch } from '../../support/deferred.ts';
+import { jwt } from '../../support/jwt.ts';
+import { loneTab } from '../../support/lone-tab.ts';
+import { recordedLog } from '../../support/recorded-log.ts';
+import { refreshEndpoint } from '../../support/refresh-endpoint.ts';
+import { settle, T0, virtualClock } from '../../support/virtual-clock.ts';
+
+// Time is virtual here: a test that waits longer waits for something that never comes.
+vi.setConfig({ testTimeout: 5_000 });
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const OUTAGE_PATIENCE = 10 * MINUTE;
+const TOKEN_KEY = 'assessment-monitor:token';
+
+const down: RefreshAnswer = { type: 'transient', retryAfterMs: null };
+
+/** A tab with a token service, a real coordinator, and a refresh endpoint in the hands of the test. */
+function openTab({
+  clock = virtualClock(),
+  store = memoryStore(),
+  budgetStore = memoryStore(),
+  random = () => 0,
+}: Partial<{
+  clock: ReturnType<typeof virtualClock>;
+  store: ReturnType<typeof memoryStore>;
+  budgetStore: ReturnType<typeof memoryStore>;
+  random: () => number;
+}> = {}) {
+  const endpoint = refreshEndpoint();
+  const recorded = recordedLog();
+  const { log } = recorded;
+  const settings = { refresh: true };
+  const tab = loneTab(clock, budgetStore);
+  const coordinator = createRefreshCoordinator({
+    ...tab,
+    request: endpoint.request,
+    clock,
+    random: () => 0,
+    store: budgetStore,
+    log,
+    minIntervalMs: MINUTE,
+  });
+  const tokens = createTokenServiceV2({
+    shared: tab.shared,
+    coordinator,
+    clock,
+    random,
+    log,
+    store,
+    isRefreshEnabled: () => settings.refresh,
+    outagePatienceMs: OUTAGE_PATIENCE,
+  });
+  const heard: TokenEvent[] = [];
+  return {
+    clock,
+    store,
+    budgetStore,
+    endpoint,
+    recorded,
+    settings,
+    tokens,
+    heard,
+    listen: () => tokens.events$.subscribe((event) => heard.push(event)),
+    /** The refresh endpoint issues a token. */
+    issue: (accessToken: string, expiresIn: number | undefined = 3_600) =>
+      endpoint.answer({ type: 'issued', token: { accessToken, expiresIn }, sentAt: clock.now() }),
+    get held() {
+      return tokens.current()?.value ?? null;
+    },
+  };
+}
+
+/** A tab with a token that was issued just now. */
+function signedInTab({ expiresIn = 3_600, ...options }: Parameters<typeof openTab>[0] & { expiresIn?: number } = {}) {
+  const tab = openTab(options);
+  tab.tokens.signIn({ accessToken: 'first', expiresIn, userId: 'ann' });
+  return tab;
+}
+
+type Tab = ReturnType<typeof openTab>;
+
+/** Lets the held token be refused and replaced, so that the new one is fresh and unproven. */
+async function refuseAndReplace(tab: Tab, replacement = 'second') {
+  const renewal = tab.tokens.renew(tab.tokens.current()?.generation ?? 0);
+  await tab.issue(replacement);
+  return renewal;
+}
+
+describe('ensureValidToken', () => {
+  it('returns a token that has long to live, and asks nobody', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(55 * MINUTE - 1);
+    expect(await tab.tokens.ensureValidToken()).toBe('first');
+    expect(tab.endpoint.requests).toBe(0);
+  });
+
+  it('refreshes one that has under five minutes left', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(55 * MINUTE);
+    const token = tab.tokens.ensureValidToken();
+    await tab.issue('second');
+    expect(await token).toBe('second');
+  });
+
+  it('refreshes one of a short life in its second half only', async () => {
+    const tab = signedInTab({ expiresIn: 300 });
+    await tab.clock.advance(150 * SECOND - 1);
+    expect(await tab.tokens.ensureValidToken()).toBe('first');
+    await tab.clock.advance(1);
+    const token = tab.tokens.ensureValidToken();
+    await tab.issue('second');
+    expect(await token).toBe('second');
+  });
+
+  it('asks once for fifty callers who find the token dead', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(HOUR);
+    const callers = Array.from({ length: 50 }, () => tab.tokens.ensureValidToken());
+    await tab.issue('second');
+    expect(new Set(await Promise.all(callers))).toEqual(new Set(['second']));
+    expect(tab.endpoint.requests).toBe(1);
+    expect(tab.recorded.of('token.renewed')).toHaveLength(2);
+  });
+
+  it('asks the cookie when nobody has signed in here', async () => {
+    const tab = openTab();
+    const token = tab.tokens.ensureValidToken();
+    await tab.issue('from the cookie');
+    expect(await token).toBe('from the cookie');
+  });
+
+  it('returns a token of unknown expiry as it is: only the server can tell', async () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: 'opaque' });
+    await tab.clock.advance(1_000 * HOUR);
+    expect(await tab.tokens.ensureValidToken()).toBe('opaque');
+    expect(tab.tokens.isRefreshDue()).toBe(false);
+    expect(tab.endpoint.requests).toBe(0);
+  });
+
+  it('refreshes a good token when it is told to', async () => {
+    const tab = signedInTab();
+    const token = tab.tokens.ensureValidToken(true);
+    await tab.issue('second');
+    expect(await token).toBe('second');
+  });
+
+  it('returns the token that holds when it is told to refresh and the minute is not over', async () => {
+    const tab = signedInTab();
+    const token = tab.tokens.ensureValidToken(true);
+    await tab.issue('second');
+    await token;
+    await tab.clock.advance(MINUTE - 1);
+    expect(await tab.tokens.ensureValidToken(true)).toBe('second');
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('returns the token that holds when the server cannot renew it', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(57 * MINUTE);
+    const token = tab.tokens.ensureValidToken();
+    await tab.endpoint.answer(down);
+    expect(await token).toBe('first');
+  });
+
+  it.each<[string, RefreshAnswer]>([
+    ['is down', down],
+    ['was asked too often', { type: 'limited', retryAfterMs: null }],
+    ['lost the answer', { type: 'ambiguous' }],
+  ])('says when to ask again when the token is dead and the server %s', async (_case, answer) => {
+    const tab = signedInTab();
+    await tab.clock.advance(HOUR);
+    const token = watch(tab.tokens.ensureValidToken());
+    await tab.clock.advance(5 * SECOND);
+    await tab.endpoint.answer(answer);
+    expect(token.error).toBeInstanceOf(TokenUnavailableError);
+    expect(token.error).toMatchObject({ code: 'unavailable', retryAfterMs: 55 * SECOND });
+  });
+
+  it('tells a caller one tick after a failed refresh the same, without another request', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(HOUR);
+    const first = watch(tab.tokens.ensureValidToken());
+    await tab.endpoint.answer(down);
+    expect(first.state).toBe('rejected');
+    await expect(tab.tokens.ensureValidToken()).rejects.toMatchObject({ retryAfterMs: MINUTE });
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('goes on when the server comes back: nothing of the session was lost', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(HOUR);
+    const failed = watch(tab.tokens.ensureValidToken());
+    await tab.endpoint.answer(down);
+    expect(failed.state).toBe('rejected');
+    await tab.clock.advance(MINUTE);
+    const token = tab.tokens.ensureValidToken();
+    await tab.issue('second');
+    expect(await token).toBe('second');
+    expect(tab.recorded.of('session.ended')).toEqual([]);
+  });
+
+  it('asks for a sign-in when the session was revoked, once for everybody and without asking again', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    await tab.clock.advance(HOUR);
+    tab.heard.length = 0;
+    const callers = Array.from({ length: 5 }, () => watch(tab.tokens.ensureValidToken()));
+    await tab.endpoint.answer({ type: 'rejected' });
+    for (const { error } of callers) expect(error).toBeInstanceOf(SignInRequiredError);
+    await expect(tab.tokens.ensureValidToken(true)).rejects.toBeInstanceOf(SignInRequiredError);
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('goes on, here and in other tabs, when somebody signs in as soon as it is asked for', async () => {
+    const tab = signedInTab();
+    tab.tokens.events$.subscribe(({ type }) => {
+      if (type === 'session.ended') tab.tokens.signIn({ accessToken: 'second', expiresIn: 3_600, userId: 'ann' });
+    });
+    await tab.clock.advance(HOUR);
+    const token = tab.tokens.ensureValidToken();
+    await tab.endpoint.answer({ type: 'rejected' });
+    await expect(token).resolves.toBe('second');
+    expect(JSON.parse(tab.budgetStore.get('session') ?? '')).toMatchObject({ ended: false });
+  });
+
+  it('asks for nothing more when somebody signs in while the refresh of an earlier session is waited out', async () => {
+    const tab = signedInTab();
+    const first = watch(tab.tokens.ensureValidToken(true));
+    tab.tokens.signIn({ accessToken: 'second', expiresIn: 3_600, userId: 'bob' });
+    const renewal = tab.tokens.renew(tab.tokens.current()?.generation ?? 0);
+    await settle();
+    tab.tokens.signIn({ accessToken: 'third', expiresIn: 3_600, userId: 'cid' });
+    await tab.issue('of-ann');
+    expect(await renewal).toEqual({ type: 'renewed' });
+    expect([first.state, tab.held, tab.endpoint.requests]).toEqual(['resolved', 'third', 1]);
+  });
+
+  it('does not ask for a sign-in when a new token is dead on arrival: the session has not ended', async () => {
+    const tab = openTab();
+    const token = watch(tab.tokens.ensureValidToken());
+    const exp = T0 / SECOND - 60;
+    await tab.endpoint.answer({ type: 'issued', token: { accessToken: jwt({ exp }) }, sentAt: T0 });
+    expect(token.error).toBeInstanceOf(TokenUnavailableError);
+    expect(token.error).toMatchObject({ retryAfterMs: MINUTE });
+  });
+});
+
+describe('renew', () => {
+  it('has nothing to do when the token is good and nobody complained', async () => {
+    const tab = signedInTab();
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'renewed' });
+    expect(tab.endpoint.requests).toBe(0);
+  });
+
+  it('refreshes ahead when the token expires soon', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(56 * MINUTE);
+    const renewal = tab.tokens.renew(null);
+    await tab.issue('second');
+    expect(await renewal).toEqual({ type: 'renewed' });
+    expect(tab.held).toBe('second');
+  });
+
+  it('keeps a token that expires soon when it cannot be renewed now', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(56 * MINUTE);
+    const renewal = tab.tokens.renew(null);
+    await tab.endpoint.answer(down);
+    expect(await renewal).toEqual({ type: 'holds' });
+    expect(tab.held).toBe('first');
+  });
+
+  it('gets a better token when the server refused the one that looked good', async () => {
+    const tab = signedInTab();
+    expect(await refuseAndReplace(tab)).toEqual({ type: 'renewed' });
+    expect(tab.held).toBe('second');
+    expect(tab.recorded.of('token.refused')).toEqual([{ type: 'token.refused', generation: 1, outage: false }]);
+  });
+
+  it('refreshes nothing for a late refusal of a token that was replaced meanwhile', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    await tab.clock.advance(2 * MINUTE);
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'renewed' });
+    expect(tab.endpoint.requests).toBe(1);
+    expect(tab.held).toBe('second');
+  });
+
+  it('asks once when the timer and a refusal want the same in one tick', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(56 * MINUTE);
+    const renewals = [tab.tokens.renew(null), tab.tokens.renew(1), tab.tokens.ensureValidToken(true)];
+    await tab.issue('second');
+    expect(await Promise.all(renewals)).toEqual([{ type: 'renewed' }, { type: 'renewed' }, 'second']);
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('lets a refusal that arrives during a refresh wait for it', async () => {
+    const tab = signedInTab();
+    const first = tab.tokens.renew(1);
+    await tab.clock.advance(5 * SECOND);
+    const second = tab.tokens.renew(1);
+    await tab.issue('second');
+    expect([await first, await second]).toEqual([{ type: 'renewed' }, { type: 'renewed' }]);
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it.each<[string, RefreshAnswer]>([
+    ['transient', down],
+    ['limited', { type: 'limited', retryAfterMs: null }],
+    ['ambiguous', { type: 'ambiguous' }],
+  ])('says how long to wait, and why, when a refused token could not be replaced: %s', async (reason, answer) => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.renew(1);
+    await tab.clock.advance(20 * SECOND);
+    await tab.endpoint.answer(answer);
+    expect(await renewal).toEqual({ type: 'wait', retryAfterMs: 40 * SECOND, reason });
+  });
+
+  it('waits for the slot when a dead token needs a refresh within the minute', async () => {
+    const tab = signedInTab({ expiresIn: 30 });
+    const forced = tab.tokens.ensureValidToken(true);
+    await tab.issue('second', 30);
+    await forced;
+    await tab.clock.advance(40 * SECOND);
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'wait', retryAfterMs: 20 * SECOND, reason: 'limited' });
+    await tab.clock.advance(20 * SECOND);
+    const renewal = tab.tokens.renew(null);
+    await tab.issue('third');
+    expect(await renewal).toEqual({ type: 'renewed' });
+  });
+
+  it('obeys a server that asks for more patience than the minute', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(HOUR);
+    const renewal = tab.tokens.renew(null);
+    await tab.endpoint.answer({ type: 'limited', retryAfterMs: 5 * MINUTE });
+    expect(await renewal).toEqual({ type: 'wait', retryAfterMs: 5 * MINUTE, reason: 'limited' });
+  });
+
+  it('ends the session when the refresh itself is refused, with no refresh of the refresh', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    const renewals = [tab.tokens.renew(1), tab.tokens.renew(1)];
+    await tab.endpoint.answer({ type: 'rejected' });
+    expect(await Promise.all(renewals)).toEqual([{ type: 'rejected' }, { type: 'rejected' }]);
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
+    expect(tab.endpoint.requests).toBe(1);
+    expect(tab.held).toBeNull();
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
+  });
+
+  it('takes in a token that lives longer although its text is the same', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(HOUR);
+    const renewal = tab.tokens.renew(null);
+    await tab.issue('first');
+    expect(await renewal).toEqual({ type: 'renewed' });
+    expect(tab.tokens.current()).toMatchObject({ value: 'first', generation: 2 });
+  });
+});
+
+describe('a fresh token that is refused', () => {
+  it('means an outage of the verifier: the session is kept and nothing is refreshed', async () => {
+    const tab = signedInTab({ random: () => 0.5 });
+    tab.listen();
+    await refuseAndReplace(tab);
+    tab.heard.length = 0;
+    for (let minutes = 0; minutes < 9; minutes += 1) {
+      await tab.clock.advance(MINUTE);
+      expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+    }
+    expect(tab.held).toBe('second');
+    expect(tab.heard).toEqual([]);
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('is tried again after a wait that grows up to 15 s and never vanishes', async () => {
+    const waitsOf = async (random: () => number) => {
+      const tab = signedInTab({ random });
+      await refuseAndReplace(tab);
+      const waits: unknown[] = [];
+      for (let refusals = 0; refusals < 6; refusals += 1) waits.push(await tab.tokens.renew(2));
+      return waits;
+    };
+    const outages = (...waits: number[]) => waits.map((retryAfterMs) => ({ type: 'outage', retryAfterMs }));
+    expect(await waitsOf(() => 1)).toEqual(outages(2_000, 4_000, 8_000, 15_000, 15_000, 15_000));
+    expect(await waitsOf(() => 0)).toEqual(outages(500, 500, 500, 500, 500, 500));
+  });
+
+  it('is doubted after the patience is over: then one more refresh is tried', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    await tab.clock.advance(OUTAGE_PATIENCE - 1);
+    expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+    await tab.clock.advance(1);
+    expect(await refuseAndReplace(tab, 'third')).toEqual({ type: 'renewed' });
+    expect(await tab.tokens.renew(3)).toMatchObject({ type: 'outage' });
+    expect(tab.endpoint.requests).toBe(2);
+  });
+
+  it('is doubted at once when the clock was set back: it may simply have died', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    tab.clock.jump(-HOUR);
+    expect(await refuseAndReplace(tab, 'third')).toEqual({ type: 'renewed' });
+    expect(await tab.tokens.renew(3)).toMatchObject({ type: 'outage' });
+    expect(tab.endpoint.requests).toBe(2);
+  });
+
+  it('is an ordinary token once the server has accepted it', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    tab.tokens.accepted(2);
+    await tab.clock.advance(MINUTE);
+    expect(await refuseAndReplace(tab, 'third')).toEqual({ type: 'renewed' });
+  });
+
+  it('is not the only one that the server accepts', () => {
+    const tab = signedInTab();
+    expect(() => tab.tokens.accepted(1)).not.toThrow();
+  });
+
+  it('is not proven by an answer to an older token', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    tab.tokens.accepted(1);
+    expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+  });
+
+  it('is told apart from one that somebody signed in with: that one is refreshed first', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    tab.tokens.signIn({ accessToken: 'another', expiresIn: 3_600 });
+    await tab.clock.advance(MINUTE);
+    expect(await refuseAndReplace(tab, 'better')).toEqual({ type: 'renewed' });
+  });
+
+  it('says so in the log', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    await tab.tokens.renew(2);
+    expect(tab.recorded.of('token.refused')).toEqual([
+      { type: 'token.refused', generation: 1, outage: false },
+      { type: 'token.refused', generation: 2, outage: true },
+    ]);
+  });
+});
+
+describe('a session that ends or changes', () => {
+  it('leaves no token behind on sign-out, here or in the storage', () => {
+    const tab = openTab();
+    tab.listen();
+    tab.tokens.signIn({ accessToken: 'first', refreshToken: 'r1', expiresIn: 3_600 });
+    tab.tokens.signOut();
+    expect(tab.held).toBeNull();
+    expect(tab.tokens.isRefreshDue()).toBe(true);
+    expect(tab.store.keys()).toEqual([]);
+    expect(tab.heard.at(-1)).toEqual({ type: 'session.ended', reason: 'signed-out' });
+    expect(tab.recorded.of('session.ended')).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
+  });
+
+  it('ends once, however often the user signs out', () => {
+    const tab = signedInTab();
+    tab.listen();
+    tab.tokens.signOut();
+    tab.tokens.signOut();
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
+  });
+
+  it('asks nothing of the server after a sign-out', async () => {
+    const tab = signedInTab();
+    tab.tokens.signOut();
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
+    await expect(tab.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
+    expect(tab.endpoint.requests).toBe(0);
+  });
+
+  it('discards the token of a refresh that the sign-out has overtaken', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    const renewal = tab.tokens.renew(1);
+    const caller = watch(tab.tokens.ensureValidToken(true));
+    await settle();
+    tab.tokens.signOut();
+    await tab.issue('too late');
+    expect(await renewal).toEqual({ type: 'rejected' });
+    expect(caller.error).toBeInstanceOf(SignInRequiredError);
+    expect(tab.held).toBeNull();
+    expect(tab.store.keys()).toEqual([]);
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
+    expect(tab.clock.timers).toBe(0);
+  });
+
+  it('discards the token of a refresh that a sign-in has overtaken', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    const renewal = tab.tokens.renew(1);
+    const caller = tab.tokens.ensureValidToken(true);
+    await settle();
+    tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
+    await tab.issue("ann's, too late");
+    expect(await renewal).toEqual({ type: 'renewed' });
+    expect(await caller).toBe("bob's");
+    expect(tab.heard).toEqual([{ type: 'session.restored', userId: 'bob' }]);
+    expect(tab.clock.timers).toBe(1);
+  });
+
+  it('does not end because a refresh of the session before was refused', async () => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.renew(1);
+    await settle();
+    tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
+    await tab.endpoint.answer({ type: 'rejected' });
+    expect(await renewal).toEqual({ type: 'renewed' });
+    expect(tab.held).toBe("bob's");
+  });
+
+  it('never takes in the token of a refresh that the session before began, even if it asks meanwhile', async () => {
+    const tab = signedInTab();
+    void tab.tokens.renew(1);
+    await settle();
+    tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
+    const forced = tab.tokens.ensureValidToken(true);
+    const renewal = tab.tokens.renew(2);
+    await tab.issue("ann's, too late");
+    expect(await forced).toBe("bob's");
+    expect(await renewal).toEqual({ type: 'wait', retryAfterMs: MINUTE, reason: 'limited' });
+    expect(tab.held).toBe("bob's");
+    expect(tab.tokens.userId()).toBe('bob');
+  });
+
+  it('is not ended by a refusal that was meant for the session before, even if it asks meanwhile', async () => {
+    const tab = signedInTab();
+    void tab.tokens.renew(1);
+    await settle();
+    tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
+    const forced = tab.tokens.ensureValidToken(true);
+    await tab.endpoint.answer({ type: 'rejected' });
+    expect(await forced).toBe("bob's");
+  });
+
+  it('that begins after a sign-out does not take in a refresh of before, either', async () => {
+    const tab = signedInTab();
+    void tab.tokens.renew(1);
+    await settle();
+    tab.tokens.signOut();
+    tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
+    const forced = tab.tokens.ensureValidToken(true);
+    await tab.issue("ann's, too late");
+    expect(await forced).toBe("bob's");
+    expect(tab.held).toBe("bob's");
+  });
+
+  it('asks nothing of the server when it is over before its turn came', async () => {
+    const tab = signedInTab();
+    void tab.tokens.renew(1);
+    await settle();
+    tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
+    const forced = watch(tab.tokens.ensureValidToken(true));
+    await tab.clock.advance(2 * MINUTE);
+    tab.tokens.signOut();
+    await tab.issue("ann's, too late");
+    expect(forced.error).toBeInstanceOf(SignInRequiredError);
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('gives a caller who waits for a refresh of the session before the token of now', async () => {
+    const tab = signedInTab();
+    void tab.tokens.renew(1);
+    await settle();
+    tab.tokens.signIn({ accessToken: "bob's", expiresIn: 3_600, userId: 'bob' });
+    const forced = tab.tokens.ensureValidToken(true);
+    tab.tokens.signIn({ accessToken: "cat's", expiresIn: 3_600, userId: 'cat' });
+    await tab.issue("ann's, too late");
+    expect(await forced).toBe("cat's");
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('begins anew with a sign-in after it was rejected', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    const renewal = tab.tokens.renew(1);
+    await tab.endpoint.answer({ type: 'rejected' });
+    await renewal;
+    tab.tokens.signIn({ accessToken: 'again', expiresIn: 3_600, userId: 'ann' });
+    expect(await tab.tokens.ensureValidToken()).toBe('again');
+    expect(tab.heard.at(-1)).toEqual({ type: 'session.restored', userId: 'ann' });
+    expect(tab.recorded.of('session.restored')).toHaveLength(2);
+  });
+
+  it('never lets generations go back, so that a late refusal of an old token harms no new one', async () => {
+    const tab = signedInTab();
+    const generations = [tab.tokens.current()?.generation];
+    await refuseAndReplace(tab);
+    generations.push(tab.tokens.current()?.generation);
+    tab.tokens.signOut();
+    tab.tokens.signIn({ accessToken: 'again', expiresIn: 3_600 });
+    generations.push(tab.tokens.current()?.generation);
+    expect(generations).toEqual([1, 2, 3]);
+    expect(await tab.tokens.renew(2)).toEqual({ type: 'renewed' });
+  });
+});
+
+describe('whose session it is', () => {
+  it('is nobody as long as nobody knows', () => {
+    const tab = openTab();
+    expect(tab.tokens.userId()).toBeNull();
+    tab.tokens.signIn({ accessToken: 'opaque' });
+    expect(tab.tokens.userId()).toBeNull();
+  });
+
+  it('is said at the sign-in, or by the token', () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: jwt({ sub: 'ann' }) });
+    expect(tab.tokens.userId()).toBe('ann');
+    tab.tokens.signIn({ accessToken: jwt({ sub: 'ann' }), userId: 'bob' });
+    expect(tab.tokens.userId()).toBe('bob');
+  });
+
+  it('stays the same when a refreshed token does not say', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    await refuseAndReplace(tab);
+    expect(tab.tokens.userId()).toBe('ann');
+    expect(tab.heard).toEqual([{ type: 'token.renewed', generation: 2, userId: 'ann' }]);
+  });
+
+  it('is told when a refreshed token speaks for somebody else', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    await refuseAndReplace(tab, jwt({ sub: 'bob' }));
+    expect(tab.heard).toEqual([{ type: 'token.renewed', generation: 2, userId: 'bob' }]);
+  });
+
+  it('is not taken from the session before when somebody signs in without saying who', () => {
+    const tab = signedInTab();
+    tab.listen();
+    tab.tokens.signOut();
+    tab.tokens.signIn({ accessToken: 'opaque' });
+    expect(tab.tokens.userId()).toBeNull();
+    expect(tab.heard.at(-1)).toEqual({ type: 'session.restored', userId: null });
+  });
+});
+
+describe('a refresh token in the storage', () => {
+  const stored = (tab: Tab) => tab.store.get(REFRESH_TOKEN_KEY);
+
+  it('is the one of the sign-in', () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: 'first', refreshToken: 'r1', userId: 'ann' });
+    expect(stored(tab)).toBe('r1');
+  });
+
+  it('is not left to another user who signs in without one', () => {
+    for (const userId of ['bob', undefined]) {
+      const tab = openTab();
+      tab.tokens.signIn({ accessToken: 'first', refreshToken: "ann's", userId: 'ann' });
+      tab.tokens.signIn({ accessToken: 'second', userId });
+      expect(stored(tab)).toBeNull();
+    }
+  });
+
+  it('is not left to anybody when nobody says who it is', () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: 'opaque', refreshToken: 'r1' });
+    tab.tokens.signIn({ accessToken: 'another opaque' });
+    expect(stored(tab)).toBeNull();
+  });
+
+  it('is left to the same user', () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: 'first', refreshToken: "ann's", userId: 'ann' });
+    tab.tokens.signIn({ accessToken: 'second', userId: 'ann' });
+    expect(stored(tab)).toBe("ann's");
+  });
+});
+
+describe('the announcement of the next refresh', () => {
+  const expiring = { type: 'token.expiring' } as const;
+
+  it.each([
+    [3_600, 0, 55 * MINUTE],
+    [3_600, 0.5, 56.375 * MINUTE],
+    [3_600, 1, 57.75 * MINUTE],
+    [60, 0, 30 * SECOND],
+    [60, 1, 46.5 * SECOND],
+  ])(
+    'for a life of %i s and the luck %d comes after %d ms, in the first part of the window',
+    async (expiresIn, luck, ms) => {
+      const tab = signedInTab({ expiresIn, random: () => luck });
+      tab.listen();
+      await tab.clock.advance(ms - 1);
+      expect(tab.heard).toEqual([]);
+      await tab.clock.advance(1);
+      expect(tab.heard).toEqual([expiring]);
+      expect(tab.recorded.of('token.expiring')).toEqual([{ type: 'token.expiring', generation: 1 }]);
+    },
+  );
+
+  it('comes once', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    await tab.clock.advance(2 * HOUR);
+    expect(tab.heard).toEqual([expiring]);
+    expect(tab.clock.timers).toBe(0);
+  });
+
+  it('comes to every listener, by one timer', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    tab.listen();
+    expect(tab.clock.timers).toBe(1);
+    await tab.clock.advance(55 * MINUTE);
+    expect(tab.heard).toEqual([expiring, expiring]);
+  });
+
+  it('is not moved by a listener who comes later', async () => {
+    let luck = 0;
+    const tab = signedInTab({ random: () => luck });
+    tab.listen();
+    luck = 1;
+    tab.listen();
+    await tab.clock.advance(55 * MINUTE);
+    expect(tab.heard).toEqual([expiring, expiring]);
+  });
+
+  it('needs a listener: no timer runs before the first or after the last', () => {
+    const tab = signedInTab();
+    expect(tab.clock.timers).toBe(0);
+    const subscriptions = [tab.listen(), tab.listen()];
+    subscriptions[0]?.unsubscribe();
+    expect(tab.clock.timers).toBe(1);
+    subscriptions[1]?.unsubscribe();
+    expect(tab.clock.timers).toBe(0);
+    tab.tokens.recheck();
+    tab.tokens.signIn({ accessToken: 'another', expiresIn: 60 });
+    expect(tab.clock.timers).toBe(0);
+    tab.listen();
+    expect(tab.clock.timers).toBe(1);
+  });
+
+  it('comes at once to the first listener of a token that is in its window, or dead', async () => {
+    for (const ms of [57 * MINUTE, 2 * HOUR]) {
+      const tab = signedInTab();
+      await tab.clock.advance(ms);
+      tab.listen();
+      await tab.clock.advance(0);
+      expect(tab.heard).toEqual([expiring]);
+    }
+  });
+
+  it('does not come for a token of unknown expiry', () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: 'opaque' });
+    tab.listen();
+    expect(tab.clock.timers).toBe(0);
+  });
+
+  it('is set anew by a new token, and the old timer is gone', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    await tab.clock.advance(10 * MINUTE);
+    await refuseAndReplace(tab);
+    tab.heard.length = 0;
+    expect(tab.clock.timers).toBe(1);
+    await tab.clock.advance(55 * MINUTE - 1);
+    expect(tab.heard).toEqual([]);
+    await tab.clock.advance(1);
+    expect(tab.heard).toEqual([expiring]);
+  });
+
+  it('waits for the minute: a token that needs a refresh earlier is used meanwhile', async () => {
+    const tab = signedInTab({ expiresIn: 40 });
+    tab.listen();
+    const forced = tab.tokens.ensureValidToken(true);
+    await tab.issue('second', 40);
+    await forced;
+    tab.heard.length = 0;
+    await tab.clock.advance(25 * SECOND);
+    expect(tab.held).toBe('second');
+    expect(tab.tokens.isRefreshDue()).toBe(false);
+    await tab.clock.advance(35 * SECOND - 1);
+    expect(tab.heard).toEqual([]);
+    await tab.clock.advance(1);
+    expect(tab.heard).toEqual([expiring]);
+  });
+
+  it('comes again when a refresh has failed and the next one is allowed', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    await tab.clock.advance(55 * MINUTE);
+    const renewal = tab.tokens.renew(null);
+    await tab.endpoint.answer(down);
+    await renewal;
+    tab.heard.length = 0;
+    await tab.clock.advance(MINUTE - 1);
+    expect(tab.heard).toEqual([]);
+    await tab.clock.advance(1);
+    expect(tab.heard).toEqual([expiring]);
+  });
+
+  it('comes when the clock says so, although the timer was early', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    tab.clock.jump(-10 * MINUTE);
+    await tab.clock.advance(55 * MINUTE);
+    expect(tab.heard).toEqual([]);
+    expect(tab.clock.timers).toBe(1);
+    await tab.clock.advance(10 * MINUTE);
+    expect(tab.heard).toEqual([expiring]);
+  });
+
+  it('comes at once when the page wakes from a sleep that was longer', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    tab.clock.jump(2 * HOUR);
+    expect(tab.held).toBeNull();
+    tab.tokens.recheck();
+    await tab.clock.advance(0);
+    expect(tab.heard).toEqual([expiring]);
+  });
+
+  it('does not come when the page wakes and there is time left', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    tab.clock.jump(10 * MINUTE);
+    tab.tokens.recheck();
+    await tab.clock.advance(45 * MINUTE - 1);
+    expect(tab.heard).toEqual([]);
+    await tab.clock.advance(1);
+    expect(tab.heard).toEqual([expiring]);
+  });
+
+  it('does not come when the session is over: neither on a wake, nor to a new listener', async () => {
+    const tab = signedInTab();
+    const subscription = tab.listen();
+    tab.tokens.signOut();
+    tab.heard.length = 0;
+    tab.tokens.recheck();
+    expect(tab.clock.timers).toBe(0);
+    subscription.unsubscribe();
+    tab.listen();
+    await tab.clock.advance(HOUR);
+    expect(tab.heard).toEqual([]);
+  });
+
+  it('of a session that was overtaken starts no second timer', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    void tab.tokens.renew(1);
+    await settle();
+    tab.tokens.signIn({ accessToken: 'another', expiresIn: 3_600 });
+    await tab.issue('too late', 60);
+    expect(tab.clock.timers).toBe(1);
+    await tab.clock.advance(55 * MINUTE - 1);
+    expect(tab.heard).toEqual([{ type: 'session.restored', userId: null }]);
+  });
+
+  it.each([
+    [60, 10],
+    [120, 10],
+    [300, 4],
+    [3_600, 0],
+  ])('leads to few refreshes during a job of ten minutes with tokens of %i s', async (expiresIn, most) => {
+    const tab = signedInTab({ expiresIn });
+    tab.tokens.events$.subscribe((event) => {
+      if (event.type === 'token.expiring') void tab.tokens.renew(null);
+    });
+    for (let ms = 0; ms < 10 * MINUTE; ms += 500) {
+      await tab.clock.advance(500);
+      const asked = tab.recorded.of('refresh.finished').length;
+      if (tab.endpoint.requests > asked) await tab.issue(`token ${asked}`, expiresIn);
+    }
+    expect(tab.endpoint.requests).toBeLessThanOrEqual(most);
+    expect(tab.endpoint.requests).toBeGreaterThanOrEqual(most === 0 ? 0 : most - 1);
+    expect(tab.clock.timers).toBe(1);
+  });
+});
+
+describe('isRefreshDue', () => {
+  it('is true without a usable token', async () => {
+    expect(openTab().tokens.isRefreshDue()).toBe(true);
+    const tab = signedInTab();
+    await tab.clock.advance(HOUR);
+    expect(tab.tokens.isRefreshDue()).toBe(true);
+  });
+
+  it('is true in the window, and false before', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(55 * MINUTE - 1);
+    expect(tab.tokens.isRefreshDue()).toBe(false);
+    await tab.clock.advance(1);
+    expect(tab.tokens.isRefreshDue()).toBe(true);
+  });
+
+  it('is false in the window while no refresh is allowed', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(56 * MINUTE);
+    const renewal = tab.tokens.renew(null);
+    await tab.endpoint.answer(down);
+    await renewal;
+    expect(tab.tokens.isRefreshDue()).toBe(false);
+    await tab.clock.advance(MINUTE);
+    expect(tab.tokens.isRefreshDue()).toBe(true);
+  });
+});
+
+describe('a token for a call', () => {
+  const { signal } = new AbortController();
+
+  it('is the one that a refresh under way brings: the one of before is about to die', async () => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.ensureValidToken(true);
+    const call = watch(Promise.resolve(tab.tokens.forCall(signal)));
+    await tab.clock.advance(SECOND);
+    expect(call.state).toBe('pending');
+    await tab.issue('second');
+    await renewal;
+    expect(call.state).toBe('resolved');
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'second', inDoubt: false });
+  });
+
+  it('is in doubt when the refresh brought nothing, until one brings another', async () => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.ensureValidToken(true);
+    await tab.endpoint.answer({ type: 'ambiguous' });
+    await renewal;
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'first', inDoubt: true });
+    await tab.clock.advance(MINUTE);
+    const next = tab.tokens.ensureValidToken(true);
+    await tab.issue('second');
+    await next;
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'second', inDoubt: false });
+  });
+
+  it('is not in doubt when somebody has signed in since', async () => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.ensureValidToken(true);
+    await tab.endpoint.answer({ type: 'ambiguous' });
+    await renewal;
+    tab.tokens.signIn({ accessToken: 'another', expiresIn: 3_600 });
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'another', inDoubt: false });
+  });
+
+  it('is none where there is none, or where it dies while a refresh is waited for', async () => {
+    expect(await openTab().tokens.forCall(signal)).toBeNull();
+    const tab = signedInTab({ expiresIn: 100 });
+    await tab.clock.advance(89 * SECOND);
+    void tab.tokens.renew(null);
+    const call = tab.tokens.forCall(signal);
+    await tab.clock.advance(2 * SECOND);
+    expect(await call).toBeNull();
+  });
+});
+
+describe('with refreshing switched off', () => {
+  it('uses the token as long as it holds, and asks nobody', async () => {
+    const tab = signedInTab();
+    tab.settings.refresh = false;
+    await tab.clock.advance(57 * MINUTE);
+    expect(tab.tokens.isRefreshDue()).toBe(false);
+    expect(await tab.tokens.ensureValidToken()).toBe('first');
+    expect(await tab.tokens.ensureValidToken(true)).toBe('first');
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'holds' });
+    expect(tab.endpoint.requests).toBe(0);
+  });
+
+  it('asks for a sign-in when the token has died, or was refused', async () => {
+    const tab = signedInTab();
+    tab.settings.refresh = false;
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
+    await tab.clock.advance(HOUR);
+    expect(tab.tokens.isRefreshDue()).toBe(true);
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
+    await expect(tab.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
+    expect(tab.endpoint.requests).toBe(0);
+  });
+
+  it('runs no timer', () => {
+    const tab = signedInTab();
+    tab.settings.refresh = false;
+    tab.listen();
+    expect(tab.clock.timers).toBe(0);
+  });
+
+  it('refreshes again as soon as it is switched on: the session was not given up', async () => {
+    const tab = signedInTab();
+    tab.settings.refresh = false;
+    await tab.clock.advance(HOUR);
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
+    tab.settings.refresh = true;
+    const token = tab.tokens.ensureValidToken();
+    await tab.issue('second');
+    expect(await token).toBe('second');
+  });
+});
+
+describe('a clock that is wrong or jumps', () => {
+  it('does no harm where the server tells a lifetime, however wrong it is', async () => {
+    for (const offset of [HOUR, -HOUR, 50 * SECOND]) {
+      const tab = openTab({ clock: virtualClock(T0 + offset) });
+      const iat = T0 / SECOND;
+      tab.tokens.signIn({ accessToken: jwt({ iat, exp: iat + 60 }), expiresIn: 60 });
+      expect(tab.held).not.toBeNull();
+      await tab.clock.advance(54 * SECOND);
+      expect(tab.held).toBeNull();
+    }
+  });
+
+  it('does no harm to a refreshed token whose lifetime only its claims tell', async () => {
+    const tab = openTab({ clock: virtualClock(T0 + HOUR) });
+    const iat = T0 / SECOND;
+    const renewal = tab.tokens.renew(null);
+    const accessToken = jwt({ iat, exp: iat + 300 });
+    await tab.endpoint.answer({ type: 'issued', token: { accessToken }, sentAt: tab.clock.now() });
+    expect(await renewal).toEqual({ type: 'renewed' });
+    expect(tab.held).toBe(accessToken);
+    await tab.clock.advance(290 * SECOND);
+    expect(tab.held).toBeNull();
+  });
+
+  it('is corrected by the clock of the server for a token of unknown age', () => {
+    const tab = openTab({ clock: virtualClock(T0 + HOUR) });
+    tab.tokens.observeServerTime(T0);
+    const iat = T0 / SECOND;
+    tab.tokens.signIn({ accessToken: jwt({ iat: iat - 60, exp: iat + 60 }) });
+    // Date headers are cut to whole seconds: half a second is the fair correction.
+    expect(tab.tokens.current()?.expiresAt).toBe(T0 + HOUR + 60 * SECOND - 500);
+  });
+
+  it('that jumps ahead leads to one refresh, not to a storm', async () => {
+    const tab = signedInTab();
+    tab.clock.jump(HOUR);
+    const callers = Array.from({ length: 10 }, () => tab.tokens.ensureValidToken());
+    await tab.issue('second');
+    await Promise.all(callers);
+    expect(await tab.tokens.ensureValidToken()).toBe('second');
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('that is set back leaves a dead token to the server to refuse, and one refresh mends it', async () => {
+    const tab = signedInTab({ expiresIn: 60 });
+    await tab.clock.advance(MINUTE);
+    tab.clock.jump(-HOUR);
+    expect(tab.held).toBe('first');
+    expect(await refuseAndReplace(tab)).toEqual({ type: 'renewed' });
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('does not cost the session when the network is not there yet after a sleep', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    tab.clock.jump(2 * HOUR);
+    tab.tokens.recheck();
+    const renewal = tab.tokens.renew(null);
+    await tab.endpoint.answer({ type: 'ambiguous' });
+    expect(await renewal).toMatchObject({ type: 'wait', reason: 'ambiguous' });
+    await tab.clock.advance(MINUTE);
+    const again = tab.tokens.renew(null);
+    await tab.issue('second');
+    expect(await again).toEqual({ type: 'renewed' });
+    expect(tab.recorded.of('session.ended')).toEqual([]);
+  });
+});
+
+describe('a refresh whose answer was lost', () => {
+  it('is repeated once a minute, never in a burst, until the server decides', async () => {
+    const tab = signedInTab();
+    await tab.clock.advance(HOUR);
+    for (let minute = 1; minute <= 3; minute += 1) {
+      const renewal = tab.tokens.renew(null);
+      await tab.endpoint.answer({ type: 'ambiguous' });
+      expect(await renewal).toEqual({ type: 'wait', retryAfterMs: MINUTE, reason: 'ambiguous' });
+      expect(await tab.tokens.renew(null)).toMatchObject({ type: 'wait', reason: 'limited' });
+      expect(tab.endpoint.requests).toBe(minute);
+      await tab.clock.advance(MINUTE);
+    }
+    const renewal = tab.tokens.renew(null);
+    await tab.endpoint.answer({ type: 'rejected' });
+    expect(await renewal).toEqual({ type: 'rejected' });
+  });
+});
+
+describe('a refresh that nobody waits for any more', () => {
+  it('is not broken off, and its token is kept', async () => {
+    const tab = signedInTab();
+    const subscription = tab.listen();
+    void tab.tokens.renew(1);
+    subscription.unsubscribe();
+    await tab.issue('second');
+    expect(tab.held).toBe('second');
+    expect(tab.clock.timers).toBe(0);
+  });
+
+  it('keeps its token for the next page even when the client was disposed of meanwhile', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    void tab.tokens.renew(1);
+    tab.tokens.dispose();
+    await tab.issue('second');
+    expect(openTab(tab).held).toBe('second');
+    expect(tab.clock.timers).toBe(0);
+  });
+});
+
+describe('listeners', () => {
+  it('may ask for the token while they hear that it was renewed', async () => {
+    const tab = signedInTab();
+    const asked: ReturnType<typeof watch<string>>[] = [];
+    tab.tokens.events$.subscribe((event) => {
+      if (event.type === 'token.renewed') asked.push(watch(tab.tokens.ensureValidToken()));
+    });
+    await refuseAndReplace(tab);
+    expect(asked).toMatchObject([{ state: 'resolved' }]);
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('may force another refresh while they hear that it was renewed: the minute holds it back', async () => {
+    const tab = signedInTab();
+    const asked: Promise<string>[] = [];
+    tab.tokens.events$.subscribe((event) => {
+      if (event.type === 'token.renewed') asked.push(tab.tokens.ensureValidToken(true));
+    });
+    await refuseAndReplace(tab);
+    expect(await Promise.all(asked)).toEqual(['second']);
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('may sign out while they hear that it was renewed', async () => {
+    const tab = signedInTab();
+    tab.tokens.events$.subscribe((event) => {
+      if (event.type === 'token.renewed') tab.tokens.signOut();
+    });
+    const renewals = [tab.tokens.renew(1), tab.tokens.renew(1)];
+    await tab.issue('second');
+    expect(await Promise.all(renewals)).toContainEqual({ type: 'rejected' });
+    expect(tab.held).toBeNull();
+    expect(tab.clock.timers).toBe(0);
+  });
+
+  it('may leave while they hear that the token expires', async () => {
+    const tab = signedInTab();
+    const subscription: Subscription = tab.tokens.events$.subscribe(() => subscription.unsubscribe());
+    await tab.clock.advance(HOUR);
+    expect(tab.clock.timers).toBe(0);
+  });
+
+  it('hear that it is over when the service is disposed of, and nothing afterwards', async () => {
+    const tab = signedInTab();
+    let completions = 0;
+    tab.tokens.events$.subscribe({ complete: () => (completions += 1) });
+    tab.tokens.dispose();
+    tab.tokens.events$.subscribe({ complete: () => (completions += 1) });
+    await settle();
+    expect(completions).toBe(2);
+    expect(tab.clock.timers).toBe(0);
+  });
+});
+
+describe('after a reload', () => {
+  it('goes on with the token of before', async () => {
+    const before = signedInTab();
+    await before.clock.advance(10 * MINUTE);
+    const after = openTab(before);
+    expect(after.tokens.current()).toEqual(before.tokens.current());
+    expect(after.tokens.userId()).toBe('ann');
+    expect(await after.tokens.ensureValidToken()).toBe('first');
+    expect(after.endpoint.requests).toBe(0);
+  });
+
+  it('announces its refresh', async () => {
+    const before = signedInTab();
+    await before.clock.advance(50 * MINUTE);
+    const after = openTab(before);
+    after.listen();
+    await after.clock.advance(5 * MINUTE);
+    expect(after.heard).toEqual([{ type: 'token.expiring' }]);
+  });
+
+  it('keeps to the minute of before', async () => {
+    const before = signedInTab();
+    void before.tokens.ensureValidToken(true);
+    const after = openTab(before);
+    expect(await after.tokens.ensureValidToken(true)).toBe('first');
+    expect(after.endpoint.requests).toBe(0);
+  });
+
+  it('refreshes a token that died meanwhile', async () => {
+    const before = signedInTab();
+    await before.clock.advance(HOUR);
+    const after = openTab(before);
+    expect(after.held).toBeNull();
+    const token = after.tokens.ensureValidToken();
+    await after.issue('second');
+    expect(await token).toBe('second');
+    expect(after.tokens.current()?.generation).toBe(2);
+  });
+
+  it('finds nothing of a session that was rejected', async () => {
+    const before = signedInTab();
+    const renewal = before.tokens.renew(1);
+    await before.endpoint.answer({ type: 'rejected' });
+    await renewal;
+    expect(openTab(before).held).toBeNull();
+  });
+
+  it.each([
+    ['text that is not JSON', '{"value":'],
+    ['null', 'null'],
+    ['a text', '"token"'],
+    ['an array', '[]'],
+    ['nothing of a token', '{}'],
+    ['a token without a value', { generation: 1, expiresAt: null, ttlMs: null, userId: null }],
+    ['an empty token', { value: '', generation: 1, expiresAt: null, ttlMs: null, userId: null }],
+    ['a token that is no text', { value: 5, generation: 1, expiresAt: null, ttlMs: null, userId: null }],
+    ['a token with an odd expiry', { value: 'x', generation: 1, expiresAt: 'soon', ttlMs: null, userId: null }],
+    ['a token without a generation', { value: 'x', expiresAt: null, ttlMs: null, userId: null }],
+  ])('finds %s in the storage, and asks for a new token', async (_case, planted) => {
+    const store = memoryStore();
+    store.set(TOKEN_KEY, typeof planted === 'string' ? planted : JSON.stringify(planted));
+    const tab = openTab({ store });
+    expect(tab.held).toBeNull();
+    expect(tab.tokens.userId()).toBeNull();
+    const token = tab.tokens.ensureValidToken();
+    await tab.issue('second');
+    expect(await token).toBe('second');
+    expect(tab.tokens.current()?.generation).toBe(1);
+  });
+});
+
+describe('what is told of a new token', () => {
+  it('is its generation, its life and what is left of it', async () => {
+    const tab = signedInTab();
+    expect(tab.recorded.of('token.renewed')).toEqual([
+      { type: 'token.renewed', generation: 1, ttlMs: HOUR, remainingMs: HOUR },
+    ]);
+    const renewal = tab.tokens.renew(1);
+    const sentAt = tab.clock.now();
+    await tab.clock.advance(2 * SECOND);
+    await tab.endpoint.answer({ type: 'issued', token: { accessToken: 'second', expiresIn: '60' }, sentAt });
+    await renewal;
+    expect(tab.recorded.of('token.renewed').at(-1)).toEqual({
+      type: 'token.renewed',
+      generation: 2,
+      ttlMs: MINUTE,
+      remainingMs: 58 * SECOND,
+    });
+  });
+
+  it('is nothing of its life where nobody knows it', () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: 'opaque' });
+    expect(tab.recorded.of('token.renewed')).toMatchObject([{ ttlMs: null, remainingMs: null }]);
+  });
+
+  it('is never the token: not in an event, an outcome, an error or the log, nor in a storage but its own', async () => {
+    const secret = (name: string) => `s3cret-${name}`;
+    const said: unknown[] = [];
+    const tab = openTab();
+    tab.tokens.events$.subscribe((event) => said.push(event));
+    tab.tokens.signIn({ accessToken: secret('a1'), refreshToken: secret('r1'), expiresIn: 60 });
+    await tab.clock.advance(MINUTE);
+    const renewal = tab.tokens.renew(1);
+    await tab.issue(secret('a2'), 60);
+    said.push(await renewal, await tab.tokens.renew(2), await tab.tokens.renew(1));
+    expect(tab.store.keys().toSorted()).toEqual([REFRESH_TOKEN_KEY, TOKEN_KEY]);
+    await tab.clock.advance(MINUTE);
+    const failed = watch(tab.tokens.ensureValidToken());
+    await tab.endpoint.answer(down);
+    await tab.clock.advance(MINUTE);
+    const rejected = watch(tab.tokens.ensureValidToken());
+    await tab.endpoint.answer({ type: 'rejected' });
+    for (const { error } of [failed, rejected]) said.push(String(error), JSON.stringify(error));
+
+    const everything = JSON.stringify([said, tab.recorded.events]);
+    expect(said.length).toBeGreaterThan(8);
+    expect(everything).not.toContain('s3cret');
+    expect(tab.budgetStore.keys().map((key) => tab.budgetStore.get(key))).not.toContainEqual(
+      expect.stringContaining('s3cret'),
+    );
+    expect(tab.store.keys()).toEqual([]);
+  });
+});

@@ -1,0 +1,152 @@
+import { filter, firstValueFrom, Observable, Subject, take, toArray } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Subscription } from 'xstate';
+import { loadSocketIo } from '../../../src/client/browser.ts';
+import { createJobFeed, type JobFeed, type JobFeedEvent } from '../../../src/services/feed/job-feed.ts';
+import type { PageEvent } from '../../../src/services/page-signals.ts';
+import type { TokenEvent } from '../../../src/services/auth/token-service.ts';
+import { deferred } from '../../support/deferred.ts';
+import { type SocketServer, startSocketServer } from '../../support/socket-server.ts';
+import { virtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+
+/*
+ * The feed over the real Socket.IO, on both sides. Connections take the time they take; waits between them are virtual.
+ */
+
+let server: SocketServer;
+let clock: VirtualClock;
+let feed: JobFeed;
+/** As rxjs has it. */
+let events$: Observable<JobFeedEvent>;
+let tokenEvents$: Subject<TokenEvent>;
+let token: { value: string; generation: number };
+let subscription: Subscription;
+
+beforeEach(async () => {
+  server = await startSocketServer();
+  clock = virtualClock();
+  tokenEvents$ = new Subject();
+  token = { value: 'first', generation: 1 };
+  feed = createJobFeed({
+    url: server.url,
+    path: '/socket.io/',
+    transports: ['websocket'],
+    load: loadSocketIo,
+    tokens: {
+      current: () => ({ ...token, expiresAt: null, ttlMs: null, userId: 'ann' }),
+      events$: tokenEvents$,
+    },
+    resumed$: new Subject<PageEvent>(),
+    clock,
+    random: () => 1,
+    log: () => {},
+    connectTimeoutMs: 8_000,
+    stableAfterMs: 5_000,
+  });
+  events$ = new Observable((subscriber) => feed.events$.subscribe(subscriber));
+});
+afterEach(async () => {
+  subscription.unsubscribe();
+  await server.close();
+});
+
+/** The next event of this type. */
+const next = (type: JobFeedEvent['type']) => firstValueFrom(events$.pipe(filter((event) => event.type === type)));
+
+async function goLive(): Promise<void> {
+  const live = next('feed.live');
+  subscription = feed.events$.subscribe(() => {});
+  await live;
+}
+
+/** Resolves when the connection to the server is gone on its side. */
+function closedAtServer(index: number): Promise<void> {
+  const closed = deferred();
+  server.connections[index]?.on('disconnect', () => closed.resolve());
+  return closed.promise;
+}
+
+const tokensSeen = () => server.authentications.map(({ token: seen }) => seen);
+
+describe('the feed over Socket.IO', () => {
+  it('authenticates, and hears what happens to jobs', async () => {
+    await goLive();
+    const completed = next('job.completed');
+    server.connections[0]?.emit('analysis-complete', { status: 'completed', result_id: 'r1' });
+    expect(await completed).toEqual({ type: 'job.completed', jobId: null, resultId: 'r1' });
+    expect(tokensSeen()).toEqual(['first']);
+  });
+
+  it('comes back after the server has closed the connection, which Socket.IO alone would not, and authenticates anew', async () => {
+    await goLive();
+    const lost = next('feed.lost');
+    server.connections[0]?.disconnect(true);
+    await lost;
+    token = { value: 'second', generation: 2 };
+    const live = next('feed.live');
+    await clock.advance(3_000);
+    await live;
+    expect(tokensSeen()).toEqual(['first', 'second']);
+    expect(server.connections).toHaveLength(2);
+  });
+
+  it('comes back after the connection broke', async () => {
+    await goLive();
+    const lost = next('feed.lost');
+    server.connections[0]?.conn.close();
+    await lost;
+    const live = next('feed.live');
+    await clock.advance(3_000);
+    await live;
+    expect(tokensSeen()).toEqual(['first', 'first']);
+  });
+
+  it('takes a renewed token to the living connection, which goes on', async () => {
+    await goLive();
+    const again = deferred<string>();
+    server.connections[0]?.on('authenticate', ({ token: seen }: { token: string }) => again.resolve(seen));
+    token = { value: 'second', generation: 2 };
+    tokenEvents$.next({ type: 'token.renewed', generation: 2, userId: 'ann' });
+    expect(await again.promise).toBe('second');
+    const completed = next('job.completed');
+    server.connections[0]?.emit('analysis-complete', { jobId: 'j1' });
+    await completed;
+    expect(server.connections).toHaveLength(1);
+  });
+
+  it('gets over a renewed token that the server refuses, as soon as there is a better one', async () => {
+    await goLive();
+    server.refused.add('refused');
+    const lost = next('feed.lost');
+    token = { value: 'refused', generation: 2 };
+    tokenEvents$.next({ type: 'token.renewed', generation: 2, userId: 'ann' });
+    await lost;
+    const live = next('feed.live');
+    token = { value: 'better', generation: 3 };
+    tokenEvents$.next({ type: 'token.renewed', generation: 3, userId: 'ann' });
+    await live;
+    expect(tokensSeen()).toEqual(['first', 'refused', 'better']);
+  });
+
+  it('closes the connection when the last listener leaves', async () => {
+    await goLive();
+    const closed = closedAtServer(0);
+    subscription.unsubscribe();
+    await closed;
+    expect(clock.timers).toBe(0);
+  });
+
+  it('changes the connection when somebody else signs in', async () => {
+    await goLive();
+    const heard = firstValueFrom(events$.pipe(take(3), toArray()));
+    const closed = closedAtServer(0);
+    token = { value: "bob's", generation: 2 };
+    tokenEvents$.next({ type: 'session.restored', userId: 'bob' });
+    await closed;
+    expect((await heard).map(({ type }) => type)).toEqual(['feed.live', 'feed.lost', 'feed.live']);
+    expect(server.authentications.map(({ token: seen, connection }) => [seen, connection])).toEqual([
+      ['first', server.connections[0]?.id],
+      ["bob's", server.connections[1]?.id],
+    ]);
+  });
+});
