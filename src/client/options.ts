@@ -24,7 +24,7 @@ export interface AssessmentClientOptions<Result = unknown> {
   /** Where the API is: an origin, perhaps with a path prefix. In a page, `''` is the page's own origin. */
   baseUrl: string;
 
-  /** What a result looks like: any Standard Schema (zod, valibot, …). Default: any object. */
+  /** What a result looks like: any Standard Schema (zod, arktype, …). Default: any object. */
   resultSchema?: Schema<Result>;
 
   auth?: {

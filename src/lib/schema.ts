@@ -1,5 +1,5 @@
 /**
- * The part of Standard Schema (https://standardschema.dev) that we use: zod, valibot, arktype and others fit as they are.
+ * The part of Standard Schema (https://standardschema.dev) that we use: zod, arktype and others fit as they are.
  */
 export interface Schema<Output> {
   readonly '~standard': {

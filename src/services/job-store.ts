@@ -1,4 +1,4 @@
-import * as v from 'valibot';
+import * as z from 'zod/mini';
 import type { Log } from '../lib/log.ts';
 import { idSchema, number, object, readJson, someText } from '../lib/schemas.ts';
 import type { KeyValueStore } from '../lib/storage.ts';
@@ -33,20 +33,17 @@ export interface JobStore {
 const PREFIX = 'assessment-monitor:job:';
 const VERSION = 1;
 
-const time = v.pipe(
-  number,
-  v.check((ms) => ms >= 0),
-);
+const time = number.check(z.minimum(0));
 const recordSchema = object({
-  version: v.literal(VERSION),
+  version: z.literal(VERSION),
   submissionId: someText,
-  jobId: v.nullable(idSchema),
-  resultId: v.nullable(idSchema),
+  jobId: z.nullable(idSchema),
+  resultId: z.nullable(idSchema),
   deadlineAt: time,
-  userId: v.nullable(v.string()),
+  userId: z.nullable(z.string()),
   submittedAt: time,
-  submission: v.optional(v.unknown()),
-  outcomeUnknown: v.optional(v.boolean()),
+  submission: z.optional(z.unknown()),
+  outcomeUnknown: z.optional(z.boolean()),
 });
 const anyVersion = object({ version: number });
 

@@ -1,5 +1,5 @@
 import type { Subscribable } from 'xstate';
-import * as v from 'valibot';
+import * as z from 'zod/mini';
 import { TransientError, UnauthorizedError } from '../../lib/errors.ts';
 import { errorOf, exchange, type HttpDeps, type HttpRequest } from './http.ts';
 import { percentOf, reasonOf } from '../job-report.ts';
@@ -96,7 +96,7 @@ const acceptedSchema = object({
 /** A job in the words of the status route, and in those of the archive. */
 const jobSchema = object({
   data: object({
-    status: v.string(),
+    status: z.string(),
     jobId: maybeId,
     progress: maybeNumber,
     queuePosition: maybeNumber,
@@ -106,7 +106,7 @@ const jobSchema = object({
     error_message: maybeText,
   }),
 });
-const resultSchema = object({ data: v.optional(v.nullable(object({ test_result: v.optional(v.unknown()) }))) });
+const resultSchema = object({ data: z.optional(z.nullable(object({ test_result: z.optional(z.unknown()) }))) });
 const balanceSchema = object({
   data: object({ token_balance: maybeNumber, tokenBalance: maybeNumber, balance: maybeNumber }),
 });
@@ -197,7 +197,7 @@ export function createAssessmentApi<Submission, Result>(
 }
 
 /** A status that we do not know means "not finished": it is never taken for success or for failure. */
-function jobState({ data, retryAfterMs }: v.InferOutput<typeof jobSchema> & { retryAfterMs: number | null }): JobState {
+function jobState({ data, retryAfterMs }: z.infer<typeof jobSchema> & { retryAfterMs: number | null }): JobState {
   switch (data.status) {
     case 'completed':
       return { type: 'completed', resultId: data.resultId ?? data.result_id };

@@ -1,5 +1,6 @@
-import type * as v from 'valibot';
-import { maybeNumber, object, orNull, readJson, textOrNumber } from '../../lib/schemas.ts';
+import { decodeJwt } from 'jose';
+import type * as z from 'zod/mini';
+import { fit, maybeNumber, object, orNull, textOrNumber } from '../../lib/schemas.ts';
 
 /** An access token and what its holder knows of it. Never leaves the services. */
 export interface AccessToken {
@@ -28,15 +29,10 @@ export interface IssuedToken {
 const user = orNull(textOrNumber);
 const claimsSchema = object({ exp: maybeNumber, iat: maybeNumber, sub: user, user_id: user, uid: user, id: user });
 
-function readClaims(value: string): Partial<v.InferOutput<typeof claimsSchema>> {
+function readClaims(value: string): Partial<z.infer<typeof claimsSchema>> {
   try {
-    // The payload of a JWT (RFC 7519): base64url of JSON in UTF-8. Nothing is verified here; that is for the server.
-    const parts = value.split('.');
-    const payload = parts.length === 3 ? parts[1] : undefined;
-    const bytes = Uint8Array.from(atob((payload ?? '').replaceAll('-', '+').replaceAll('_', '/')), (it) =>
-      it.charCodeAt(0),
-    );
-    return readJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes), claimsSchema) ?? {};
+    // Nothing is verified here: that is for the server.
+    return fit(decodeJwt(value), claimsSchema) ?? {};
   } catch {
     // An opaque token is a token all the same.
     return {};

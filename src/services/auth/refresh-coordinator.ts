@@ -1,4 +1,4 @@
-import * as v from 'valibot';
+import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -79,8 +79,8 @@ const RACE_MS = 2_000;
 /** A doubt ends with the next refresh, one interval later or a little more; and by itself, so that nothing waits for it for ever. */
 const DOUBT_INTERVALS = 2;
 /** `ends` is the number of the token that the attempt ends if it succeeds; it is taken back when it certainly did not. */
-const budgetSchema = object({ attemptedAt: number, availableAt: number, ends: v.optional(number) });
-type Budget = v.InferOutput<typeof budgetSchema>;
+const budgetSchema = object({ attemptedAt: number, availableAt: number, ends: z.optional(number) });
+type Budget = z.infer<typeof budgetSchema>;
 
 export function createRefreshCoordinator(options: RefreshCoordinatorOptions): RefreshCoordinator {
   const { request, clock, random, store, shared, lock, log, minIntervalMs } = options;

@@ -1,4 +1,4 @@
-import * as v from 'valibot';
+import * as z from 'zod/mini';
 import { RejectedError, TransientError } from '../../lib/errors.ts';
 import { errorOf, exchange, type HttpDeps } from '../api/http.ts';
 import { type Log, logCall } from '../../lib/log.ts';
@@ -24,8 +24,8 @@ export const REFRESH_TOKEN_KEY = 'assessment-monitor:refresh-token';
 const issuedSchema = object({
   data: object({
     idToken: someText,
-    refreshToken: v.fallback(v.optional(v.string()), undefined),
-    expiresIn: v.fallback(v.optional(textOrNumber), undefined),
+    refreshToken: z.catch(z.optional(z.string()), undefined),
+    expiresIn: z.catch(z.optional(textOrNumber), undefined),
   }),
 });
 

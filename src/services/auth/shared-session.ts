@@ -1,5 +1,5 @@
 import type { Subscribable } from 'xstate';
-import * as v from 'valibot';
+import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { fit, number, object, readJson, someText, textOrNumber } from '../../lib/schemas.ts';
@@ -79,37 +79,34 @@ export interface SharedSessionOptions {
 /** A tab that is awake answers within milliseconds; one that is frozen not at all. */
 const ANSWER_MS = 300;
 
-const ordinal = v.pipe(
-  number,
-  v.check((it) => Number.isInteger(it) && it >= 0 && it <= 1e12),
-);
+const ordinal = z.int().check(z.minimum(0), z.maximum(1e12));
 const recordSchema = object({
   session: ordinal,
   generation: ordinal,
-  ended: v.boolean(),
+  ended: z.boolean(),
   /** When the newest token was asked for, ms. */
   sentAt: number,
   /** Who signed in, where that is known: a tab that missed it must not go on for somebody else. */
-  userId: v.nullable(v.string()),
+  userId: z.nullable(z.string()),
 });
 const tokenSchema = object({
   accessToken: someText,
-  expiresIn: v.optional(textOrNumber),
-  userId: v.optional(v.string()),
-  refreshToken: v.optional(v.string()),
+  expiresIn: z.optional(textOrNumber),
+  userId: z.optional(z.string()),
+  refreshToken: z.optional(z.string()),
 });
 const messages = {
   token: object({
-    type: v.literal('token'),
+    type: z.literal('token'),
     session: ordinal,
     generation: ordinal,
     token: tokenSchema,
     sentAt: number,
   }),
-  ended: object({ type: v.literal('ended'), session: ordinal, reason: v.picklist(['signed-out', 'rejected']) }),
-  ask: object({ type: v.literal('ask'), session: ordinal, generation: ordinal }),
+  ended: object({ type: z.literal('ended'), session: ordinal, reason: z.enum(['signed-out', 'rejected']) }),
+  ask: object({ type: z.literal('ask'), session: ordinal, generation: ordinal }),
 };
-type Message = v.InferOutput<(typeof messages)[keyof typeof messages]>;
+type Message = z.infer<(typeof messages)[keyof typeof messages]>;
 
 /** @example const shared = createSharedSession({ store, channel: new BroadcastChannel(name), clock, key }); */
 export function createSharedSession({ store, channel, clock, key }: SharedSessionOptions): SharedSession {

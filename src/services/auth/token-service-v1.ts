@@ -1,4 +1,4 @@
-import * as v from 'valibot';
+import * as z from 'zod/mini';
 import { SignInRequiredError } from '../../lib/errors.ts';
 import { type AccessToken, describeToken, isUsable } from './access-token.ts';
 import { backoff, type Random } from '../../lib/backoff.ts';
@@ -140,7 +140,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
 
 /** A sign-in page of the past stored the token as JSON, quotes included, and every call with it was refused. */
 function unquote(stored: string | null): string {
-  const value = readJson(stored, v.string()) ?? stored;
+  const value = readJson(stored, z.string()) ?? stored;
   // "null" and "undefined" are what careless code stores after a sign-out.
   return value === null || value === 'null' || value === 'undefined' ? '' : value;
 }

@@ -1,4 +1,4 @@
-import * as v from 'valibot';
+import * as z from 'zod/mini';
 import { SignInRequiredError, TokenUnavailableError } from '../../lib/errors.ts';
 import {
   type AccessToken,
@@ -38,9 +38,9 @@ const TOKEN_KEY = 'assessment-monitor:token';
 const storedSchema = object({
   value: someText,
   generation: number,
-  expiresAt: v.nullable(number),
-  ttlMs: v.nullable(number),
-  userId: v.nullable(v.string()),
+  expiresAt: z.nullable(number),
+  ttlMs: z.nullable(number),
+  userId: z.nullable(z.string()),
 });
 /** Less than this is the coarseness of a Date header, and of the way that it took. */
 const SKEW_MS = 2_000;
