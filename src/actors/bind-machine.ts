@@ -140,9 +140,8 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
   signal: AbortSignal,
   call: () => Promise<T>,
 ): Promise<T | Failed> {
-  const turn = pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
-  // What is given up in this very moment is not asked for. A result leaves at once: somebody waits for it.
-  if (turn || kind !== 'result') await turn;
+  await pacer.turn(kind, kind === 'status' ? pacing.minDistanceMs : 0, signal);
+  signal.throwIfAborted();
   const outcome = await call().catch((error: unknown) => {
     signal.throwIfAborted();
     return failureOf(error);

@@ -1,23 +1,26 @@
 import { type Clock, sleep } from '../lib/clock.ts';
 
 /**
- * Keeps the calls of one assessment apart, whoever asks for them and however often: the chart may have many reasons to
- * look at a job, and each of them goes through here. It is also where a server's Retry-After is obeyed.
+ * Spaces out the calls of one assessment. The chart has many reasons to make a call; all of them take a turn here first, so
+ * calls of one kind keep their distance and obey the server's Retry-After.
  */
 export interface Pacer {
   /**
-   * Waits for this kind of call's turn; the next one comes `minDistanceMs` later.
+   * Resolves when a call of this kind may leave. The next turn of the kind comes `minDistanceMs` later.
    *
-   * @returns null when it is its turn now: a call that need not wait leaves in the same moment
-   * @throws the signal's reason when it aborts first; the turn is then not used up
+   * @throws the signal's reason if it aborts first; the turn then remains free for another caller
+   *
+   * @example
+   * await pacer.turn('status', 2_000, signal);
+   * const answer = await api.status(jobId, signal);
    */
-  turn(kind: string, minDistanceMs: number, signal: AbortSignal): Promise<void> | null;
-  /** No turn for it before `ms` from now. */
+  turn(kind: string, minDistanceMs: number, signal: AbortSignal): Promise<void>;
+  /** Delays the next turn of this kind until `ms` from now. A shorter delay never replaces a longer one. */
   postpone(kind: string, ms: number): void;
 }
 
 export function createPacer(clock: Clock): Pacer {
-  // Since when to wait how long, rather than until when: a clock that is set back must not hold a call for an hour.
+  // A start and a length instead of an end: a clock that is set back by an hour must not hold up a call for an hour.
   const waits: Record<string, { since: number; ms: number }> = {};
   const remaining = (kind: string): number => {
     const wait = waits[kind];
@@ -25,23 +28,15 @@ export function createPacer(clock: Clock): Pacer {
     wait.since = Math.min(wait.since, clock.now());
     return Math.max(0, wait.ms - (clock.now() - wait.since));
   };
-  const postpone = (kind: string, ms: number): void => {
-    if (ms > remaining(kind)) waits[kind] = { since: clock.now(), ms };
-  };
-  const take = (kind: string, minDistanceMs: number): null => {
-    waits[kind] = { since: clock.now(), ms: minDistanceMs };
-    return null;
-  };
-  const waitFor = async (kind: string, minDistanceMs: number, signal: AbortSignal): Promise<void> => {
-    // Asked anew after each wait: somebody else may have taken the turn, or the server asked for more time.
-    for (let wait = remaining(kind); wait > 0; wait = remaining(kind)) await sleep(clock, wait, signal);
-    take(kind, minDistanceMs);
-  };
   return {
-    turn(kind, minDistanceMs, signal) {
+    async turn(kind, minDistanceMs, signal) {
+      // Checked again after each wait: another caller may have taken the turn, or the server asked for more time.
+      for (let wait = remaining(kind); wait > 0; wait = remaining(kind)) await sleep(clock, wait, signal);
       signal.throwIfAborted();
-      return remaining(kind) > 0 ? waitFor(kind, minDistanceMs, signal) : take(kind, minDistanceMs);
+      waits[kind] = { since: clock.now(), ms: minDistanceMs };
     },
-    postpone,
+    postpone(kind, ms) {
+      if (ms > remaining(kind)) waits[kind] = { since: clock.now(), ms };
+    },
   };
 }

@@ -14,7 +14,7 @@ function openPacer() {
     clock,
     pacer,
     /** Asks for a turn and watches whether it comes. */
-    ask: (kind = 'status', signal = forever) => watch((async () => pacer.turn(kind, DISTANCE, signal))()),
+    ask: (kind = 'status', signal = forever) => watch(pacer.turn(kind, DISTANCE, signal)),
   };
 }
 
@@ -38,7 +38,7 @@ describe('createPacer', () => {
     expect(turn.state).toBe('resolved');
   });
 
-  it('does not make anybody wait who comes late enough', async () => {
+  it('does not delay a call that comes after the distance has passed', async () => {
     const { clock, ask } = openPacer();
     ask();
     await clock.advance(DISTANCE);
@@ -59,7 +59,7 @@ describe('createPacer', () => {
     expect(third.state).toBe('resolved');
   });
 
-  it('keeps kinds apart from one another', async () => {
+  it('paces each kind of call on its own', async () => {
     const { pacer, ask } = openPacer();
     ask('status');
     pacer.postpone('status', 60_000);
@@ -68,7 +68,7 @@ describe('createPacer', () => {
     expect(other.state).toBe('resolved');
   });
 
-  it('obeys a server that asks for more time', async () => {
+  it('delays the next turn by the time that the server asks for', async () => {
     const { clock, pacer, ask } = openPacer();
     ask();
     pacer.postpone('status', 30_000);
@@ -79,7 +79,7 @@ describe('createPacer', () => {
     expect(turn.state).toBe('resolved');
   });
 
-  it('does not let a shorter wait cut a longer one', async () => {
+  it('keeps a longer delay when a shorter one is asked for', async () => {
     const { clock, pacer, ask } = openPacer();
     pacer.postpone('status', 30_000);
     await clock.advance(10_000);
@@ -91,7 +91,7 @@ describe('createPacer', () => {
     expect(turn.state).toBe('resolved');
   });
 
-  it('keeps those apart who wait at the same time', async () => {
+  it('keeps the distance between calls that wait at the same time', async () => {
     const { clock, ask } = openPacer();
     ask();
     const turns = [ask(), ask(), ask()];
@@ -102,7 +102,7 @@ describe('createPacer', () => {
     }
   });
 
-  it('lets one who waits already wait longer when the server asks for it meanwhile', async () => {
+  it('extends the wait of a call when the server asks for more time during it', async () => {
     const { clock, pacer, ask } = openPacer();
     ask();
     const turn = ask();
@@ -114,33 +114,33 @@ describe('createPacer', () => {
     expect(turn.state).toBe('resolved');
   });
 
-  it('gives up a wait with the reason of its signal, and the turn is not used up', async () => {
+  it('rejects a waiting turn with the reason of its signal and leaves the turn to another call', async () => {
     const { clock, ask } = openPacer();
     const controller = new AbortController();
     ask();
-    const left = ask('status', controller.signal);
+    const aborted = ask('status', controller.signal);
     await clock.advance(900);
-    const reason = new Error('left');
+    const reason = new Error('stopped');
     controller.abort(reason);
     await settle();
-    expect(left).toEqual({ state: 'rejected', error: reason });
+    expect(aborted).toEqual({ state: 'rejected', error: reason });
     expect(clock.timers).toBe(0);
     const turn = ask();
     await clock.advance(100);
     expect(turn.state).toBe('resolved');
   });
 
-  it('gives no turn to one who has left before it came', async () => {
+  it('rejects a turn whose signal has already aborted and leaves the turn to another call', async () => {
     const { ask } = openPacer();
-    const reason = new Error('left');
-    const left = ask('status', AbortSignal.abort(reason));
+    const reason = new Error('stopped');
+    const aborted = ask('status', AbortSignal.abort(reason));
     const turn = ask();
     await settle();
-    expect(left).toEqual({ state: 'rejected', error: reason });
+    expect(aborted).toEqual({ state: 'rejected', error: reason });
     expect(turn.state).toBe('resolved');
   });
 
-  it('waits the same time again, and no longer, when the clock was set back', async () => {
+  it('waits for one distance at most when the clock was set back', async () => {
     const { clock, ask } = openPacer();
     ask();
     clock.jump(-3_600_000);
@@ -151,7 +151,7 @@ describe('createPacer', () => {
     expect(turns[1]?.state).toBe('resolved');
   });
 
-  it('is not held up when the clock is set back while somebody waits', async () => {
+  it('ends a wait in time when the clock is set back during it', async () => {
     const { clock, pacer, ask } = openPacer();
     pacer.postpone('status', 5_000);
     const turn = ask();
@@ -161,14 +161,14 @@ describe('createPacer', () => {
     expect(turn.state).toBe('resolved');
   });
 
-  it('keeps the distance however many ask and whenever they do', async () => {
+  it('keeps the distance for any number of calls at any time', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat({ max: 3_000 }), { maxLength: 20 }), async (pauses) => {
         const clock = virtualClock();
         const pacer = createPacer(clock);
         const given: number[] = [];
         for (const pause of pauses) {
-          void Promise.resolve(pacer.turn('status', DISTANCE, forever)).then(() => given.push(clock.now()));
+          void pacer.turn('status', DISTANCE, forever).then(() => given.push(clock.now()));
           await clock.advance(pause);
         }
         await clock.advance(pauses.length * DISTANCE);
