@@ -22,7 +22,7 @@ const remediesOf: Record<ErrorCode, readonly Remedy[]> = {
 };
 const codes = Object.keys(remediesOf) as ErrorCode[];
 
-describe.each(codes)('the words for %s', (code) => {
+describe.each(codes)('the texts for %s', (code) => {
   const { message, remedies } = describeProblem({ code, message: 'INVALID_TOKEN at /api' });
 
   it('are whole sentences in both languages', () => {
@@ -30,50 +30,56 @@ describe.each(codes)('the words for %s', (code) => {
     expect(message.id).not.toBe(message.en);
   });
 
-  it('say what the user can do', () => {
+  it('come with what the user can do', () => {
     expect(remedies).toEqual(remediesOf[code]);
   });
 
-  it('hold no code and no server text', () => {
-    expect(message.en + message.id).not.toMatch(/INVALID_TOKEN|\/api|undefined|token|[A-Z]{2,}_|\d{3}/i);
+  it('contain no code, no server text and no technical word', () => {
+    expect(message.en + message.id).not.toMatch(
+      /INVALID_TOKEN|\/api|undefined|token|server|request|schema|status|timeout|[A-Z]{2,}_|\d{3}/i,
+    );
   });
 });
 
 describe('describeProblem', () => {
-  it('has words of its own for each problem', () => {
+  it('has a different text for each problem', () => {
     for (const language of ['en', 'id'] as const) {
       const texts = codes.map((code) => describeProblem({ code, message: '' }).message[language]);
       expect(new Set(texts).size).toBe(codes.length);
     }
   });
 
-  it('names the code, for whoever writes their own words', () => {
+  it('keeps the code, for applications with their own texts', () => {
     expect(describeProblem({ code: 'timed-out', message: '' }).code).toBe('timed-out');
   });
 
-  it('passes on which answers were wrong, where the server said so', () => {
+  it('passes on the field messages of a validation problem', () => {
     const details = { name: 'is missing' };
     expect(describeProblem({ code: 'validation', message: '', details }).details).toEqual(details);
     expect(describeProblem({ code: 'validation', message: '' })).not.toHaveProperty('details');
   });
 
-  it.each(['network', 'unavailable', 'rate-limited', 'invalid-response', 'sign-in-required', 'timed-out'] as const)(
-    'says of %s that nothing is lost',
+  it.each(['network', 'unavailable', 'rate-limited', 'invalid-response'] as const)(
+    'reassures the user that the assessment is not lost for %s',
     (code) => {
-      expect(describeProblem({ code, message: '' }).message).toMatchObject({
-        en: expect.stringMatching(/is safe|goes on|still being worked on/) as string,
-        id: expect.stringMatching(/aman|tetap berjalan|masih diproses/) as string,
-      });
+      const { message } = describeProblem({ code, message: '' });
+      expect(message.en).toContain('Your assessment is not lost');
+      expect(message.id).toContain('Asesmen Anda tidak hilang');
     },
   );
 
-  it.each(['validation', 'insufficient-credit', 'too-large'] as const)(
-    'says of %s that nothing was submitted',
-    (code) => {
-      expect(describeProblem({ code, message: '' }).message).toMatchObject({
-        en: expect.stringContaining('Nothing was submitted') as string,
-        id: expect.stringContaining('Belum ada yang dikirim') as string,
-      });
-    },
-  );
+  it.each(codes)('makes no promise about credits or about what was submitted for %s', (code) => {
+    const { message } = describeProblem({ code, message: '' });
+    expect(message.en).not.toMatch(/nothing was (submitted|sent)|no credit|credit is (given )?back|refund/i);
+    expect(message.id).not.toMatch(/belum ada yang dikirim|tidak terpakai|dikembalikan/i);
+  });
+
+  it('tells a user whose deadline passed that the assessment is still running', () => {
+    expect(describeProblem({ code: 'timed-out', message: '' }).message).toMatchObject({
+      en: expect.stringMatching(/^This is taking longer than usual\. Your assessment is still running\./) as string,
+      id: expect.stringMatching(
+        /^Ini memakan waktu lebih lama dari biasanya\. Asesmen Anda masih berjalan\./,
+      ) as string,
+    });
+  });
 });
