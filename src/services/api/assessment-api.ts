@@ -122,9 +122,8 @@ export function createAssessmentApi<Submission, Result>(
     signal: AbortSignal,
     request: Partial<HttpRequest> & { id?: string; canWait?: boolean } = {},
   ): Promise<T & { retryAfterMs: number | null }> => {
-    const held = tokens.forCall(signal);
-    // Without a wait that is not needed: between its turn and its request nothing else must happen.
-    const token = held instanceof Promise ? await held : held;
+    const token = await tokens.forCall(signal);
+    // The call may have been abandoned during the wait.
     signal.throwIfAborted();
     if (!token) throw new UnauthorizedError(null);
     if (token.inDoubt && request.canWait) throw new TransientError('unavailable', 'the token may be dead');

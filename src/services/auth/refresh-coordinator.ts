@@ -46,10 +46,10 @@ export interface RefreshCoordinator {
    */
   isInDoubt(generation: number): boolean;
   /**
-   * Waits for the answer of a refresh that has just left and puts this token in doubt, about as long as a request takes. Null where there
-   * is none: a call then leaves at once, and not a moment later.
+   * Waits for the answer of a refresh that is in flight in any tab and puts this token in doubt: 2 s at most, about as long as a request
+   * takes. Resolves at once where there is no such refresh, or when `signal` aborts.
    */
-  settled(generation: number, signal: AbortSignal): Promise<unknown> | null;
+  settled(generation: number, signal: AbortSignal): Promise<void>;
 }
 
 export interface RefreshCoordinatorOptions {
@@ -176,12 +176,12 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   return {
     availableAt,
     isInDoubt: (generation) => clock.now() - doubtedAt(generation) < DOUBT_INTERVALS * minIntervalMs,
-    settled(generation, signal) {
-      // One of ours may only wait for its turn yet; one that has landed has nothing more to tell.
+    async settled(generation, signal) {
+      // A refresh of this tab may still wait for its turn. One of this tab that has landed has nothing more to tell.
       const since = flight ? clock.now() : doubtedAt(generation);
       const remaining = since + RACE_MS - clock.now();
-      const isToCome = remaining > 0 && (flight || since !== spent?.attemptedAt);
-      return isToCome ? shared.hear(remaining, signal, flight) : null;
+      const isPending = remaining > 0 && (flight || since !== spent?.attemptedAt);
+      if (isPending) await shared.hear(remaining, signal, flight);
     },
     async refresh() {
       if (flight) {

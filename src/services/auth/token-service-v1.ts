@@ -89,7 +89,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   return {
     events$,
     current: usable,
-    forCall: usable,
+    forCall: async () => usable(),
     userId: () => (read(), userId),
     isRefreshDue: () => usable() === null,
     async ensureValidToken() {

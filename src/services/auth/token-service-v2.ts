@@ -196,11 +196,6 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     return { type: ended ? 'rejected' : 'renewed' };
   };
 
-  const doubted = () => {
-    const held = usable();
-    return held && { ...held, inDoubt: coordinator.isInDoubt(held.generation) };
-  };
-
   shared.answerWith(() => {
     const now = usable();
     if (!now) return null;
@@ -220,10 +215,11 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   const service: TokenService = {
     events$,
     current: usable,
-    forCall(signal) {
+    async forCall(signal) {
       const held = usable();
-      const refreshing = held && coordinator.settled(held.generation, signal);
-      return refreshing ? refreshing.then(doubted) : doubted();
+      if (held) await coordinator.settled(held.generation, signal);
+      const token = usable();
+      return token && { ...token, inDoubt: coordinator.isInDoubt(token.generation) };
     },
     userId: () => token?.userId ?? null,
     isRefreshDue() {

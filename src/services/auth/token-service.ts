@@ -51,7 +51,7 @@ export interface TokenService {
    * The same for a call that is about to leave, after the answer of a refresh that has just left, in whichever tab: it ends the token.
    * Waited for about as long as a request takes. `inDoubt`: nothing came of that refresh, and the token may be dead.
    */
-  forCall(signal: AbortSignal): TokenForCall | Promise<TokenForCall>;
+  forCall(signal: AbortSignal): Promise<TokenForCall>;
   /** Whether a refresh should come before anything else: there is no usable token, or it expires soon and may be renewed now. */
   isRefreshDue(): boolean;
   /** Gets a better token than `refused`, which the server did not accept (null: there was none to send). Never throws. */

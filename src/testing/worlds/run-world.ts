@@ -122,6 +122,8 @@ async function runWithUser(stage: Stage, ms: number): Promise<void> {
     const isAsked = stage.views.at(-1)?.phase === 'sign-in-needed';
     if (isAsked && !stage.backend.state.offline && !stage.ended.signedOut)
       stage.client.signedIn(stage.backend.signIn(USER));
+    // A browser finishes the task of the sign-in, promises included, before anything else happens.
+    await stage.clock.run(0);
     stage.ended.signedOut = false;
   }
 }

@@ -285,9 +285,9 @@ describe('the token that a refresh would end', () => {
     const page = openPage();
     const outcome = page.coordinator.refresh();
     // It has not left yet, and is about to.
-    const calls = [watch(Promise.resolve(page.coordinator.settled(page.held(), signal)))];
+    const calls = [watch(page.coordinator.settled(page.held(), signal))];
     await page.clock.advance(1_000);
-    calls.push(watch(Promise.resolve(page.coordinator.settled(page.held(), signal))));
+    calls.push(watch(page.coordinator.settled(page.held(), signal)));
     await settle();
     expect(calls.map(({ state }) => state)).toEqual(['pending', 'pending']);
     await page.endpoint.answer(answer);
@@ -305,7 +305,7 @@ describe('the token that a refresh would end', () => {
     void page.coordinator.refresh();
     await page.clock.advance(1_000);
     const { coordinator, held } = waitingPage(page);
-    const call = watch(Promise.resolve(coordinator.settled(held(), signal)));
+    const call = watch(coordinator.settled(held(), signal));
     await page.clock.advance(remaining - 1);
     expect(call.state).toBe('pending');
     await page.clock.advance(1);
@@ -313,12 +313,15 @@ describe('the token that a refresh would end', () => {
     expect(page.clock.timers).toBe(0);
   });
 
-  it('keeps nobody waiting when nothing has left, or when that has landed', async () => {
+  it('delays no call when no refresh was sent, or when its answer has arrived', async () => {
     const page = openPage();
-    expect(page.coordinator.settled(page.held(), signal)).toBeNull();
+    const before = watch(page.coordinator.settled(page.held(), signal));
+    await settle();
+    expect([before.state, page.clock.timers]).toEqual(['resolved', 0]);
     await refreshOnce(page, { type: 'ambiguous' });
-    expect(page.coordinator.settled(page.held(), signal)).toBeNull();
-    expect(page.clock.timers).toBe(0);
+    const after = watch(page.coordinator.settled(page.held(), signal));
+    await settle();
+    expect([after.state, page.clock.timers]).toEqual(['resolved', 0]);
   });
 
   it('keeps no call waiting that was given up: nothing of it is left', async () => {
@@ -326,7 +329,7 @@ describe('the token that a refresh would end', () => {
     void page.coordinator.refresh();
     await page.clock.advance(1);
     const controller = new AbortController();
-    const call = watch(Promise.resolve(page.coordinator.settled(page.held(), controller.signal)));
+    const call = watch(page.coordinator.settled(page.held(), controller.signal));
     controller.abort();
     await settle();
     expect(call.state).toBe('resolved');

@@ -925,7 +925,7 @@ describe('a token for a call', () => {
   it('is the one that a refresh under way brings: the one of before is about to die', async () => {
     const tab = signedInTab();
     const renewal = tab.tokens.ensureValidToken(true);
-    const call = watch(Promise.resolve(tab.tokens.forCall(signal)));
+    const call = watch(tab.tokens.forCall(signal));
     await tab.clock.advance(SECOND);
     expect(call.state).toBe('pending');
     await tab.issue('second');
