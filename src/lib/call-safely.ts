@@ -1,6 +1,6 @@
 import type { Log } from './log.ts';
 
-/** Calls a listener of the application. What it throws is its own problem: it stops no assessment. */
+/** Calls a listener of the application. An exception in it is logged by name and never reaches the caller. */
 export function callSafely(listener: () => void, log?: Log): void {
   try {
     listener();

@@ -1,6 +1,6 @@
 /**
- * The only source of time in the package, so that tests can own it and scenarios can count what is left open. It is also
- * the clock of the XState actors.
+ * The only source of time in the package, the XState actors included. Tests inject a virtual clock and count the timers that
+ * are still armed.
  */
 export interface Clock {
   /** Wall-clock time, ms since the epoch. It may jump. */
@@ -9,10 +9,10 @@ export interface Clock {
   clearTimeout(handle: unknown): void;
 }
 
-/** The longest delay that `setTimeout` honours; anything above it would fire at once. */
+/** The longest delay that `setTimeout` supports, ms. A longer one would fire immediately. */
 export const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** The real clock. It looks the globals up at each call, so that fake timers installed later still apply. */
+/** The real clock. It reads the global functions at each call, so that fake timers which are installed later apply. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimeout: (callback, ms) => setTimeout(callback, Math.min(ms, MAX_TIMEOUT_MS)),
@@ -20,8 +20,9 @@ export const systemClock: Clock = {
 };
 
 /**
- * Resolves after `ms`, or rejects with the signal's reason as soon as it aborts. Leaves neither timer nor listener behind.
+ * Resolves after `ms`. Cleans up its timer and its abort listener in either case.
  *
+ * @throws the signal's reason, as soon as the signal aborts
  * @example
  * await sleep(clock, 500, signal);
  */

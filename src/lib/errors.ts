@@ -1,129 +1,145 @@
 /**
- * What can go wrong, in our own vocabulary. Server codes end here: nobody above this file matches on a message text or on
- * a code that some gateway chose.
+ * Every reason why an assessment or a call fails. The codes belong to this package: code above this file never matches on a
+ * message text or on a code of a server or gateway.
  */
 export type ErrorCode =
-  /** The server refused the answers; `details` says which fields. Nothing was started. */
+  /** The server rejected the answers; `details` names the fields. No assessment was started. */
   | 'validation'
-  /** Not enough credit. Nothing was started. */
+  /** Not enough credit. No assessment was started. */
   | 'insufficient-credit'
-  /** The assessment belongs to somebody else, or the account may not do this. */
+  /** The assessment belongs to another user, or the account lacks the permission. */
   | 'forbidden'
   /** The answers are larger than the server accepts. */
   | 'too-large'
-  /** The server refused for a reason that repeating cannot change. */
+  /** The server rejected the request for a reason that a retry cannot change. */
   | 'rejected'
   /** The analysis itself failed on the server. */
   | 'job-failed'
-  /** The result arrived and is not what its schema describes. */
+  /** The result arrived and does not fit its schema. */
   | 'invalid-result'
-  /** A sign-in is needed before the assessment can go on. */
+  /** The assessment is paused until the user signs in. */
   | 'sign-in-required'
-  /** The deadline passed and the analysis still runs. */
+  /** The deadline has passed and the analysis is still running. */
   | 'timed-out'
-  /** The submission was sent and its answer was lost; without an idempotency key it must not be sent again unasked. */
+  /** The submission was sent and its answer was lost. Without an idempotency key only the user may decide to send it again. */
   | 'outcome-unknown'
   /** No answer from the network. */
   | 'network'
-  /** The server answered that it cannot answer now. */
+  /** The server is temporarily unavailable, such as a 5xx. */
   | 'unavailable'
-  /** The server asked us to slow down. */
+  /** The server limited the rate of requests (429). */
   | 'rate-limited'
-  /** The answer was not what the contract describes. */
+  /** The answer does not fit the contract. */
   | 'invalid-response'
-  /** A defect: something threw that should not have. */
+  /** A defect: an exception that the package does not expect. */
   | 'unexpected';
 
-/** A problem as data: serialisable, free of secrets, safe in a snapshot. */
+/** An error as data: serialisable, without secrets, safe in a snapshot. */
 export interface Problem {
   readonly code: ErrorCode;
-  /** English, for developers and logs. What an end user reads comes from `describeProblem`. */
+  /** English, for developers and logs. Texts for end users come from `describeProblem`. */
   readonly message: string;
   /** Field name to message, for `validation`. */
   readonly details?: Readonly<Record<string, string>>;
 }
 
-/** Base of every error that this package throws. */
+/** Base class of every error that this package throws. `cause` holds the underlying error where there is one. */
 export abstract class AssessmentMonitorError extends Error {
   abstract readonly code: ErrorCode | 'unauthorized';
 }
 
-/**
- * A protected call was not authorised. Internal to the package: it leads to a refresh or to `auth-failed`, never to a user.
- */
+/** A protected call was not authorised. Internal to the package: it leads to a refresh or to `auth-failed`. */
 export class UnauthorizedError extends AssessmentMonitorError {
   override readonly name = 'UnauthorizedError' as const;
   readonly code = 'unauthorized' as const;
-  /** The generation of the token that was refused, or null when no usable token was there and nothing was sent. */
+  /** The generation of the rejected token, or null when there was no usable token and no request was sent. */
   readonly generation: number | null;
 
-  constructor(generation: number | null) {
-    super(generation === null ? 'no usable access token: nothing was sent' : 'the access token was refused');
+  constructor(generation: number | null, options?: ErrorOptions) {
+    super(generation === null ? 'no usable access token: nothing was sent' : 'the access token was refused', options);
     this.generation = generation;
   }
 }
 
-/** A failure that time can heal: no network, a timeout, a 5xx, a 429, an unreadable answer. */
+interface TransientErrorOptions extends ErrorOptions {
+  /** @default null */
+  retryAfterMs?: number | null;
+  /** @default true */
+  maybeDone?: boolean;
+}
+
+/** A failure that a later retry can resolve: no network, a timeout, a 5xx, a 429, an unreadable answer. */
 export class TransientError extends AssessmentMonitorError {
   override readonly name = 'TransientError' as const;
   readonly code: 'network' | 'unavailable' | 'rate-limited' | 'invalid-response';
-  /** What the server asked for, in ms, already clamped; null when it said nothing usable. */
+  /** The Retry-After of the server, ms, clamped; null when there was none or it was unusable. */
   readonly retryAfterMs: number | null;
-  /** Whether the server may have done the work although no proper answer arrived. */
+  /** Whether the server may have processed the request although no valid answer arrived. */
   readonly maybeDone: boolean;
 
   constructor(
     code: TransientError['code'],
     message: string,
-    { retryAfterMs = null, maybeDone = true }: { retryAfterMs?: number | null; maybeDone?: boolean } = {},
+    { retryAfterMs = null, maybeDone = true, ...options }: TransientErrorOptions = {},
   ) {
-    super(message);
+    super(message, options);
     this.code = code;
     this.retryAfterMs = retryAfterMs;
     this.maybeDone = maybeDone;
   }
 }
 
-/** The server understood and refused, and repeating will not change its mind. */
+/** The server rejected the request, and a retry would be rejected too. */
 export class RejectedError extends AssessmentMonitorError {
   override readonly name = 'RejectedError' as const;
   readonly code: 'validation' | 'insufficient-credit' | 'forbidden' | 'too-large' | 'rejected';
   readonly status: number;
   readonly details: Readonly<Record<string, string>> | undefined;
 
-  constructor(code: RejectedError['code'], status: number, message: string, details?: Record<string, string>) {
-    super(message);
+  constructor(
+    code: RejectedError['code'],
+    status: number,
+    message: string,
+    details?: Record<string, string>,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
     this.code = code;
     this.status = status;
     this.details = details;
   }
 }
 
-/** Thrown by `ensureValidToken` when only a new sign-in can help. */
+/** Thrown by `ensureValidToken` when the session has ended. Only a new sign-in creates a valid token. */
 export class SignInRequiredError extends AssessmentMonitorError {
   override readonly name = 'SignInRequiredError' as const;
   readonly code = 'sign-in-required' as const;
 
-  constructor() {
+  constructor(options?: ErrorOptions) {
     super(
-      'The session has ended. Sign the user in, then call client.signedIn(...): waiting assessments go on by themselves.',
+      'The session has ended. Sign the user in, then call client.signedIn(...): paused assessments resume automatically.',
+      options,
     );
   }
 }
 
-/** Thrown by `ensureValidToken` when there is no usable token now but there may be one later. */
+/** Thrown by `ensureValidToken` when there is no usable token now and a later refresh may bring one. */
 export class TokenUnavailableError extends AssessmentMonitorError {
   override readonly name = 'TokenUnavailableError' as const;
   readonly code = 'unavailable' as const;
+  /** When the next refresh is allowed, ms from now. */
   readonly retryAfterMs: number;
 
-  constructor(retryAfterMs: number) {
-    super(`No valid access token right now; the next refresh is possible in ${Math.ceil(retryAfterMs / 1000)} s.`);
+  constructor(retryAfterMs: number, options?: ErrorOptions) {
+    super(
+      `No valid access token right now; the next refresh is possible in ${Math.ceil(retryAfterMs / 1000)} s.`,
+      options,
+    );
     this.retryAfterMs = retryAfterMs;
   }
 }
 
-/** An error as a {@link Problem}: what the machine keeps of it. */
+/** Converts an error into a {@link Problem} for the machine. The `cause` is left out: it may not be serialisable. */
 export function toProblem(error: unknown): Problem {
   if (!(error instanceof AssessmentMonitorError)) {
     return { code: 'unexpected', message: error instanceof Error ? error.name : typeof error };

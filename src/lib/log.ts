@@ -1,18 +1,18 @@
 import type { ErrorCode } from './errors.ts';
 import type { Clock } from './clock.ts';
 
-/** The calls of the API, by name: URLs carry ids and stay out of logs. */
+/** The API calls by name. URLs contain ids and are never logged. */
 export type RouteName = 'submit' | 'status' | 'result' | 'job' | 'balance' | 'refresh';
 
-/** How a call ended. `aborted` is our own doing: the state that asked was left. */
+/** How a call ended. `aborted`: the client cancelled it, because the state that sent it was left. */
 export type RequestOutcome = 'ok' | 'unauthorized' | 'transient' | 'rejected' | 'aborted';
 
-/** How a refresh ended; see `RefreshCoordinator`. */
+/** How a refresh ended; see `RefreshOutcome`. */
 export type RefreshOutcomeName = 'refreshed' | 'limited' | 'transient' | 'ambiguous' | 'rejected';
 
 /**
- * Everything that happens, as data: one line each in a log that a person can search. No token, answer, result or address
- * is ever part of it; tokens appear by generation only.
+ * Everything that happens, as data: one searchable log line per event. Events never contain a token, an answer, a result or an
+ * address. A token is identified by its generation only.
  */
 export type MonitorEvent =
   | { type: 'request.started'; route: RouteName; generation: number | null }
@@ -46,14 +46,18 @@ export type MonitorEvent =
     }
   | { type: 'job.dropped'; reason: 'malformed' | 'old-version' | 'another-user' | 'no-submission' }
   | { type: 'storage.unavailable' }
-  /** The browser lacks what tabs need to take turns: each looks after itself. */
+  /** The browser lacks Web Locks or BroadcastChannel, so tabs do not coordinate their refreshes. */
   | { type: 'tabs.uncoordinated'; missing: 'locks' | 'channel' }
   | { type: 'listener.failed'; error: string };
 
-/** Where services report what happens. It never throws. */
+/** Receives the events of all services. It never throws. */
 export type Log = (event: MonitorEvent) => void;
 
-/** Reports that a call leaves. @returns how to report its end; `status` is null where there was no answer */
+/**
+ * Logs the start of a call.
+ *
+ * @returns logs its end; `status` is null where there was no answer
+ */
 export function logCall(
   log: Log,
   clock: Clock,

@@ -1,6 +1,6 @@
 import type { Log } from './log.ts';
 
-/** The part of Web Storage that we use. */
+/** A synchronous store of strings: the part of Web Storage that this package uses. */
 export interface KeyValueStore {
   get(key: string): string | null;
   set(key: string, value: string): void;
@@ -8,7 +8,7 @@ export interface KeyValueStore {
   keys(): string[];
 }
 
-/** A store that lives as long as the page: the fallback, and the default on a server. */
+/** A store in memory. It is the fallback in a browser without storage, and the default on a server. */
 export function memoryStore(): KeyValueStore {
   const entries = new Map<string, string>();
   return {
@@ -20,10 +20,12 @@ export function memoryStore(): KeyValueStore {
 }
 
 /**
- * Web Storage that never throws. Private windows, full quotas and blocked cookies make its calls fail in some browser; what
- * could not be stored is then kept in memory, and the log says so once.
+ * Web Storage that never throws. In private windows, with a full quota or with blocked cookies its calls fail in some browsers.
+ * Values that could not be stored are then kept in memory, and `storage.unavailable` is logged once.
  *
- * @param open returns the storage, or throws, or returns undefined where there is none
+ * @param open returns the storage or undefined; it may throw
+ * @example
+ * const store = webStore(() => window.localStorage, log);
  */
 export function webStore(open: () => Storage | undefined, log: Log): KeyValueStore {
   const memory = memoryStore();
@@ -33,7 +35,7 @@ export function webStore(open: () => Storage | undefined, log: Log): KeyValueSto
       const storage = open();
       if (storage) return use(storage);
     } catch {
-      // Told below, once: every call would fail the same way.
+      // Logged below, once: every call would fail for the same reason.
     }
     if (!warned) log({ type: 'storage.unavailable' });
     warned = true;
