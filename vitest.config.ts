@@ -1,18 +1,8 @@
-import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url));
-
-/** Tests import the package by its name, as its users do; these aliases point that name at the source. */
-export const alias = {
-  'assessment-monitor/react': source('react/index.ts'),
-  'assessment-monitor/testing': source('testing/index.ts'),
-  'assessment-monitor/inspect': source('inspect/index.ts'),
-  'assessment-monitor': source('index.ts'),
-};
-
 export default defineConfig({
-  resolve: { alias },
+  // Tests import the package by its name, as its users do; tsconfig.json maps that name to the sources.
+  resolve: { tsconfigPaths: true },
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
     testTimeout: 60_000,

@@ -1,5 +1,4 @@
 import { defineConfig } from 'vitest/config';
-import { alias } from './vitest.config.ts';
 
 /**
  * For mutation testing: the quick tests in virtual time and over loopback, without a browser or stories of half a minute. The walk and
@@ -7,7 +6,7 @@ import { alias } from './vitest.config.ts';
  * Nor is what reads the comments of the chart: mutants have none.
  */
 export default defineConfig({
-  resolve: { alias },
+  resolve: { tsconfigPaths: true },
   test: {
     include: [
       'test/services/**/*.test.ts',

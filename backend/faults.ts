@@ -1,4 +1,4 @@
-import { seededRandom } from '../src/testing/worlds/fake-backend.ts';
+import { seededRandom } from 'assessment-monitor/testing';
 import type { BackendOptions, EventFault, Fault, HandshakeFault, RequestFault, RouteName } from './options.ts';
 
 /** Finds the faults that hit, uses them up where they are limited, and counts them. */

@@ -1,7 +1,6 @@
 import { fork } from 'node:child_process';
 import { basename, resolve } from 'node:path';
 import { build } from 'vite';
-import { alias } from '../vitest.config.ts';
 
 const OUT = resolve('node_modules/.cache/assessment-monitor-bench');
 const ENTRY = 'virtual:entry';
@@ -29,7 +28,7 @@ export async function callAsBuilt<F extends (...args: never[]) => Promise<unknow
   await build({
     configFile: false,
     logLevel: 'error',
-    resolve: { alias },
+    resolve: { tsconfigPaths: true },
     ssr: { noExternal: true },
     plugins: [
       {

@@ -1,4 +1,4 @@
-import type { Clock } from '../src/lib/clock.ts';
+import type { Clock } from 'assessment-monitor';
 
 /** Counts what is open: timers that are armed, requests that are under way. */
 export function createBook(onChange: () => void = () => {}) {

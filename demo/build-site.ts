@@ -4,8 +4,6 @@ import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { build, type Rolldown } from 'vite';
 
-const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-
 /** Answers requests for the files of a site, and 404 to any other. */
 export type Site = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -28,13 +26,8 @@ export async function buildSite(folder: URL): Promise<Site> {
     logLevel: 'warn',
     root: fileURLToPath(folder),
     plugins: [react()],
-    resolve: {
-      alias: {
-        'assessment-monitor/inspect': path('../src/inspect/index.ts'),
-        'assessment-monitor/react': path('../src/react/index.ts'),
-        'assessment-monitor': path('../src/index.ts'),
-      },
-    },
+    // tsconfig.json maps the package's name to its sources.
+    resolve: { tsconfigPaths: true },
     build: { write: false, chunkSizeWarningLimit: 1_000 },
   })) as Rolldown.RolldownOutput;
   const files = new Map(

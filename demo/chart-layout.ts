@@ -1,5 +1,5 @@
 import type { AnyStateMachine } from 'xstate';
-import { declaredTransitions, statesOf, stateName } from '../src/testing/declared-transitions.ts';
+import { declaredTransitions, statesOf, stateName } from 'assessment-monitor/testing';
 
 /*
  * The chart as a picture: the states that a person would name, placed by hand, and the ways between them, read from the machine.

@@ -1,4 +1,4 @@
-import { type Backend, type BackendOptions, startBackend } from '../backend/index.ts';
+import { type Backend, type BackendOptions, startBackend } from '@assessment-monitor/backend';
 import { buildSite, type Site } from './build-site.ts';
 
 let page: Promise<Site> | undefined;

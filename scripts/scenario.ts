@@ -10,7 +10,7 @@ import { createInspector } from 'assessment-monitor/inspect';
 import { runStory, type StoryReport } from '../e2e/scenarios/run-story.ts';
 import { stories } from '../e2e/scenarios/stories.ts';
 import { runTabs, tabsStories, type TabsReport } from '../e2e/tabs/run-tabs.ts';
-import { CHROMIUM_VARIABLE, ensureChromium } from './chromium.ts';
+import { CHROMIUM_VARIABLE, ensureChromium } from '../e2e/chromium.ts';
 
 const usage = 'usage: npm run --silent scenario -- NAME [--json] [--tabs N] | --all [--json] | --list';
 

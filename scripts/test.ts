@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CHROMIUM_VARIABLE, ensureChromium } from './chromium.ts';
+import { CHROMIUM_VARIABLE, ensureChromium } from '../e2e/chromium.ts';
 import { packPackage, TARBALL_VARIABLE } from './pack.ts';
 
 let passed = 0;

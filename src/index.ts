@@ -19,6 +19,17 @@ export type { Metrics } from './services/metrics.ts';
 export type { MonitorEvent } from './lib/log.ts';
 export type { Schema } from './lib/schema.ts';
 
+// The parts of the world that a client takes as options.
+export { systemClock } from './lib/clock.ts';
+export type { Clock } from './lib/clock.ts';
+export type { Random } from './lib/backoff.ts';
+export { memoryStore } from './lib/storage.ts';
+export type { KeyValueStore } from './lib/storage.ts';
+export type { TabChannel } from './services/auth/shared-session.ts';
+export type { TabLocks } from './services/auth/tab-lock.ts';
+export type { FeedSocket, LoadSocketIo } from './services/feed/job-feed.ts';
+export type { PageTarget } from './services/page-signals.ts';
+
 // For XState users: the chart itself, to run with actors of their own.
 export { assessmentMachine } from './machines/assessment-machine.ts';
 export type {

@@ -1,5 +1,4 @@
-import { type AssessmentView, createAssessmentClient } from 'assessment-monitor';
-import type { FeedSocket } from '../../src/services/feed/job-feed.ts';
+import { type AssessmentView, createAssessmentClient, type FeedSocket } from 'assessment-monitor';
 import { fetchOver } from '../world/browser.ts';
 import { answers, type Contestant, type Screen } from './contestant.ts';
 

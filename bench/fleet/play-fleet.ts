@@ -1,5 +1,5 @@
-import type { Random } from '../../src/lib/backoff.ts';
-import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
+import type { Random } from 'assessment-monitor';
+import { seededRandom } from 'assessment-monitor/testing';
 import { type ContestantName, contestants } from '../contestants/index.ts';
 import type { Screen } from '../contestants/contestant.ts';
 import { openBrowser } from '../world/browser.ts';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { io, type Socket } from 'socket.io-client';
-import { sampleAnswers } from '../../demo/sample-answers.ts';
-import { memoryStore } from '../../src/lib/storage.ts';
+import { sampleAnswers } from '@assessment-monitor/demo/sample-answers';
+import { memoryStore } from 'assessment-monitor';
 import { paths } from '../contestants/contestant.ts';
 import type { Page } from '../world/browser.ts';
 import { eventClock } from '../world/event-clock.ts';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { type AssessmentClient, createAssessmentClient } from 'assessment-monitor';
 import { io } from 'socket.io-client';
-import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { sampleAnswers } from '@assessment-monitor/demo/sample-answers';
 import { assembled } from '../contestants/assembled.ts';
 import type { Contestant, SignedIn } from '../contestants/contestant.ts';
 import { openLoopbackPage } from './loopback-page.ts';

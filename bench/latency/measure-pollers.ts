@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { createAssessmentClient } from 'assessment-monitor';
-import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { sampleAnswers } from '@assessment-monitor/demo/sample-answers';
 import { after } from '../contestants/after.ts';
 import { before } from '../contestants/before.ts';
 import type { Contestant, SignedIn } from '../contestants/contestant.ts';

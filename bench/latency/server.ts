@@ -1,5 +1,5 @@
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { type BackendOptions, startBackend } from '../../backend/index.ts';
+import { type BackendOptions, startBackend } from '@assessment-monitor/backend';
 
 /* The reference backend in a thread of its own: what clients do must not hold the server up, as it does not elsewhere either. */
 

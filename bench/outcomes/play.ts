@@ -1,4 +1,4 @@
-import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
+import { seededRandom } from 'assessment-monitor/testing';
 import type { App, Contestant, Screen } from '../contestants/contestant.ts';
 import { type Browser, openBrowser, type Page } from '../world/browser.ts';
 import { eventClock } from '../world/event-clock.ts';

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
+import { seededRandom } from 'assessment-monitor/testing';
 
 /** How long the server works on an assessment, ms. */
 export const buckets = {

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
+import { seededRandom } from 'assessment-monitor/testing';
 import type { Contestant } from '../contestants/contestant.ts';
 import { openBrowser } from '../world/browser.ts';
 import { eventClock } from '../world/event-clock.ts';

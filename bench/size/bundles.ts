@@ -1,6 +1,6 @@
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build, type Rolldown } from 'vite';
-import { alias } from '../../vitest.config.ts';
 
 /*
  * What an application's bundle gains by an import, as Vite builds it for production: minified, gzipped, React left out. Code that is
@@ -32,11 +32,14 @@ export const imports = {
   supabase: `export { AuthClient } from '@supabase/auth-js';`,
 } as const;
 
+/** It need not exist; its folder decides which tsconfig.json maps the package's name to its sources. */
+const ENTRY_FILE = fileURLToPath(new URL('entry.ts', import.meta.url));
+
 const PRELOAD_HELPER = '\0vite/preload-helper.js';
 
 const react = ['react', 'react-dom'];
 /** What ours is made of, beside React. */
-const dependencies = ['xstate', 'rxjs', 'valibot'];
+const dependencies = ['xstate', 'rxjs', 'zod', 'jose', '@xstate/react'];
 
 /**
  * Bundles `code` and weighs it.
@@ -55,12 +58,12 @@ async function weigh(
     configFile: false,
     logLevel: 'error',
     define: { 'process.env.NODE_ENV': '"production"' },
-    resolve: { alias },
+    resolve: { tsconfigPaths: true },
     plugins: [
       {
         name: 'entry',
-        resolveId: (id) => (id === entry ? `${process.cwd()}/entry.ts` : undefined),
-        load: (id) => (id === `${process.cwd()}/entry.ts` ? code : undefined),
+        resolveId: (id) => (id === entry ? ENTRY_FILE : undefined),
+        load: (id) => (id === ENTRY_FILE ? code : undefined),
       },
       {
         name: 'no-helper',

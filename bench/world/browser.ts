@@ -1,7 +1,4 @@
-import type { Random } from '../../src/lib/backoff.ts';
-import type { TabChannel } from '../../src/services/auth/shared-session.ts';
-import { type KeyValueStore, memoryStore } from '../../src/lib/storage.ts';
-import type { TabLocks } from '../../src/services/auth/tab-lock.ts';
+import { type KeyValueStore, memoryStore, type Random, type TabChannel, type TabLocks } from 'assessment-monitor';
 import type { EventClock, Owner } from './event-clock.ts';
 import type { BenchServer, Route } from './server.ts';
 import { openSocketOver, type OpenSocket } from './socket.ts';

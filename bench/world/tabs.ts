@@ -1,5 +1,4 @@
-import type { TabChannel } from '../../src/services/auth/shared-session.ts';
-import type { TabLocks } from '../../src/services/auth/tab-lock.ts';
+import type { TabChannel, TabLocks } from 'assessment-monitor';
 import type { EventClock, Owner } from './event-clock.ts';
 
 /* What pages of one browser have in common beside their storage: Web Locks and BroadcastChannel. */

@@ -1,6 +1,6 @@
 import type { Language } from 'assessment-monitor';
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
-import { createNarrator } from '../../e2e/timeline.ts';
+import { createNarrator } from '../timeline.ts';
 import { LiveChart } from './live-chart.tsx';
 import { Sequence } from './sequence.tsx';
 import { askServer, type ServerView, type Session } from './session.ts';

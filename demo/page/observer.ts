@@ -1,6 +1,6 @@
 import type { InspectedEvent } from 'assessment-monitor/inspect';
 import { foldState } from '../chart-layout.ts';
-import { shortEvent } from '../../src/testing/declared-transitions.ts';
+import { shortEvent } from 'assessment-monitor/testing';
 
 /** The last step of a machine, by the names of the boxes of its chart, and the event that took it. */
 export interface Step {

@@ -1,6 +1,5 @@
 import { createBrowserReceiver } from '@statelyai/inspect';
-import type { InspectedEvent } from 'assessment-monitor/inspect';
-import { redactEvent } from '../../src/inspect/redact.ts';
+import { type InspectedEvent, redactEvent } from 'assessment-monitor/inspect';
 
 /**
  * Hears the page that opened this window, and whoever sends to the server of this page. Everything is redacted once more: it may

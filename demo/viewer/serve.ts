@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
-import { redactEvent } from '../../src/inspect/redact.ts';
+import { redactEvent } from 'assessment-monitor/inspect';
 import { buildSite } from '../build-site.ts';
 
 export interface ViewerServer {

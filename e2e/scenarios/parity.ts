@@ -1,4 +1,4 @@
-import type { Fault } from '../../backend/options.ts';
+import type { Fault } from '@assessment-monitor/backend/options';
 import { betweenPolls, ENDLESS_JOB, isOver, LONG_TOKENS, phase, SHORT_MINUTE, statusAnswered } from './props.ts';
 import type { Stage } from './stage.ts';
 import type { Story } from './stories.ts';

@@ -1,8 +1,8 @@
 import type { AssessmentClientOptions, AssessmentView } from 'assessment-monitor';
-import type { ServerCounts } from '../../backend/index.ts';
+import type { ServerCounts } from '@assessment-monitor/backend';
 import { type LeftOpen, openStage, type Stage } from './stage.ts';
 import type { Story } from './stories.ts';
-import type { TimelineLine } from '../timeline.ts';
+import type { TimelineLine } from '@assessment-monitor/demo/timeline';
 
 /** What came of a story: judged by what the server counted and the user saw. */
 export interface StoryReport {

@@ -6,12 +6,12 @@ import {
   createAssessmentClient,
   type MonitorEvent,
 } from 'assessment-monitor';
-import { memoryStore } from '../../src/lib/storage.ts';
-import { type Backend, type BackendOptions, startBackend } from '../../backend/index.ts';
-import { createBook } from '../../demo/book.ts';
-import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { memoryStore } from 'assessment-monitor';
+import { type Backend, type BackendOptions, startBackend } from '@assessment-monitor/backend';
+import { createBook } from '@assessment-monitor/demo/book';
+import { sampleAnswers } from '@assessment-monitor/demo/sample-answers';
 import { cookieFetch } from './cookie-fetch.ts';
-import { createNarrator, secondsSince, type TimelineLine } from '../timeline.ts';
+import { createNarrator, secondsSince, type TimelineLine } from '@assessment-monitor/demo/timeline';
 
 /*
  * A stage for stories: the reference backend on loopback, a browser's worth of world around a real client (cookies, storage that

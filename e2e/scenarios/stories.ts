@@ -9,7 +9,7 @@ import {
   statusAnswered,
   wentThrough,
 } from './props.ts';
-import { profiles } from '../../backend/profiles.ts';
+import { profiles } from '@assessment-monitor/backend/profiles';
 import type { Stage, StageOptions } from './stage.ts';
 
 /** One story: how the world is set up, what happens, and how it should end. */

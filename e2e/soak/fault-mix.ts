@@ -1,6 +1,6 @@
-import type { Random } from '../../src/lib/backoff.ts';
-import type { Backend } from '../../backend/index.ts';
-import type { Fault, Quirk, RequestFault, RouteName } from '../../backend/options.ts';
+import type { Random } from 'assessment-monitor';
+import type { Backend } from '@assessment-monitor/backend';
+import type { Fault, Quirk, RequestFault, RouteName } from '@assessment-monitor/backend/options';
 
 /*
  * Everything that can go wrong, at once: faults that hit a share of all requests, events and handshakes, and incidents that hit

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
+import { seededRandom } from 'assessment-monitor/testing';
 import { judge, type SoakReport } from './judge.ts';
 import type { ServerReport } from './server.ts';
 import { createUser, type Told } from './user.ts';

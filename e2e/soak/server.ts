@@ -2,8 +2,8 @@
  * The server of a soak: a process of its own, as servers are. It sets itself up for trouble, tells where it is, and answers
  * questions of its parent until that lets go.
  */
-import { seededRandom } from '../../src/testing/worlds/fake-backend.ts';
-import { type JobSummary, type ServerCounts, startBackend } from '../../backend/index.ts';
+import { seededRandom } from 'assessment-monitor/testing';
+import { type JobSummary, type ServerCounts, startBackend } from '@assessment-monitor/backend';
 import { mixedFaults, REFRESH_INTERVAL_MS, SHORTEST_JOB_MS, startIncidents, TOKEN_TTL_MS } from './fault-mix.ts';
 
 /** What the server has to say about a soak. */

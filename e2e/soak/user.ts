@@ -1,12 +1,17 @@
-import { type Assessment, type AssessmentView, createAssessmentClient, type MonitorEvent } from 'assessment-monitor';
-import { memoryStore } from '../../src/lib/storage.ts';
-import type { Random } from '../../src/lib/backoff.ts';
-import { loadSocketIo } from '../../src/client/browser.ts';
-import type { LoadSocketIo } from '../../src/services/feed/job-feed.ts';
-import { SENT_AT_HEADER } from '../../backend/app.ts';
-import { analyse } from '../../backend/sample-result.ts';
-import { createBook } from '../../demo/book.ts';
-import { sampleAnswers } from '../../demo/sample-answers.ts';
+import {
+  type Assessment,
+  type AssessmentView,
+  createAssessmentClient,
+  type FeedSocket,
+  type LoadSocketIo,
+  memoryStore,
+  type MonitorEvent,
+  type Random,
+} from 'assessment-monitor';
+import { SENT_AT_HEADER } from '@assessment-monitor/backend/app';
+import { analyse } from '@assessment-monitor/backend/sample-result';
+import { createBook } from '@assessment-monitor/demo/book';
+import { sampleAnswers } from '@assessment-monitor/demo/sample-answers';
 import { cookieFetch } from '../scenarios/cookie-fetch.ts';
 import { logIn } from '../scenarios/stage.ts';
 import { REFRESH_INTERVAL_MS } from './fault-mix.ts';
@@ -178,10 +183,10 @@ const stamped =
   (input, init) =>
     real(input, { ...init, headers: { ...(init?.headers as object), [SENT_AT_HEADER]: String(Date.now()) } });
 const stampedSockets: LoadSocketIo = async () => {
-  const { io } = await loadSocketIo();
+  const { io } = await import('socket.io-client');
   return {
     io(url, options) {
-      const socket = io(url, options);
+      const socket: FeedSocket = io(url, options);
       const emit = socket.emit.bind(socket);
       socket.emit = (event, payload) => emit(event, { ...(payload as object), sentAt: Date.now() });
       return socket;

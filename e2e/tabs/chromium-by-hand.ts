@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
-import { findChromium, NO_CHROMIUM } from '../../scripts/chromium.ts';
+import { findChromium, NO_CHROMIUM } from '../chromium.ts';
 
 /*
  * A Chromium whose tabs can be hidden, frozen and put into the back/forward cache. One that Playwright launches cannot: it keeps every

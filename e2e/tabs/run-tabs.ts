@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
-import { type Backend, type BackendOptions, type ServerCounts, startBackend } from '../../backend/index.ts';
-import { buildSite, type Site } from '../../demo/build-site.ts';
+import { type Backend, type BackendOptions, type ServerCounts, startBackend } from '@assessment-monitor/backend';
+import { buildSite, type Site } from '@assessment-monitor/demo/build-site';
 import { type HandmadeChromium, startChromium } from './chromium-by-hand.ts';
 import type { TabBook, TabHandle } from './tab.ts';
 

@@ -1,6 +1,5 @@
-import { type AssessmentView, createAssessmentClient, type MonitorEvent } from 'assessment-monitor';
-import { systemClock } from '../../src/lib/clock.ts';
-import { sampleAnswers } from '../../demo/sample-answers.ts';
+import { type AssessmentView, createAssessmentClient, type MonitorEvent, systemClock } from 'assessment-monitor';
+import { sampleAnswers } from '@assessment-monitor/demo/sample-answers';
 
 /*
  * One tab of many: a client of its own, an assessment of its own, and the cookie, the storage, the locks and the channel of the browser.

@@ -1,2 +1,3 @@
 export { createInspector } from './inspector.ts';
+export { redactEvent } from './redact.ts';
 export type { InspectedEvent, Inspector, InspectorOptions } from './inspector.ts';

@@ -18,6 +18,7 @@ export { walk } from './walk.ts';
 export { checkBackend } from './conformance.ts';
 export type { ConformanceOptions, ConformanceReport, Difference } from './conformance.ts';
 export { anyWorld } from './worlds/any-world.ts';
+export { seededRandom } from './worlds/fake-backend.ts';
 export { openTestWorld } from './worlds/open-test-world.ts';
 export type { TestWorld } from './worlds/open-test-world.ts';
 export { runWorld } from './worlds/run-world.ts';

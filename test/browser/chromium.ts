@@ -1,5 +1,5 @@
 import { type Browser, chromium } from 'playwright-core';
-import { findChromium, NO_CHROMIUM } from '../../scripts/chromium.ts';
+import { findChromium, NO_CHROMIUM } from '../../e2e/chromium.ts';
 
 /** A headless Chromium that talks to nobody but us. */
 export async function launchChromium(): Promise<Browser> {

@@ -103,10 +103,13 @@ function run(cwd: string, ...args: string[]) {
 
 /** What `npm create vite` writes, in short, with the versions that this package is developed with. */
 async function writeProject(project: string, tarball: string): Promise<void> {
-  const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
-    devDependencies: Record<string, string>;
+  const manifest = async (path: string) =>
+    JSON.parse(await readFile(join(root, path), 'utf8')) as Record<string, Record<string, string>>;
+  const versions = {
+    ...(await manifest('package.json')).devDependencies,
+    ...(await manifest('demo/package.json')).dependencies,
   };
-  const pick = (...names: string[]) => Object.fromEntries(names.map((name) => [name, devDependencies[name]]));
+  const pick = (...names: (keyof typeof versions)[]) => Object.fromEntries(names.map((name) => [name, versions[name]]));
   const snippet = /```tsx\n(import \{ createAssessmentClient .*?)```/s.exec(
     await readFile(join(root, 'README.md'), 'utf8'),
   );

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { build } from 'vite';
 import { defineConfig } from 'vitest/config';
-import { alias } from '../../vitest.config.ts';
 
 /*
  * The tests of this folder with React 18; `react-18.test.ts` runs them. All packages that import React are bundled with it
@@ -45,10 +44,11 @@ await build({
 export default defineConfig({
   root,
   resolve: {
-    alias: [
-      ...Object.entries(alias).map(([find, replacement]) => ({ find, replacement })),
-      ...entries.map((entry) => ({ find: new RegExp(`^${entry}$`), replacement: join(outDir, `${fileOf(entry)}.js`) })),
-    ],
+    tsconfigPaths: true,
+    alias: entries.map((entry) => ({
+      find: new RegExp(`^${entry}$`),
+      replacement: join(outDir, `${fileOf(entry)}.js`),
+    })),
   },
   test: {
     include: ['test/react/**/*.test.tsx'],
