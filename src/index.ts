@@ -27,7 +27,7 @@ export { memoryStore } from './lib/storage.ts';
 export type { KeyValueStore } from './lib/storage.ts';
 export type { TabChannel } from './services/auth/shared-session.ts';
 export type { TabLocks } from './services/auth/tab-lock.ts';
-export type { FeedSocket, LoadSocketIo } from './services/feed/job-feed.ts';
+export type { FeedSocket, LoadSocketIo } from './services/feed/socket-io.ts';
 export type { PageTarget } from './services/page-signals.ts';
 
 // For XState users: the chart itself, to run with actors of their own.

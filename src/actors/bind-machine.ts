@@ -20,7 +20,8 @@ import { type AssessmentContext, isOurJob, jobOf } from '../machines/assessment-
 import type { AssessmentApi, JobState } from '../services/api/assessment-api.ts';
 import { type Backoff, backoff, jitter, type Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { JobFeed, JobFeedEvent } from '../services/feed/job-feed.ts';
+import type { JobFeed } from '../services/feed/job-feed.ts';
+import type { JobFeedEvent } from '../services/feed/vocabulary.ts';
 import { createPacer, type Pacer } from '../services/pacer.ts';
 import type { PageEvent } from '../services/page-signals.ts';
 import type { TokenService } from '../services/auth/token-service.ts';

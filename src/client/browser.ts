@@ -1,4 +1,4 @@
-import type { FeedSocket, LoadSocketIo } from '../services/feed/job-feed.ts';
+import type { FeedSocket, LoadSocketIo } from '../services/feed/socket-io.ts';
 import type { Log } from '../lib/log.ts';
 import type { PageTarget } from '../services/page-signals.ts';
 import type { TabChannel } from '../services/auth/shared-session.ts';

@@ -1,4 +1,4 @@
-import type { Subscribable } from 'xstate';
+import { filter, NEVER, type Observable } from 'rxjs';
 import type { Pacing } from '../actors/bind-machine.ts';
 import {
   browserChannel,
@@ -23,11 +23,10 @@ import { type Clock, systemClock } from '../lib/clock.ts';
 import { createJobFeed, type JobFeed } from '../services/feed/job-feed.ts';
 import { createJobStore, type JobStore } from '../services/job-store.ts';
 import type { Log } from '../lib/log.ts';
-import { createPageSignals, listen, type PageEvent } from '../services/page-signals.ts';
+import { createPageSignals, eventsOf, type PageEvent } from '../services/page-signals.ts';
 import { createRefreshCoordinator } from '../services/auth/refresh-coordinator.ts';
 import { createRefreshRequest } from '../services/auth/refresh-request.ts';
 import { createSharedSession } from '../services/auth/shared-session.ts';
-import { createSubject } from '../lib/subject.ts';
 import type { Schema } from '../lib/schema.ts';
 import { anyObject } from '../lib/schemas.ts';
 import { createTabLock } from '../services/auth/tab-lock.ts';
@@ -40,7 +39,7 @@ export interface Services<Submission, Result> {
   api: AssessmentApi<Submission, Result>;
   tokens: TokenService;
   feed: JobFeed;
-  resumed$: Subscribable<PageEvent>;
+  resumed$: Observable<PageEvent>;
   jobs: JobStore;
   clock: Clock;
   random: Random;
@@ -74,7 +73,10 @@ export function createServices<Submission, Result>(
         ...world,
         store: options.tokenStorage ?? storage,
         keys: options.auth.v1TokenKeys ?? ['token', 'auth_token'],
-        onStorageChange: (listener) => listen(page?.window, 'storage', listener),
+        onStorageChange: (listener) => {
+          const watch = eventsOf(page?.window, 'storage').subscribe(listener);
+          return () => watch.unsubscribe();
+        },
       });
     }
     // What a service keeps is written out: an object that is spread and added to gets a shape of its own, which takes more than itself.
@@ -110,11 +112,8 @@ export function createServices<Submission, Result>(
 
   // After a sleep the token comes first: everything else needs one.
   const resumed$ = createPageSignals({ ...world, page, onResumed: () => tokens.recheck() });
-  // A tab that was only hidden has its answers.
-  const slept$ = createSubject<PageEvent>(() => {
-    const listening = resumed$.subscribe((event) => event.reason !== 'visible' && slept$.next(event));
-    return () => listening.unsubscribe();
-  });
+  // A tab that was only hidden still receives its answers.
+  const slept$ = resumed$.pipe(filter(({ reason }) => reason !== 'visible'));
   const { socket = { transports: ['websocket'] } } = options;
   const feed: JobFeed = socket
     ? createJobFeed({
@@ -130,7 +129,7 @@ export function createServices<Submission, Result>(
         tokens,
         resumed$,
       })
-    : { events$: createSubject(), close: () => {} };
+    : { events$: NEVER, close: () => {} };
 
   return {
     tokens,

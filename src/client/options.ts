@@ -3,7 +3,7 @@ import type { Pacing } from '../actors/bind-machine.ts';
 import type { ApiPaths, ApiTimeouts } from '../services/api/assessment-api.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { LoadSocketIo } from '../services/feed/job-feed.ts';
+import type { LoadSocketIo } from '../services/feed/socket-io.ts';
 import type { MonitorEvent } from '../lib/log.ts';
 import type { PageTarget } from '../services/page-signals.ts';
 import type { Schema } from '../lib/schema.ts';

@@ -1,7 +1,7 @@
 import { assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
 import { type Problem, toProblem } from '../lib/errors.ts';
 import { isPartOf } from '../lib/is-part-of.ts';
-import type { JobFeedEvent } from '../services/feed/job-feed.ts';
+import type { JobFeedEvent } from '../services/feed/vocabulary.ts';
 import type { PageEvent } from '../services/page-signals.ts';
 import { createSubject } from '../lib/subject.ts';
 import type { TokenEvent } from '../services/auth/token-service.ts';

@@ -1,11 +1,11 @@
 /*
- * What the server says of a job, however it says so: by a route, or by an event of the feed.
+ * How the progress and the failure of a job are read, for both sources: the API's routes and the events of the feed.
  */
 
-/** 0 to 100, or null where nobody says. */
+/** A percentage clamped to 0 to 100; null where the server sends none. */
 export const percentOf = (progress: number | null): number | null =>
   progress === null ? null : Math.min(100, Math.max(0, progress));
 
-/** Why it failed, in the server's words where there are any. */
-export const reasonOf = (...said: (string | null)[]): string =>
-  (said.find(Boolean) ?? 'the analysis failed on the server').slice(0, 300);
+/** The first reason that the server gives, cut to 300 characters, or a general one. */
+export const reasonOf = (...reasons: (string | null)[]): string =>
+  (reasons.find(Boolean) ?? 'the analysis failed on the server').slice(0, 300);

@@ -1,9 +1,10 @@
 import type { MonitorEvent } from '../lib/log.ts';
 
-/** What to watch in production, counted since the client was created. */
+/** Numbers to watch in production, counted since the client was created. */
 export interface Metrics {
-  /** Protected calls that were answered, and how many of these answers were INVALID_TOKEN (or another 401). */
+  /** Answered API calls, refreshes not counted. */
   requests: number;
+  /** How many of these answers were INVALID_TOKEN or another 401. */
   invalidTokenAnswers: number;
   /** `invalidTokenAnswers / requests`, 0 to 1. The goal is below 0.001. */
   invalidTokenRate: number;
@@ -12,20 +13,27 @@ export interface Metrics {
   /** `refreshSuccesses / refreshAttempts`, 0 to 1; null before the first attempt. The goal is above 0.99. */
   refreshSuccessRate: number | null;
   assessments: { completed: number; failed: number; cancelled: number };
-  /** From submission to the end, mean over the completed ones, ms; null before the first. */
+  /** Mean time from the submission to the result of completed assessments, ms; null before the first. */
   averageMonitoringMs: number | null;
-  /** What somebody should be told. */
+  /** The rates that exceed their alert thresholds. */
   alerts: readonly ('invalid-token-rate' | 'refresh-failure-rate')[];
 }
 
 /** Alert thresholds: more than 1 % of requests, more than 5 % of refresh attempts. */
 const MAX_INVALID_TOKEN_RATE = 0.01;
 const MAX_REFRESH_FAILURE_RATE = 0.05;
-/** Below this many there is no rate worth an alarm. */
+/** Below these counts a rate is too noisy for an alert. */
 const MIN_REQUESTS = 100;
 const MIN_REFRESHES = 20;
 
-/** Folds the log into numbers. */
+/**
+ * Computes the metrics from the log.
+ *
+ * @example
+ * const metrics = createMetrics();
+ * metrics.record({ type: 'refresh.finished', outcome: 'refreshed', ms: 120 });
+ * metrics.read().refreshSuccessRate; // 1
+ */
 export function createMetrics() {
   let requests = 0;
   let invalidTokenAnswers = 0;

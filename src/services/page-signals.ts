@@ -1,15 +1,14 @@
-import type { Subscribable } from 'xstate';
+import { defer, EMPTY, filter, fromEvent, map, merge, Observable, share, tap } from 'rxjs';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { createSubject } from '../lib/subject.ts';
 
-/** The page can do things again that it could not do a moment ago, or time has passed unnoticed: look at everything anew. */
+/** The page can act again after a pause, or time has passed unnoticed: everything that it knows may be stale. */
 export interface PageEvent {
   type: 'page.resumed';
   reason: 'visible' | 'online' | 'pageshow' | 'resume' | 'clock-jump';
 }
 
-/** The part of a page that we listen to. `navigator.onLine` is not in it: it lies, so only the event counts. */
+/** The part of a page that the signals listen to. It leaves out `navigator.onLine`, which is unreliable: only the event counts. */
 export interface PageTarget {
   window: Pick<EventTarget, 'addEventListener' | 'removeEventListener'>;
   document: Pick<EventTarget, 'addEventListener' | 'removeEventListener'> & { readonly visibilityState: string };
@@ -18,63 +17,79 @@ export interface PageTarget {
 export interface PageSignalsOptions {
   clock: Clock;
   log: Log;
-  /** Undefined where there is no page: then only jumps of the clock are seen. */
+  /** Undefined where there is no page: the signals then consist of clock jumps only. */
   page: PageTarget | undefined;
-  /** Called before anybody hears of it. */
+  /** Called before the subscribers receive the event. */
   onResumed: () => void;
 }
 
-/** Events closer than this are one event: coming back fires three or four of them at once. */
+/** Events closer than this are one event: a return to the page fires three or four of them at once. */
 const QUIET_MS = 2_000;
+/** How often the clock is compared with the time that should have passed. */
 const TICK_MS = 15_000;
-/** A hidden tab's timers may be a minute late; more than that was a sleep. */
+/** Timers of a hidden tab may be a minute late; a longer delay was a sleep. */
 const MAX_DRIFT_MS = 90_000;
 
-/** Returns how to stop listening. */
-export function listen(
-  target: PageTarget['window'] | undefined,
-  type: string,
-  listener: (event: Event) => void,
-): () => void {
-  target?.addEventListener(type, listener);
-  return () => target?.removeEventListener(type, listener);
+/** Events of one type of a DOM target; none where there is no target. */
+export const eventsOf = (target: PageTarget['window'] | undefined, type: string): Observable<Event> =>
+  target ? fromEvent<Event>(target, type) : EMPTY;
+
+/** One source of `page.resumed`, shared by all subscribers. It holds listeners and a timer only while it has subscribers. */
+export function createPageSignals({ clock, log, page, onResumed }: PageSignalsOptions): Observable<PageEvent> {
+  const { window, document } = page ?? {};
+  const returns$: Observable<PageEvent['reason']> = merge(
+    eventsOf(document, 'visibilitychange').pipe(
+      filter(() => document?.visibilityState === 'visible'),
+      map(() => 'visible' as const),
+    ),
+    eventsOf(document, 'resume').pipe(map(() => 'resume' as const)),
+    eventsOf(window, 'online').pipe(map(() => 'online' as const)),
+    eventsOf(window, 'pageshow').pipe(
+      filter((event) => (event as PageTransitionEvent).persisted),
+      map(() => 'pageshow' as const),
+    ),
+    clockJumps(clock).pipe(map(() => 'clock-jump' as const)),
+  );
+  return returns$.pipe(
+    oncePer(QUIET_MS, clock),
+    map((reason) => ({ type: 'page.resumed' as const, reason })),
+    tap((event) => {
+      log(event);
+      onResumed();
+    }),
+    share(),
+  );
 }
 
-/** One source of `page.resumed`, shared by everybody who listens. */
-export function createPageSignals({ clock, log, page, onResumed }: PageSignalsOptions): Subscribable<PageEvent> {
-  const signals$ = createSubject<PageEvent>(() => {
-    let quietUntil = 0;
-    const resumed = (reason: PageEvent['reason']): void => {
-      const now = clock.now();
-      // A quiet time far in the future is a clock that was set back.
-      if (now < quietUntil && quietUntil - now <= QUIET_MS) return;
-      quietUntil = now + QUIET_MS;
-      log({ type: 'page.resumed', reason });
-      onResumed();
-      signals$.next({ type: 'page.resumed', reason });
-    };
-    const { window, document } = page ?? {};
-    const silence = [
-      listen(document, 'visibilitychange', () => document?.visibilityState === 'visible' && resumed('visible')),
-      listen(document, 'resume', () => resumed('resume')),
-      listen(window, 'online', () => resumed('online')),
-      listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && resumed('pageshow')),
-    ];
+/** Drops what comes within `ms` after the last value. Unlike `throttleTime` it holds no timer, and outlives a clock that is set back. */
+function oncePer(ms: number, clock: Clock) {
+  return <Value>(source$: Observable<Value>): Observable<Value> =>
+    defer(() => {
+      let quietUntil = 0;
+      return source$.pipe(
+        filter(() => {
+          const now = clock.now();
+          // A quiet time that ends later than `ms` from now dates from before the clock was set back.
+          if (now < quietUntil && quietUntil - now <= ms) return false;
+          quietUntil = now + ms;
+          return true;
+        }),
+      );
+    });
+}
 
+/** Emits when the wall clock and the timers disagree: the machine slept, or the clock was set. */
+function clockJumps(clock: Clock): Observable<void> {
+  return new Observable((subscriber) => {
     let last = clock.now();
     const tick = (): void => {
       const drift = clock.now() - last - TICK_MS;
       last = clock.now();
-      // Armed before anybody hears of the jump: who hears of it may be the last to listen, and stop.
+      // Set before the emission, which may make the last subscriber leave and so clear the timer.
       timer = clock.setTimeout(tick, TICK_MS);
-      if (drift > MAX_DRIFT_MS || drift < -TICK_MS) resumed('clock-jump');
+      if (drift > MAX_DRIFT_MS || drift < -TICK_MS) subscriber.next();
     };
     let timer = clock.setTimeout(tick, TICK_MS);
-
-    return () => {
-      clock.clearTimeout(timer);
-      for (const stop of silence) stop();
-    };
+    return () => clock.clearTimeout(timer);
   });
-  return signals$;
 }

@@ -1,6 +1,6 @@
 import { loadSocketIo, originOf } from '../client/browser.ts';
 import { defaultPaths } from '../client/options.ts';
-import type { FeedSocket } from '../services/feed/job-feed.ts';
+import type { FeedSocket } from '../services/feed/socket-io.ts';
 
 /** A way in which a server differs from the contract, and what that costs its users. */
 export interface Difference {

@@ -1,7 +1,7 @@
 import { defer, finalize, Subject } from 'rxjs';
 import { fromEventObservable, fromPromise } from 'xstate';
 import type { RefreshOutcome, ResultOutcome, StatusOutcome, SubmitOutcome } from '../machines/assessment-outcomes.ts';
-import type { JobFeedEvent } from '../services/feed/job-feed.ts';
+import type { JobFeedEvent } from '../services/feed/vocabulary.ts';
 import type { PageEvent } from '../services/page-signals.ts';
 import type { TokenEvent } from '../services/auth/token-service.ts';
 import { type PortId, portIds } from './alphabet.ts';

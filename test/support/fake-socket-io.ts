@@ -1,4 +1,4 @@
-import type { FeedSocket, LoadSocketIo } from '../../src/services/feed/job-feed.ts';
+import type { FeedSocket, LoadSocketIo } from '../../src/services/feed/socket-io.ts';
 
 /** A socket that connects when the test says so, and remembers what it was used for. */
 export class FakeSocket implements FeedSocket {

@@ -1,4 +1,4 @@
-import type { FeedSocket, LoadSocketIo } from '../../services/feed/job-feed.ts';
+import type { FeedSocket, LoadSocketIo } from '../../services/feed/socket-io.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 import type { World } from './world.ts';
 

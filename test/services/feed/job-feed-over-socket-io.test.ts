@@ -1,8 +1,9 @@
-import { filter, firstValueFrom, Observable, Subject, take, toArray } from 'rxjs';
+import { filter, firstValueFrom, Subject, take, toArray } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Subscription } from 'xstate';
 import { loadSocketIo } from '../../../src/client/browser.ts';
-import { createJobFeed, type JobFeed, type JobFeedEvent } from '../../../src/services/feed/job-feed.ts';
+import { createJobFeed, type JobFeed } from '../../../src/services/feed/job-feed.ts';
+import type { JobFeedEvent } from '../../../src/services/feed/vocabulary.ts';
 import type { PageEvent } from '../../../src/services/page-signals.ts';
 import type { TokenEvent } from '../../../src/services/auth/token-service.ts';
 import { deferred } from '../../support/deferred.ts';
@@ -16,8 +17,6 @@ import { virtualClock, type VirtualClock } from '../../support/virtual-clock.ts'
 let server: SocketServer;
 let clock: VirtualClock;
 let feed: JobFeed;
-/** As rxjs has it. */
-let events$: Observable<JobFeedEvent>;
 let tokenEvents$: Subject<TokenEvent>;
 let token: { value: string; generation: number };
 let subscription: Subscription;
@@ -43,7 +42,6 @@ beforeEach(async () => {
     connectTimeoutMs: 8_000,
     stableAfterMs: 5_000,
   });
-  events$ = new Observable((subscriber) => feed.events$.subscribe(subscriber));
 });
 afterEach(async () => {
   subscription.unsubscribe();
@@ -51,7 +49,7 @@ afterEach(async () => {
 });
 
 /** The next event of this type. */
-const next = (type: JobFeedEvent['type']) => firstValueFrom(events$.pipe(filter((event) => event.type === type)));
+const next = (type: JobFeedEvent['type']) => firstValueFrom(feed.events$.pipe(filter((event) => event.type === type)));
 
 async function goLive(): Promise<void> {
   const live = next('feed.live');
@@ -138,7 +136,7 @@ describe('the feed over Socket.IO', () => {
 
   it('changes the connection when somebody else signs in', async () => {
     await goLive();
-    const heard = firstValueFrom(events$.pipe(take(3), toArray()));
+    const heard = firstValueFrom(feed.events$.pipe(take(3), toArray()));
     const closed = closedAtServer(0);
     token = { value: "bob's", generation: 2 };
     tokenEvents$.next({ type: 'session.restored', userId: 'bob' });
