@@ -2,68 +2,70 @@ import { decodeJwt } from 'jose';
 import type * as z from 'zod/mini';
 import { fit, maybeNumber, object, orNull, textOrNumber } from '../../lib/schemas.ts';
 
-/** An access token and what its holder knows of it. Never leaves the services. */
+/** An access token and its metadata. It never leaves the services. */
 export interface AccessToken {
   value: string;
-  /** Counts up with each token of this client, so that a late 401 can be matched to the token it was about. */
+  /** A number that grows with each token, so that a late 401 can be matched to the token it was about. */
   generation: number;
-  /** When it dies, ms by *our* clock; null when nobody knows. */
+  /** When it expires, ms since the epoch by the *local* clock; null when unknown. */
   expiresAt: number | null;
-  /** Its whole life in ms; null when nobody knows. */
+  /** Its whole lifetime, ms; null when unknown. */
   ttlMs: number | null;
-  /** Whom it speaks for; null when the token does not say. */
+  /** The user whom it identifies; null when neither the server nor a claim names one. */
   userId: string | null;
 }
 
-/** What the server says when it hands out a token. */
+/** A token as the server issues it. */
 export interface IssuedToken {
   accessToken: string;
-  /** Seconds, as a number or as the text that auth V2 sends. Without it the claims of the token decide. */
+  /** The lifetime in seconds, as a number or as the string that auth V2 sends. Without it the claims of the token decide. */
   expiresIn?: number | string | undefined;
   userId?: string | undefined;
-  /** Only where refresh tokens travel in the body. With cookies scripts never see one. */
+  /** Only where refresh tokens travel in the body. With cookies, scripts never see one. */
   refreshToken?: string | undefined;
 }
 
-// Claim by claim: an odd one, such as a number for `sub`, must not hide when the token dies.
+// Each claim is optional: a malformed one, such as an object for `sub`, must not hide the expiry.
 const user = orNull(textOrNumber);
 const claimsSchema = object({ exp: maybeNumber, iat: maybeNumber, sub: user, user_id: user, uid: user, id: user });
 
 function readClaims(value: string): Partial<z.infer<typeof claimsSchema>> {
   try {
-    // Nothing is verified here: that is for the server.
+    // The claims are only read. Verifying the signature is the server's task.
     return fit(decodeJwt(value), claimsSchema) ?? {};
   } catch {
-    // An opaque token is a token all the same.
+    // An opaque token has no claims and is valid all the same.
     return {};
   }
 }
 
 /**
- * Works out how long a token lives *by our own clock*.
+ * Computes when a token expires *by the local clock*.
  *
- * Where the server told a lifetime, our clock only measures how much of it has gone by since the request left, so that a
- * clock that is an hour off does no harm. Only a token of unknown age falls back to its `exp`, corrected by `skewMs`.
+ * Where the server states a lifetime, the local clock only measures the time since the request was sent, so a clock that is an
+ * hour off does no harm. Only a token of unknown age falls back to its `exp`, corrected by `skewMs`.
  *
- * @param receivedAt when the request for it left, ms by our clock: the server started counting later, never earlier
- * @param skewMs server clock minus ours, as seen in `Date` headers
- * @param isFresh it was made for that request, so that its claims tell its lifetime where the server does not
+ * @param sentAt when the request for the token was sent, ms by the local clock: the server starts to count later, never earlier
+ * @param skewMs server clock minus local clock, ms, from `Date` headers
+ * @param isFresh whether it was issued for that request, so that its claims state its lifetime where the server does not
+ * @example
+ * const token = describeToken({ accessToken, expiresIn: 300 }, { generation: 1, sentAt: clock.now(), skewMs: 0 });
  */
 export function describeToken(
   issued: IssuedToken,
   {
     generation,
-    receivedAt,
+    sentAt,
     skewMs,
     isFresh = false,
-  }: { generation: number; receivedAt: number; skewMs: number; isFresh?: boolean },
+  }: { generation: number; sentAt: number; skewMs: number; isFresh?: boolean },
 ): AccessToken {
   const { exp, iat, sub, user_id, uid, id } = readClaims(issued.accessToken);
-  const told = Number(issued.expiresIn ?? Number.NaN) * 1_000;
-  const claimed = ((exp ?? Number.NaN) - (iat ?? Number.NaN)) * 1_000;
-  const ttlMs = told > 0 ? told : claimed > 0 ? claimed : null;
-  const isAgeKnown = told > 0 || isFresh;
-  const expiresAt = isAgeKnown && ttlMs !== null ? receivedAt + ttlMs : exp == null ? null : exp * 1_000 - skewMs;
+  const statedMs = Number(issued.expiresIn ?? Number.NaN) * 1_000;
+  const claimedMs = ((exp ?? Number.NaN) - (iat ?? Number.NaN)) * 1_000;
+  const ttlMs = statedMs > 0 ? statedMs : claimedMs > 0 ? claimedMs : null;
+  const isAgeKnown = statedMs > 0 || isFresh;
+  const expiresAt = isAgeKnown && ttlMs !== null ? sentAt + ttlMs : exp == null ? null : exp * 1_000 - skewMs;
   const claimedUser = user_id ?? uid ?? id ?? sub;
   return {
     value: issued.accessToken,
@@ -75,24 +77,24 @@ export function describeToken(
 }
 
 /**
- * How early a token counts as dead: long enough for a request to arrive in time, short against the token's life.
- * A tenth of the life, at least half a second and at most 10 s.
+ * How long before its expiry a token counts as expired, ms, so that a request still reaches the server in time: a tenth of the
+ * lifetime, at least 500 ms and at most 10 s.
  */
 export function expiryMarginMs({ ttlMs }: Pick<AccessToken, 'ttlMs'>): number {
   return Math.max(500, Math.min(10_000, (ttlMs ?? 100_000) / 10));
 }
 
-/** The refresh window: the last 5 minutes of a token, or the last half where it lives less than 10. */
+/** The refresh window, ms: the last 5 minutes of a token, or the last half of a lifetime under 10 minutes. */
 export function refreshWindowMs({ ttlMs }: Pick<AccessToken, 'ttlMs'>): number {
   return Math.min(300_000, (ttlMs ?? 600_000) / 2);
 }
 
-/** Whether the token may still be sent. A token of unknown expiry may: only the server can tell. */
+/** Whether the token may still be sent. A token of unknown expiry may, because only the server can decide. */
 export function isUsable(token: AccessToken, now: number): boolean {
   return token.expiresAt === null || now < token.expiresAt - expiryMarginMs(token);
 }
 
-/** Whether the token should be renewed ahead of time. */
+/** Whether the token is in its refresh window or expired. */
 export function isExpiringSoon(token: AccessToken, now: number): boolean {
   return token.expiresAt !== null && now >= token.expiresAt - refreshWindowMs(token);
 }

@@ -8,41 +8,41 @@ import type { Position, SharedSession } from './shared-session.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
 import type { TabLock } from './tab-lock.ts';
 
-/** What came back from the refresh endpoint. */
+/** The answer of the refresh endpoint. */
 export type RefreshAnswer =
   | { type: 'issued'; token: IssuedToken; sentAt: number }
-  /** The server was asked too often. */
+  /** The server limits the rate of refreshes. */
   | { type: 'limited'; retryAfterMs: number | null }
-  /** It certainly did not rotate the token. */
+  /** The refresh failed without a rotation of the token. */
   | { type: 'transient'; retryAfterMs: number | null }
-  /** It may have rotated the token: the answer was lost. */
+  /** The answer was lost, and the server may have rotated the token. */
   | { type: 'ambiguous' }
   | { type: 'rejected' };
 
-/** How a refresh ended, for everybody who waited for it. */
+/** How a refresh ended, for each caller that waited for it. */
 export type RefreshOutcome =
-  /** This call made the request. All tabs have been told of the token, this one included. */
+  /** This call sent the request. All tabs were notified of the token, this one included. */
   | { type: 'refreshed' }
-  /** Somebody else's request was joined: of this tab, or of another, whose news have been heard by now. */
+  /** The call joined a request of this tab or of another. Its news has been delivered to the listeners. */
   | { type: 'joined' }
-  /** Nothing was sent: the budget is spent until `until`, ms since the epoch. */
+  /** No request was sent: the budget is spent until `until`, ms since the epoch. */
   | { type: 'limited'; until: number }
   | { type: 'transient'; until: number }
   | { type: 'ambiguous'; until: number }
   | { type: 'rejected' };
 
 /**
- * Makes sure that refreshes of rotating tokens never race: two at once look like theft to the server, and it ends the session.
- * One at a time, and one attempt a minute, successes and failures counted, in all tabs together and over reloads.
+ * Prevents races between refreshes of rotating tokens: two at once look like theft to the server, and it ends the session. There is
+ * one refresh in flight and one attempt a minute, successes and failures counted, across all tabs and reloads.
  */
 export interface RefreshCoordinator {
-  /** Never throws. A request that has begun is never aborted by its callers: it may have rotated the token. */
+  /** Never throws. Callers cannot abort a request in flight, because the server may have rotated the token. */
   refresh(): Promise<RefreshOutcome>;
   /** When the next attempt is allowed, ms since the epoch; in the past when it is allowed now. */
   availableAt(): number;
   /**
-   * Whether the token of this number may be dead although it should hold: a refresh that would end it has left, in whichever tab, and
-   * nothing newer is known here. Its answer may be under way, lost, or an error of a server that may be too ill to know any token.
+   * Whether the token of this generation may be invalid before its expiry: any tab has sent a refresh that invalidates it, and this tab
+   * knows no newer token. The answer may be in flight, lost, or an error of a server that did rotate the token.
    */
   isInDoubt(generation: number): boolean;
   /**
@@ -53,7 +53,7 @@ export interface RefreshCoordinator {
 }
 
 export interface RefreshCoordinatorOptions {
-  /** Asks the server once. Bounded in time, never throws. */
+  /** Sends one request. It has a timeout and never throws. */
   request: () => Promise<RefreshAnswer>;
   clock: Clock;
   random: Random;
@@ -62,33 +62,34 @@ export interface RefreshCoordinatorOptions {
   shared: SharedSession;
   lock: TabLock;
   log: Log;
-  /** At most one attempt in this time, ms; after a failure it is up to twice as long. */
+  /** The shortest time between two attempts, ms. After a failure it is up to twice as long. */
   minIntervalMs: number;
 }
 
-/** What came of one request, or of the wish to make one. */
+/** The outcome of one attempt. `isRaced`: another tab may have used the cookie first. */
 type Attempt = Exclude<RefreshOutcome, { type: 'joined' }> & { isRaced?: boolean };
 
 const BUDGET_KEY = 'assessment-monitor:refresh-budget';
-/** A server may ask for more patience than the interval, up to this. */
+/** The longest accepted Retry-After, ms. */
 const MAX_COOLDOWN_MS = 600_000;
-/** Who failed together does not come back together: up to this part of the interval is added to the wait after a failure. */
+/** The jitter after a failure, as a part of the interval, so that clients that failed together do not retry together. */
 const SPREAD = 0.9;
-/** How long the news of a tab that was faster may take: about as long as a request. */
+/** The longest wait for the token of a faster tab, ms: about as long as a request. */
 const RACE_MS = 2_000;
-/** A doubt ends with the next refresh, one interval later or a little more; and by itself, so that nothing waits for it for ever. */
+/** A token stays in doubt until the next refresh, but no longer than this many intervals. */
 const DOUBT_INTERVALS = 2;
-/** `ends` is the number of the token that the attempt ends if it succeeds; it is taken back when it certainly did not. */
+/** `ends`: the generation that the attempt invalidates if it succeeds. It is removed when the server did not rotate the token. */
 const budgetSchema = object({ attemptedAt: number, availableAt: number, ends: z.optional(number) });
 type Budget = z.infer<typeof budgetSchema>;
 
+/** @example const coordinator = createRefreshCoordinator({ request, clock, random, store, shared, lock, log, minIntervalMs: 60_000 }); */
 export function createRefreshCoordinator(options: RefreshCoordinatorOptions): RefreshCoordinator {
   const { request, clock, random, store, shared, lock, log, minIntervalMs } = options;
   let flight: Promise<RefreshOutcome> | null = null;
-  /** What this page has spent itself: applications clear the storage, and some storages forget. */
+  /** The budget as spent by this page, in case the storage is cleared or does not keep it. */
   let spent: Budget | null = null;
 
-  /** What was written down last, by whichever tab. Asked for each call, so that it is read again only when it has changed. */
+  /** The stored budget of all tabs. Each call reads it, so it is parsed only when its text has changed. */
   let written: { text: string | null; budget: Budget | null } = { text: null, budget: null };
   const writtenBudget = (): Budget | null => {
     const text = store.get(BUDGET_KEY);
@@ -96,7 +97,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     return written.budget;
   };
 
-  /** An attempt in the future means that the clock was set back, or garbage: it must not lock the user out. */
+  /** Without attempts in the future: they come from a clock that was set back, or are garbage, and must not lock the user out. */
   const attempts = (): Budget[] =>
     [spent, writtenBudget()].filter((it) => it !== null && it.attemptedAt <= clock.now()) as Budget[];
   const availableAt = (): number => Math.max(0, ...attempts().map((it) => it.availableAt));
@@ -106,11 +107,11 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     store.set(BUDGET_KEY, JSON.stringify(spent));
     return spent.availableAt;
   };
-  /** When the last attempt left that would end this token; for ever ago where there was none. */
+  /** When the last attempt that invalidates this token was sent; -Infinity where there was none. */
   const doubtedAt = (generation: number): number =>
     Math.max(...attempts().map(({ attemptedAt, ends = -1 }) => (ends < generation ? -Infinity : attemptedAt)));
 
-  /** Somebody else has tried since we asked, or got further. A tab that was behind before, and could not catch up, is not raced. */
+  /** Whether another tab has attempted or completed a refresh since this request. A tab that was behind before it is not raced. */
   const isRaced = (asked: Position): boolean => {
     const there = writtenBudget();
     return shared.newest() > asked.generation || (there !== null && there.attemptedAt !== spent?.attemptedAt);
@@ -121,16 +122,16 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     if (!isSecond && clock.now() < limit) return { type: 'limited', until: limit };
     const startedAt = clock.now();
     const asked = { session, generation: shared.newest() };
-    // Counted before it leaves: a reload in the middle must not allow a second one.
+    // Counted before it is sent: a reload during the request must not allow a second one.
     let until = spend(minIntervalMs, asked.generation);
     const answer = await request();
-    // The clock was set back meanwhile: the minute must not become an hour.
+    // After a clock that was set back during the request, the minute would become an hour.
     if (clock.now() < startedAt) until = spend(minIntervalMs, asked.generation);
     if (answer.type === 'rejected' && !isSecond && isRaced(asked)) return { type: 'rejected', isRaced: true };
     if (answer.type === 'limited' || answer.type === 'transient') {
       const patienceMs = until - clock.now() + minIntervalMs * SPREAD * random();
       const cooldownMs = Math.max(patienceMs, answer.retryAfterMs ?? 0);
-      // Who says "slow down" is well, and has not touched the token.
+      // A 429 proves that the server is up and did not rotate the token.
       until = spend(cooldownMs, answer.type === 'limited' ? undefined : asked.generation);
     }
     if (answer.type === 'issued') shared.renewed(answer.token, answer.sentAt, asked);
@@ -145,30 +146,30 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   };
 
   /**
-   * Alone among the tabs. Whoever gets a turn looks first whether there is anything left to do: another tab may have done it, and who
-   * signed in while we waited must not have the first token ended by our request.
+   * Runs one attempt under the lock of all tabs. It first checks whether the refresh is still necessary: another tab may have finished
+   * one, and a request after a new sign-in would invalidate the first token of that session.
    */
   const takeTurn = async (since: Position, isSecond = false): Promise<Attempt | { type: 'joined' }> => {
-    const isNeedless = async () => (await shared.catchUp()) || shared.hasMovedOn(since);
-    if (await isNeedless()) return { type: 'joined' };
+    const isUnnecessary = async () => (await shared.catchUp()) || shared.hasMovedOn(since);
+    if (await isUnnecessary()) return { type: 'joined' };
     const turn = await lock.run(
-      async () => ((await isNeedless()) ? ({ type: 'joined' } as const) : attempt(since.session, isSecond)),
+      async () => ((await isUnnecessary()) ? ({ type: 'joined' } as const) : attempt(since.session, isSecond)),
       shared.news$,
       ({ type }) => type === 'refreshed',
     );
     return turn ? turn.value : { type: 'joined' };
   };
 
-  const fly = async (): Promise<RefreshOutcome> => {
+  const run = async (): Promise<RefreshOutcome> => {
     const since = shared.position();
     let outcome: Attempt | { type: 'joined' } = await takeTurn(since);
-    // A refusal that was given to a race with another tab: its token will do, and if that does not come, one more attempt tells,
-    // with the cookie as it is then.
+    // Another tab won a race with this request. Its token is enough; if it does not arrive, one more attempt with the current cookie
+    // decides.
     if (outcome.type === 'rejected' && outcome.isRaced) {
       const isKnown = shared.hasMovedOn(since) || (await shared.hear(RACE_MS));
       outcome = isKnown ? { type: 'joined' } : await takeTurn(since, true);
     }
-    // It may have rotated the token. Before anybody asks again, others may know more.
+    // The server may have rotated the token. Another tab may know the new one.
     if (outcome.type === 'ambiguous' && (await shared.catchUp())) return { type: 'joined' };
     return outcome;
   };
@@ -177,7 +178,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     availableAt,
     isInDoubt: (generation) => clock.now() - doubtedAt(generation) < DOUBT_INTERVALS * minIntervalMs,
     async settled(generation, signal) {
-      // A refresh of this tab may still wait for its turn. One of this tab that has landed has nothing more to tell.
+      // A refresh of this tab may still wait for its turn. One of this tab that has finished has announced its token.
       const since = flight ? clock.now() : doubtedAt(generation);
       const remaining = since + RACE_MS - clock.now();
       const isPending = remaining > 0 && (flight || since !== spent?.attemptedAt);
@@ -188,7 +189,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
         const outcome = await flight;
         return outcome.type === 'refreshed' ? { type: 'joined' } : outcome;
       }
-      flight = fly().finally(() => {
+      flight = run().finally(() => {
         flight = null;
       });
       return flight;

@@ -11,8 +11,8 @@ export interface RefreshRequestOptions extends HttpDeps {
   path: string;
   timeoutMs: number;
   /**
-   * `cookie`: the refresh token is in an httpOnly cookie that no script ever sees. `body`: it travels in the JSON body and
-   * is kept in `store`, for servers that know nothing better.
+   * `cookie`: the refresh token is in an httpOnly cookie that scripts never see. `body`: it travels in the JSON body and
+   * is kept in `store`, for servers without the cookie.
    */
   transport: 'cookie' | 'body';
   store: KeyValueStore;
@@ -20,7 +20,7 @@ export interface RefreshRequestOptions extends HttpDeps {
 
 export const REFRESH_TOKEN_KEY = 'assessment-monitor:refresh-token';
 
-// Only the token itself must be sound: it was rotated, and nothing beside it is worth losing it.
+// Only the token itself must be valid: the server has rotated it, so a malformed field beside it must not discard it.
 const issuedSchema = object({
   data: object({
     idToken: someText,
@@ -30,13 +30,16 @@ const issuedSchema = object({
 });
 
 /**
- * One call of the refresh endpoint. Bounded in time and never throws: every way in which it can end is an answer. It never
- * goes through the API's 401 handling, so that a refused refresh cannot ask for a refresh.
+ * Creates the call of the refresh endpoint. It has a timeout and never throws: every outcome is a {@link RefreshAnswer}. It
+ * bypasses the API's 401 handling, so that a rejected refresh never causes a refresh.
+ *
+ * @example
+ * const request = createRefreshRequest({ ...http, path: '/auth/refresh', timeoutMs: 15_000, transport: 'cookie', store });
  */
 export function createRefreshRequest(options: RefreshRequestOptions): () => Promise<RefreshAnswer> {
   const { clock, log, path, timeoutMs, transport, store } = options;
 
-  const ask = async (hear: (status: number) => void): Promise<RefreshAnswer> => {
+  const ask = async (onStatus: (status: number) => void): Promise<RefreshAnswer> => {
     const refreshToken = transport === 'body' ? store.get(REFRESH_TOKEN_KEY) : null;
     if (transport === 'body' && refreshToken === null) return { type: 'rejected' };
     const response = await exchange(options, {
@@ -45,11 +48,11 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
       body: refreshToken === null ? {} : { refreshToken },
       timeoutMs,
       credentials: 'include',
-      // A tab that is closed now must not take the new cookie with it.
+      // The browser must store the new cookie even when the tab closes during the request.
       keepalive: true,
     });
     const { status, body, sentAt, retryAfterMs } = response;
-    hear(status);
+    onStatus(status);
     const error = errorOf(response, null);
     if (error?.code === 'rate-limited') return { type: 'limited', retryAfterMs };
     if (error instanceof TransientError || (error instanceof RejectedError && status === 404)) {
@@ -57,23 +60,23 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
     }
     if (error) return { type: 'rejected' };
     const issued = fit(body, issuedSchema)?.data;
-    // It said yes in words that we cannot read: the token was probably rotated.
+    // A success with an unreadable body: the server has probably rotated the token.
     if (!issued) return { type: 'ambiguous' };
     const token = { accessToken: issued.idToken, expiresIn: issued.expiresIn };
-    // One that came with a cookie is nobody's business.
+    // With the cookie transport a refresh token in the body is ignored.
     if (refreshToken === null) return { type: 'issued', token, sentAt };
-    // Meanwhile the user may have signed out, or somebody else in: what this answer brings belongs to neither.
+    // After a sign-out or another sign-in during the request, the new refresh token belongs to no current session.
     if (issued.refreshToken && store.get(REFRESH_TOKEN_KEY) === refreshToken) {
       store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
     }
-    // Other tabs hold a copy of the token that was used up.
+    // Other tabs hold a copy of the refresh token that this request has used up.
     return { type: 'issued', token: { ...token, refreshToken: issued.refreshToken }, sentAt };
   };
 
   return async () => {
     const finish = logCall(log, clock, 'refresh', null);
     let status: number | null = null;
-    const answer = await ask((heard) => (status = heard)).catch(() => ({ type: 'ambiguous' }) as const);
+    const answer = await ask((received) => (status = received)).catch(() => ({ type: 'ambiguous' }) as const);
     finish(answer.type === 'issued' ? 'ok' : answer.type === 'rejected' ? 'rejected' : 'transient', status);
     return answer;
   };

@@ -1,67 +1,81 @@
-import type { Subscribable } from 'xstate';
+import { EMPTY, firstValueFrom, fromEvent, map, merge, Observable, Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { fit, number, object, readJson, someText, textOrNumber } from '../../lib/schemas.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
-import { createSubject } from '../../lib/subject.ts';
 
-/** The part of a `BroadcastChannel` that we use. */
+/** The part of a `BroadcastChannel` that this package uses. */
 export interface TabChannel {
   postMessage(message: unknown): void;
   addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
   close(): void;
 }
 
-/** What happened to the session, in whichever tab. Never older than what this tab knows. */
+/** A change of the session in any tab. It is never older than the state of this tab. */
 export type SharedNews =
-  /** The token was refreshed, here or in another tab. */
+  /** The token was refreshed in this tab or another. */
   | { type: 'renewed'; token: IssuedToken; sentAt: number; generation: number }
-  /** Somebody signed in in another tab. The cookie is one for all tabs, so that is who is signed in here as well. */
+  /** A user signed in in another tab. All tabs share the cookie, so that user is signed in here as well. */
   | { type: 'signed-in'; token: IssuedToken; sentAt: number; generation: number }
-  /** It was ended in another tab. */
+  /** Another tab ended the session. */
   | { type: 'ended'; reason: 'signed-out' | 'rejected' };
 
+/** The state of the session as one tab knows it. Both numbers are generations; a session has that of its first token. */
 export interface Position {
   session: number;
   generation: number;
 }
 
 /**
- * What the tabs of a browser tell one another of the one session that they share.
+ * The one session that all tabs of a browser share.
  *
- * Tokens travel over a `BroadcastChannel` and are kept nowhere; how far the session has got is also written down, without the
- * token, for tabs that slept. Tokens are numbered over all tabs and sessions, and a session is known by the number of its first
- * token: what is older than what a tab knows is never news.
+ * Tokens travel over a `BroadcastChannel` and are not stored. A record without the token holds the position of the session, for
+ * tabs that were asleep. Generations count across all tabs and sessions, and a session is identified by the generation of its first
+ * token. A tab ignores messages older than its own state.
  */
 export interface SharedSession {
-  readonly news$: Subscribable<SharedNews>;
-  /** The numbers of the session and of its newest token, as far as this tab knows. */
+  readonly news$: Observable<SharedNews>;
+  /** The session and the generation of its newest token, as this tab knows them. */
   position(): Position;
-  /** Whether this tab knows more since then: a newer token, another session, or that there is none any more. */
+  /** Whether this tab has learned of a newer token, another session or the end of the session since then. */
   hasMovedOn(since: Position): boolean;
-  /** The number of the newest token that anybody has written down. */
+  /** The generation of the newest token in the record of all tabs. */
   newest(): number;
-  /** Whether a token of this number, found after a reload, still belongs to the session. */
+  /** Whether a token of this generation, restored after a reload, still belongs to the session. */
   restored(generation: number): boolean;
   /**
-   * Tells everybody of a refresh, this tab first. Nobody, if what it brings is old by now: the session is over, or this tab slept while
-   * another refreshed the token once more.
+   * Publishes a refreshed token to all tabs, this one included. A stale one is dropped: the session has ended, or another tab refreshed
+   * the token once more while this tab was asleep.
    *
-   * @param asked the session that asks, and the newest number that was written down when the request left, at `sentAt`: only what was
-   * written since can be newer. A tab may be behind when it asks, and a clock that is set back makes all that is written look late.
+   * @param sentAt when the request was sent, ms since the epoch
+   * @param asked the session and the newest recorded generation at that time. Only records since then can be newer; times alone do not
+   * decide, because the clock may be set back.
    */
   renewed(token: IssuedToken, sentAt: number, asked: Position): void;
-  /** Tells the others of a sign-in. Returns the token's number. */
+  /**
+   * Publishes a sign-in to the other tabs.
+   *
+   * @returns the generation of the token
+   */
   signedIn(token: IssuedToken, sentAt: number): number;
+  /** Publishes the end of the session to the other tabs. */
   ended(reason: 'signed-out' | 'rejected'): void;
-  /** Looks what is written down, and asks the others for what is missing. For tabs that slept. */
+  /** Compares this tab with the record, and requests a missing token from the other tabs. For tabs that were asleep. */
   look(): void;
-  /** Waits for news, up to `ms`, or until there is no reason to any more. True when there were any: their listeners have them by then. */
-  hear(ms: number, signal?: AbortSignal, landing?: Promise<unknown> | null): Promise<boolean>;
-  /** Asks the others, if this tab is behind, and waits a moment. True when there was news: its listeners have it by then. */
+  /**
+   * Waits for news for up to `ms`. The wait also ends when `signal` aborts or `refresh` settles.
+   *
+   * @returns whether there was news; its listeners have received it by then
+   */
+  hear(ms: number, signal?: AbortSignal, refresh?: Promise<unknown> | null): Promise<boolean>;
+  /**
+   * Requests the newest token from the other tabs if this tab is behind, and waits up to 300 ms for it.
+   *
+   * @returns whether there was news; its listeners have received it by then
+   */
   catchUp(): Promise<boolean>;
-  /** What another tab gets that asks: the token in use, or null. */
+  /** Sets the answer to tabs that are behind: the current token, or null. */
   answerWith(held: () => { token: IssuedToken; sentAt: number } | null): void;
   close(): void;
 }
@@ -72,11 +86,11 @@ export interface SharedSessionOptions {
   /** Null where there are no other tabs, or no way to reach them. */
   channel: TabChannel | null;
   clock: Clock;
-  /** Where the record lies: one for each API. */
+  /** The key of the record in the store: one for each API. */
   key: string;
 }
 
-/** A tab that is awake answers within milliseconds; one that is frozen not at all. */
+/** The longest wait for an answer of another tab. An active tab answers within milliseconds, a frozen one never. */
 const ANSWER_MS = 300;
 
 const ordinal = z.int().check(z.minimum(0), z.maximum(1e12));
@@ -84,9 +98,9 @@ const recordSchema = object({
   session: ordinal,
   generation: ordinal,
   ended: z.boolean(),
-  /** When the newest token was asked for, ms. */
+  /** When the request for the newest token was sent, ms since the epoch. */
   sentAt: number,
-  /** Who signed in, where that is known: a tab that missed it must not go on for somebody else. */
+  /** The user who signed in, where known: a tab that missed the sign-in must not continue for another user. */
   userId: z.nullable(z.string()),
 });
 const tokenSchema = object({
@@ -110,7 +124,7 @@ type Message = z.infer<(typeof messages)[keyof typeof messages]>;
 
 /** @example const shared = createSharedSession({ store, channel: new BroadcastChannel(name), clock, key }); */
 export function createSharedSession({ store, channel, clock, key }: SharedSessionOptions): SharedSession {
-  const news$ = createSubject<SharedNews>();
+  const news = new Subject<SharedNews>();
   let held: () => { token: IssuedToken; sentAt: number } | null = () => null;
   let isOver = false;
   let newest = 0;
@@ -119,18 +133,18 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
   const before = record();
   let session = before?.session ?? 0;
   let generation = 0;
-  // Somebody may have signed in on a page without us since: the cookie is worth a try, and what it brings is a new session.
+  // A user may have signed in on a page without this package: the cookie may be valid, and its token begins a new session.
   if (before?.ended) {
     session = before.generation + 1;
     generation = before.generation;
   }
 
-  const say = (message: Message): void => {
+  const post = (message: Message): void => {
     try {
       // eslint-disable-next-line unicorn/require-post-message-target-origin -- a channel, not a window
       channel?.postMessage(message);
     } catch {
-      // Closed: the page is going, and what it knows is written down.
+      // The channel is closed because the page is unloading. The record is stored already.
     }
   };
   const write = (userId?: string): void => {
@@ -139,7 +153,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     const known = there?.session === session ? there.userId : null;
     store.set(key, JSON.stringify({ session, generation, ended: isOver, sentAt: newest, userId: userId ?? known }));
   };
-  /** Something newer is written down than this tab has heard of. */
+  /** Whether the record is newer than the state of this tab. */
   const isBehind = (): boolean => {
     const there = record();
     if (there === null || there.session < session) return false;
@@ -147,7 +161,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
   };
   const end = (reason: 'signed-out' | 'rejected'): void => {
     isOver = true;
-    news$.next({ type: 'ended', reason });
+    news.next({ type: 'ended', reason });
   };
 
   const follow = (message: Message): void => {
@@ -157,8 +171,8 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
           session > message.session || (session === message.session && (isOver || generation > message.generation));
         if (!isNewer) return;
         const offer = held();
-        if (isOver) say({ type: 'ended', session, reason: 'signed-out' });
-        else if (offer) say({ type: 'token', session, generation, ...offer });
+        if (isOver) post({ type: 'ended', session, reason: 'signed-out' });
+        else if (offer) post({ type: 'token', session, generation, ...offer });
         return;
       }
       case 'ended':
@@ -168,7 +182,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
       case 'token': {
         const { token, sentAt } = message;
         const isSignIn = message.session > session;
-        // Two tabs that could not coordinate may have given one number to two tokens: the later one lives.
+        // Without locks two tabs may give one generation to two tokens: the later one is valid.
         const isNewer =
           message.generation > generation || (message.generation === generation && message.sentAt > newest);
         if (!isSignIn && (isOver || message.session < session || !isNewer)) return;
@@ -176,7 +190,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
         generation = Math.max(message.generation, generation + 1);
         isOver = false;
         newest = sentAt;
-        news$.next({ type: isSignIn ? 'signed-in' : 'renewed', token, sentAt, generation });
+        news.next({ type: isSignIn ? 'signed-in' : 'renewed', token, sentAt, generation });
       }
     }
   };
@@ -185,21 +199,16 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     if (message) follow(message);
   });
 
-  const hear = (ms: number, signal?: AbortSignal, landing?: Promise<unknown> | null): Promise<boolean> =>
-    new Promise((resolve) => {
-      const done = (isNews: boolean): void => {
-        clock.clearTimeout(timer);
-        signal?.removeEventListener('abort', giveUp);
-        listening.unsubscribe();
-        resolve(isNews);
-      };
-      const giveUp = (): void => done(false);
-      const timer = clock.setTimeout(giveUp, ms);
-      signal?.addEventListener('abort', giveUp);
-      void landing?.then(giveUp);
-      const listening = news$.subscribe(() => done(true));
+  const timeout = (ms: number): Observable<void> =>
+    new Observable((subscriber) => {
+      const timer = clock.setTimeout(() => subscriber.next(), ms);
+      return () => clock.clearTimeout(timer);
     });
-  /** An end that this tab did not hear of. True when there was one. */
+  const hear = (ms: number, signal?: AbortSignal, refresh?: Promise<unknown> | null): Promise<boolean> => {
+    const isOver$ = merge(timeout(ms), signal ? fromEvent(signal, 'abort') : EMPTY, refresh ?? EMPTY);
+    return firstValueFrom(merge(news.pipe(map(() => true)), isOver$.pipe(map(() => false))));
+  };
+  /** Applies an end of the session that this tab has missed. True when there was one. */
   const readEnd = (): boolean => {
     const there = record();
     if (!there?.ended || there.session < session || isOver) return false;
@@ -208,19 +217,19 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     return true;
   };
   const look = (): void => {
-    if (!readEnd() && isBehind()) say({ type: 'ask', session, generation });
+    if (!readEnd() && isBehind()) post({ type: 'ask', session, generation });
   };
-  const tellToken = (token: IssuedToken, sentAt: number): number => {
+  const publish = (token: IssuedToken, sentAt: number): number => {
     newest = sentAt;
     write(token.userId);
-    say({ type: 'token', session, generation, token, sentAt });
+    post({ type: 'token', session, generation, token, sentAt });
     return generation;
   };
   const newestWritten = (): number => Math.max(generation, record()?.generation ?? 0);
   const next = (): number => newestWritten() + 1;
 
   return {
-    news$,
+    news$: news.asObservable(),
     position: () => ({ session, generation }),
     hasMovedOn: (since) => isOver || session !== since.session || generation > since.generation,
     newest: newestWritten,
@@ -235,31 +244,31 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
       if (there && there.generation > asked.generation && there.sentAt > sentAt) return look();
       generation = next();
       if (there === null || there.session <= session) {
-        tellToken(token, sentAt);
-        return news$.next({ type: 'renewed', token, sentAt, generation });
+        publish(token, sentAt);
+        return news.next({ type: 'renewed', token, sentAt, generation });
       }
-      // Somebody signed in elsewhere, and nobody could tell us: the cookie that we sent was of that session.
+      // A sign-in in another tab did not reach this one: the cookie that was sent belongs to that session.
       session = there.session;
-      const theirs = { ...token, userId: token.userId ?? there.userId ?? undefined };
-      tellToken(theirs, sentAt);
-      news$.next({ type: 'signed-in', token: theirs, sentAt, generation });
+      const signedIn = { ...token, userId: token.userId ?? there.userId ?? undefined };
+      publish(signedIn, sentAt);
+      news.next({ type: 'signed-in', token: signedIn, sentAt, generation });
     },
     signedIn(token, sentAt) {
       generation = next();
       session = generation;
       isOver = false;
-      return tellToken(token, sentAt);
+      return publish(token, sentAt);
     },
     ended(reason) {
       isOver = true;
       write();
-      say({ type: 'ended', session, reason });
+      post({ type: 'ended', session, reason });
     },
     look,
     hear,
     catchUp() {
       if (readEnd()) return Promise.resolve(true);
-      // Nobody answers where there is no channel.
+      // Without a channel there is no answer to wait for.
       if (!channel || !isBehind()) return Promise.resolve(false);
       const heard = hear(ANSWER_MS);
       look();

@@ -1,40 +1,42 @@
-import type { Subscribable } from 'xstate';
+import type { Observable } from 'rxjs';
 import { type Clock, sleep } from '../../lib/clock.ts';
 
-/** The part of the Web Locks API that we use. */
+/** The part of the Web Locks API that this package uses. */
 export interface TabLocks {
   request(name: string, options: { signal?: AbortSignal }, callback: () => Promise<unknown>): Promise<unknown>;
 }
 
 export interface TabLockOptions {
-  /** Null where the browser has none: then nobody is waited for. */
+  /** Null where the browser has none: then tabs do not wait for each other. */
   locks: TabLocks | null;
   name: string;
   clock: Clock;
-  /** The longest wait for a lock, ms: as long as an awake holder can need it. */
+  /** The longest wait for a lock, ms. An active tab releases it within this time. */
   waitMs: number;
 }
 
 /**
- * Runs work in one tab at a time, as far as that can be had.
+ * Runs work in one tab at a time, best effort.
  *
- * A frozen tab keeps its lock, and nobody can tell it from one that works. So a lock is waited for within a bound; after that the
- * work is done without it. It is never stolen: that would break the work of a holder who only was slow.
+ * A frozen tab keeps its lock, and other tabs cannot distinguish it from a working one. So the wait for a lock has a limit, after
+ * which the work runs without it. A lock is never stolen: that would interrupt a holder that is only slow.
  */
 export interface TabLock {
   /**
-   * @param enough$ whatever it brings makes the work needless: a wait ends with null
-   * @param linger whether the lock is kept a moment longer after this value, so that all tabs have heard of it before the next
-   * one gets the lock. The value itself is returned at once.
+   * @param enough$ any value makes the work unnecessary: the wait for the lock ends and `run` resolves to null
+   * @param linger whether to hold the lock for another 500 ms after this value, so that all tabs receive the message about it before
+   * the next tab gets the lock. The value itself is returned immediately.
+   * @returns the value of `work`, or null when it became unnecessary
+   * @throws what `work` throws
    */
   run<T>(
     work: () => Promise<T>,
-    enough$: Subscribable<unknown>,
+    enough$: Observable<unknown>,
     linger: (value: T) => boolean,
   ): Promise<{ value: T } | null>;
 }
 
-/** Messages and locks take different ways from tab to tab, and no order between them is promised. A busy machine takes its time. */
+/** Browsers guarantee no order between a message and the release of a lock; a busy machine needs a moment for the message. */
 const LINGER_MS = 500;
 
 type Turn<T> = { type: 'done'; value: T } | { type: 'enough' } | { type: 'late' };
@@ -45,7 +47,7 @@ export function createTabLock({ locks, name, clock, waitMs }: TabLockOptions): T
     from: TabLocks,
     lockName: string,
     work: () => Promise<T>,
-    enough$: Subscribable<unknown>,
+    enough$: Observable<unknown>,
     linger: (value: T) => boolean,
   ): Promise<Turn<T>> =>
     new Promise((resolve, reject) => {
@@ -66,7 +68,7 @@ export function createTabLock({ locks, name, clock, waitMs }: TabLockOptions): T
       const timer = clock.setTimeout(() => leave('late'), waitMs);
       const listening = enough$.subscribe(() => leave('enough'));
       const atWork = async (): Promise<void> => {
-        // Granted in the moment in which we left.
+        // The lock was granted just after the wait had ended.
         if (!stopWaiting()) return;
         try {
           const value = await work();
@@ -76,7 +78,7 @@ export function createTabLock({ locks, name, clock, waitMs }: TabLockOptions): T
           reject(error as Error);
         }
       };
-      // Refused, as in a sandboxed frame: as good as no lock at all.
+      // A sandboxed frame rejects the request. That is the same as a browser without locks.
       const refused = () => leave('late');
       try {
         from.request(lockName, { signal: waiting.signal }, atWork).catch(refused);
@@ -87,7 +89,7 @@ export function createTabLock({ locks, name, clock, waitMs }: TabLockOptions): T
 
   return {
     async run(work, enough$, linger) {
-      // Those who give up on a frozen holder line up once more, so that they do not all set out at once.
+      // Tabs that give up on a frozen holder queue for a second lock, so that they do not all start at once.
       for (const lockName of locks ? [name, `${name}:after-a-frozen-tab`] : []) {
         const turn = await take(locks as TabLocks, lockName, work, enough$, linger);
         if (turn.type === 'done') return { value: turn.value };

@@ -1,3 +1,4 @@
+import { Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { SignInRequiredError } from '../../lib/errors.ts';
 import { type AccessToken, describeToken, isUsable } from './access-token.ts';
@@ -6,36 +7,43 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import { readJson } from '../../lib/schemas.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
-import { createSubject } from '../../lib/subject.ts';
 import type { TokenEvent, TokenService } from './token-service.ts';
 
 export interface TokenServiceV1Options {
   clock: Clock;
   random: Random;
   log: Log;
-  /** Where the application keeps the token. It is read at each use: the application owns it. */
+  /** Where the application keeps the token. It is read at each use, because the application may change it. */
   store: KeyValueStore;
-  /** Keys to look under, first match wins; a sign-in is stored under the first. */
+  /** The keys of the token, in order of precedence. A sign-in stores the token under the first. */
   keys: readonly [string, ...string[]];
-  /** Calls back when another tab changes the storage; returns its unsubscription. */
+  /** Registers a listener for changes of the storage by other tabs.
+   *
+   * @returns unsubscribes
+   */
   onStorageChange: (listener: () => void) => () => void;
 }
 
-/** A token that looks good and is refused may mean that the verifier is down: so often it is tried again. */
+/** The server may reject a valid token because its verifier is down. After this many retries the session ends. */
 const MAX_REFUSALS = 4;
 const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
 
-/** Auth V1: one long-lived token that the application stores. There is no refresh; when it dies, only a sign-in helps. */
+/**
+ * Auth V1: one long-lived token that the application stores. There is no refresh; after its expiry only a sign-in helps.
+ *
+ * @example
+ * const tokens = createTokenServiceV1({ clock, random, log, store, keys: ['token'], onStorageChange });
+ */
 export function createTokenServiceV1(options: TokenServiceV1Options): TokenService {
   const { clock, random, log, store, keys, onStorageChange } = options;
-  const events$ = createSubject<TokenEvent>();
+  const events = new Subject<TokenEvent>();
   let known: { value: string; generation: number } = { value: '', generation: 0 };
   let userId: string | null = null;
   let skewMs = 0;
   let refusals = 0;
-  /** Until then a refusal is part of the outage that was met before: all assessments meet with it at once. */
+  /** Until then, ms since the epoch, a 401 counts as part of the known outage: all assessments receive one at the same time. */
   let retryAt = 0;
-  /** The token that was given up. Until another one is stored the session counts as ended. */
+  /** The token that was given up. The session counts as ended until another one is stored. */
   let givenUp: string | null = null;
 
   const read = (): AccessToken | null => {
@@ -43,10 +51,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     if (value === '') return null;
     const isNew = value !== known.value;
     if (isNew) known = { value, generation: known.generation + 1 };
-    const token = describeToken(
-      { accessToken: value },
-      { generation: known.generation, receivedAt: clock.now(), skewMs },
-    );
+    const token = describeToken({ accessToken: value }, { generation: known.generation, sentAt: clock.now(), skewMs });
     if (isNew) {
       userId = token.userId;
       forgetRefusals();
@@ -61,14 +66,14 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     refusals = 0;
     retryAt = 0;
   };
-  /** The token of the session that listeners know of; empty where they know of none. */
+  /** The token of the session that was announced to listeners; empty where there is none. */
   let announced = read()?.value ?? '';
 
   const begin = (value: string): void => {
     announced = value;
     givenUp = null;
     log({ type: 'session.restored' });
-    events$.next({ type: 'session.restored', userId });
+    events.next({ type: 'session.restored', userId });
   };
   const end = (reason: 'signed-out' | 'rejected'): void => {
     const value = read()?.value ?? '';
@@ -76,9 +81,9 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     announced = '';
     givenUp = value;
     log({ type: 'session.ended', reason });
-    events$.next({ type: 'session.ended', reason });
+    events.next({ type: 'session.ended', reason });
   };
-  /** The application, here or in another tab, may have stored or removed a token since we last told of one. */
+  /** The application, in this tab or another, may have stored or removed a token since the last announcement. */
   const recheck = (): void => {
     const held = usable();
     if (held && held.value !== announced) begin(held.value);
@@ -87,7 +92,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   const unsubscribe = onStorageChange(recheck);
 
   return {
-    events$,
+    events$: events.asObservable(),
     current: usable,
     forCall: async () => usable(),
     userId: () => (read(), userId),
@@ -101,7 +106,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       const held = usable();
       if (held && (refused === null || held.generation > refused)) return { type: 'renewed' };
       const wait = retryAt - clock.now();
-      // A wait that is longer than any comes from a clock that was set back.
+      // A longer wait than the cap means that the clock was set back.
       const isKnownOutage = wait > 0 && wait <= OUTAGE_BACKOFF.capMs;
       const outage = held !== null && (isKnownOutage || refusals < MAX_REFUSALS);
       if (refused !== null) log({ type: 'token.refused', generation: refused, outage });
@@ -133,14 +138,14 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     recheck,
     dispose() {
       unsubscribe();
-      events$.complete();
+      events.complete();
     },
   };
 }
 
-/** A sign-in page of the past stored the token as JSON, quotes included, and every call with it was refused. */
+/** Some sign-in pages store the token as JSON, quotes included. The server rejects every call with the quoted token. */
 function unquote(stored: string | null): string {
   const value = readJson(stored, z.string()) ?? stored;
-  // "null" and "undefined" are what careless code stores after a sign-out.
+  // Some applications store "null" or "undefined" after a sign-out.
   return value === null || value === 'null' || value === 'undefined' ? '' : value;
 }

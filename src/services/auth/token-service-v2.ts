@@ -1,3 +1,4 @@
+import { defer, finalize, share, Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { SignInRequiredError, TokenUnavailableError } from '../../lib/errors.ts';
 import {
@@ -16,21 +17,20 @@ import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
 import { number, object, readJson, someText } from '../../lib/schemas.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
 import type { SharedNews, SharedSession } from './shared-session.ts';
-import { createSubject } from '../../lib/subject.ts';
 import type { RenewalOutcome, TokenEvent, TokenService } from './token-service.ts';
 
 export interface TokenServiceV2Options {
   coordinator: RefreshCoordinator;
-  /** What other tabs do. Closed by `dispose`. */
+  /** The session that all tabs share. `dispose` closes it. */
   shared: SharedSession;
   clock: Clock;
   random: Random;
   log: Log;
-  /** Where the access token survives a reload. It is the only storage that ever holds one. */
+  /** Keeps the access token over a reload. No other storage ever holds one. */
   store: KeyValueStore;
-  /** Read at each use, so that refreshing can be switched off in production without a new build. */
+  /** Called at each use, so that refreshing can be switched off in production without a new build. */
   isRefreshEnabled: () => boolean;
-  /** How long a fresh token may be refused before the outage is doubted and one more refresh is tried, ms. */
+  /** How long the rejection of a fresh token counts as an outage, ms. After that the service refreshes once more. */
   outagePatienceMs: number;
 }
 
@@ -42,60 +42,67 @@ const storedSchema = object({
   ttlMs: z.nullable(number),
   userId: z.nullable(z.string()),
 });
-/** Less than this is the coarseness of a Date header, and of the way that it took. */
+/** Smaller differences come from the resolution of the Date header and from the network. */
 const SKEW_MS = 2_000;
-/** The part of the refresh window over which refreshes are spread: of what is left even a token of 5 minutes has time for one retry. */
+/** The part of the refresh window over which refreshes are spread. The rest leaves time for one retry, even with a lifetime of 5 minutes. */
 const SPREAD = 0.55;
 const OUTAGE_BACKOFF = { minMs: 500, baseMs: 2_000, capMs: 15_000 };
 
 /**
  * Auth V2: short-lived access tokens, renewed through the {@link RefreshCoordinator}.
  *
- * Nothing here polls the clock. One timer announces the next refresh; everything else is asked when it is needed.
+ * The service does not poll the clock: one timer announces the next refresh, and all else is computed on demand.
+ *
+ * @example
+ * const tokens = createTokenServiceV2({ coordinator, shared, clock, random, log, store, isRefreshEnabled, outagePatienceMs });
  */
 export function createTokenServiceV2(options: TokenServiceV2Options): TokenService {
   const { coordinator, shared, clock, random, log, store, isRefreshEnabled, outagePatienceMs } = options;
-  /** The timer runs only while somebody listens: nothing is left behind when the last assessment has ended. */
-  let isHeard = false;
-  const events$ = createSubject<TokenEvent>(() => {
-    isHeard = true;
+  const events = new Subject<TokenEvent>();
+  /** The timer runs only while `events$` has subscribers, so that none is left when the last assessment has ended. */
+  let isObserved = false;
+  const events$ = defer(() => {
+    isObserved = true;
     schedule();
-    return () => {
-      isHeard = false;
+    return events;
+  }).pipe(
+    finalize(() => {
+      isObserved = false;
       clock.clearTimeout(timer);
-    };
-  });
+    }),
+    share(),
+  );
   let token: AccessToken | null = readJson(store.get(TOKEN_KEY), storedSchema);
-  // While this page was away somebody else may have signed in: this token is nobody's any more.
+  // Another user may have signed in since this page was open: the stored token is of an earlier session then.
   if (token && !shared.restored(token.generation)) token = null;
   let ended = false;
-  /** Counts sessions: what was begun in an earlier one is discarded when it arrives. */
+  /** Counts sessions. The outcome of a refresh that began in an earlier session is discarded. */
   let session = 0;
-  /** The latest refresh, in the air or landed, and the session that asked for it. */
-  let latest: { session: number; landed: Promise<RefreshOutcome> } | null = null;
-  /** How many of us wait for one. */
-  let asking = 0;
+  /** The latest refresh, in flight or finished, and the session that requested it. */
+  let latest: { session: number; outcome: Promise<RefreshOutcome> } | null = null;
+  /** The number of callers that wait for a refresh. */
+  let waiting = 0;
   let skewMs = 0;
-  /** What was known of the server's clock when the token was described, and how to do it again. */
+  /** The clock skew with which the token was described, and a way to describe it with the current one. */
   let described: { skewMs: number; again: () => AccessToken } | null = null;
   let timer: unknown;
-  /** The generation that a refresh brought and no answer has accepted yet, and how often it was refused since when. */
+  /** A refreshed token that the server has not accepted yet, and how often it was rejected since when. */
   let unproven: { generation: number; refusals: number; since: number } | null = null;
 
   const usable = (): AccessToken | null => (token && isUsable(token, clock.now()) ? token : null);
 
-  /** Announces the next refresh when it is due: at once, or by timer. Spread over the window, with a minute to spare. */
+  /** Announces the next refresh when it is due, at a random moment in the first part of the refresh window. */
   const schedule = (share = random() * SPREAD): void => {
     clock.clearTimeout(timer);
-    if (!isHeard || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
+    if (!isObserved || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
     const due = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());
     const generation = token.generation;
     timer = clock.setTimeout(
       () => {
-        // A clamped or throttled timer may fire early: the clock decides.
+        // A clamped timer fires early, so the clock decides.
         if (clock.now() < due) return schedule(share);
         log({ type: 'token.expiring', generation });
-        events$.next({ type: 'token.expiring' });
+        events.next({ type: 'token.expiring' });
       },
       Math.max(0, due - clock.now()),
     );
@@ -103,15 +110,15 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
 
   const adopt = (
     issued: IssuedToken,
-    { receivedAt, generation, isRefreshed }: { receivedAt: number; generation: number; isRefreshed: boolean },
+    { sentAt, generation, isRefreshed }: { sentAt: number; generation: number; isRefreshed: boolean },
   ): AccessToken => {
     const before = token;
-    // Where the clock was set back while the answer was under way, the request left in the future: no token lives that long.
-    const since = Math.min(receivedAt, clock.now());
-    const again = () => describeToken(issued, { generation, receivedAt: since, skewMs, isFresh: isRefreshed });
+    // After a clock that was set back during the request, `sentAt` is in the future and would extend the lifetime.
+    const since = Math.min(sentAt, clock.now());
+    const again = () => describeToken(issued, { generation, sentAt: since, skewMs, isFresh: isRefreshed });
     described = { skewMs, again };
     token = again();
-    // A refreshed token speaks for the same user, also when it does not say so. One that somebody signed in with may not.
+    // A refreshed token without a user id belongs to the same user. The token of a sign-in may belong to another one.
     if (isRefreshed) token.userId ??= before?.userId ?? null;
     store.set(TOKEN_KEY, JSON.stringify(token));
     if (issued.refreshToken) store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
@@ -121,41 +128,41 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     return token;
   };
 
-  /** A refresh brought it, here or in another tab. */
-  const renew = (issued: IssuedToken, receivedAt: number, generation: number): void => {
-    const { userId } = adopt(issued, { receivedAt, generation, isRefreshed: true });
+  /** Adopts the token of a refresh in this tab or another. */
+  const renew = (issued: IssuedToken, sentAt: number, generation: number): void => {
+    const { userId } = adopt(issued, { sentAt, generation, isRefreshed: true });
     unproven = { generation, refusals: 0, since: clock.now() };
-    events$.next({ type: 'token.renewed', generation, userId });
+    events.next({ type: 'token.renewed', generation, userId });
   };
 
-  const begin = (issued: IssuedToken, receivedAt: number, generation: number): void => {
+  const begin = (issued: IssuedToken, sentAt: number, generation: number): void => {
     const before = token?.userId ?? null;
     session += 1;
     ended = false;
     unproven = null;
-    const { userId } = adopt(issued, { receivedAt, generation, isRefreshed: false });
-    // One that is left over would bring the tokens of whoever was here before.
+    const { userId } = adopt(issued, { sentAt, generation, isRefreshed: false });
+    // A refresh token of the previous user would bring tokens of that user.
     if (!issued.refreshToken && (userId === null || userId !== before)) store.remove(REFRESH_TOKEN_KEY);
     log({ type: 'session.restored' });
-    events$.next({ type: 'session.restored', userId });
+    events.next({ type: 'session.restored', userId });
   };
 
   const end = (reason: 'signed-out' | 'rejected'): void => {
     if (ended) return;
     session += 1;
     ended = true;
-    // The generation is kept: it must never go backwards.
+    // The generation is kept, because it must never decrease.
     if (token) token = { ...token, value: '', expiresAt: 0 };
     unproven = null;
     store.remove(TOKEN_KEY);
     store.remove(REFRESH_TOKEN_KEY);
     clock.clearTimeout(timer);
     log({ type: 'session.ended', reason });
-    events$.next({ type: 'session.ended', reason });
+    events.next({ type: 'session.ended', reason });
   };
 
   const refuse = (held: AccessToken): RenewalOutcome | null => {
-    // The clock was set back: what we believe of the token's age is worth nothing, and it may simply have died.
+    // After a clock that was set back the age of the token is unknown: it may have expired.
     if (unproven && unproven.since > clock.now()) unproven = null;
     const outage = unproven?.generation === held.generation && clock.now() - unproven.since < outagePatienceMs;
     log({ type: 'token.refused', generation: held.generation, outage });
@@ -165,17 +172,17 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   };
 
   /**
-   * Asks the coordinator; null when the session changed first. What an earlier session asked for is waited out and not
-   * joined: it may bring the token of another user.
+   * Requests a refresh from the coordinator; null when the session changed first. It waits for a refresh of an earlier session to
+   * finish and does not join it, because that may bring the token of another user.
    */
   const ask = async (): Promise<RefreshOutcome | null> => {
     const begun = session;
-    if (latest && latest.session !== begun) await latest.landed;
+    if (latest && latest.session !== begun) await latest.outcome;
     if (session !== begun) return null;
-    const landed = coordinator.refresh();
-    latest = { session, landed };
-    asking += 1;
-    return landed.finally(() => (asking -= 1));
+    const outcome = coordinator.refresh();
+    latest = { session, outcome };
+    waiting += 1;
+    return outcome.finally(() => (waiting -= 1));
   };
 
   const refresh = async (mayKeep: boolean): Promise<RenewalOutcome> => {
@@ -184,7 +191,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     const outcome = await ask();
     if (outcome && session === begun) {
       if (outcome.type === 'rejected') {
-        // The others first: who hears of it here may sign in again at once.
+        // Other tabs first, because a listener in this tab may sign in again synchronously.
         shared.ended('rejected');
         end('rejected');
       } else if ('until' in outcome) {
@@ -210,7 +217,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     else if (news.type === 'signed-in') begin(news.token, news.sentAt, news.generation);
     else if (!ended) renew(news.token, news.sentAt, news.generation);
   };
-  const following = shared.news$.subscribe(follow);
+  const subscription = shared.news$.subscribe(follow);
 
   const service: TokenService = {
     events$,
@@ -249,9 +256,9 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       if (unproven?.generation === generation) unproven = null;
     },
     observeServerTime(serverNow) {
-      // Date headers are cut to whole seconds: half a second is the fair correction.
+      // Date headers have whole seconds, so the mean error is half a second.
       skewMs = serverNow + 500 - clock.now();
-      // A token of unknown age may turn out to die much earlier, or later, than a wrong clock let us believe.
+      // With the corrected clock a token of unknown age may expire much earlier or later than assumed.
       if (!token || !described || ended || Math.abs(skewMs - described.skewMs) < SKEW_MS) return;
       described.skewMs = skewMs;
       token = { ...token, expiresAt: described.again().expiresAt };
@@ -272,13 +279,13 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     },
     dispose() {
       clock.clearTimeout(timer);
-      events$.complete();
-      // A refresh that has begun is not broken off, and other tabs wait for what it brings.
+      events.complete();
+      // A refresh in flight is not aborted, and other tabs wait for its token.
       const close = (): void => {
-        following.unsubscribe();
+        subscription.unsubscribe();
         shared.close();
       };
-      if (asking > 0) void latest?.landed.then(close);
+      if (waiting > 0) void latest?.outcome.then(close);
       else close();
     },
   };

@@ -1,71 +1,79 @@
-import type { Subscribable } from 'xstate';
+import type { Observable } from 'rxjs';
 import type { AccessToken, IssuedToken } from './access-token.ts';
 
-/** What the token service announces. No event carries a token. */
+/** The events of the token service. No event contains a token. */
 export type TokenEvent =
-  /** The token should be renewed now: it is in its refresh window, or dead. */
+  /** The token should be renewed now: it is in its refresh window or expired. */
   | { type: 'token.expiring' }
-  /** A new token is in use. */
+  /** A refresh has replaced the token. */
   | { type: 'token.renewed'; generation: number; userId: string | null }
-  /** Only a sign-in helps now. */
+  /** The session is over until the next sign-in. */
   | { type: 'session.ended'; reason: 'signed-out' | 'rejected' }
-  /** Somebody signed in: perhaps the same user as before, perhaps another. */
+  /** A user has signed in: the same one or another. */
   | { type: 'session.restored'; userId: string | null };
 
-/** How an attempt to get a better token ended, seen by somebody who waits for one. */
+/** The result of {@link TokenService.renew}. */
 export type RenewalOutcome =
-  /** There is a token newer than the one that was complained about. */
+  /** There is a newer token than the rejected one. */
   | { type: 'renewed' }
-  /** It could not be renewed now, and does not have to be: it still holds. */
+  /** The token could not be renewed now, and it is still valid. */
   | { type: 'holds' }
-  /** No usable token; ask again after `retryAfterMs`. */
+  /** There is no usable token. Retry after `retryAfterMs`. */
   | { type: 'wait'; retryAfterMs: number; reason: 'limited' | 'transient' | 'ambiguous' }
-  /** A fresh token is refused: the verifier is down, not the session. Wait, then use the same token again. */
+  /** The server rejects a fresh token, so its verifier is down. Wait `retryAfterMs`, then use the same token again. */
   | { type: 'outage'; retryAfterMs: number }
-  /** The session is over. */
+  /** The session has ended. */
   | { type: 'rejected' };
 
-/** A token for a call, or null. `inDoubt`: it may be dead. */
+/** A token for a call, or null. `inDoubt`: a refresh may have invalidated it. */
 export type TokenForCall = (AccessToken & { inDoubt?: boolean }) | null;
 
 /**
  * The one place that manages tokens: auth V1 and V2 behind one port.
  *
- * Callers never compare clocks. They take {@link current}, report what the server thought of it, and listen to
- * {@link events$}.
+ * Callers never compare times. They use {@link forCall}, report with {@link accepted} or {@link renew} whether the server
+ * accepted the token, and subscribe to {@link events$}.
  */
 export interface TokenService {
   /**
-   * A token that may be sent now. V2: an expired one is refreshed, one that expires soon (under 5 minutes, or half of a
-   * shorter life) is refreshed ahead, else the current one is returned. V1: the stored token as it is.
+   * Returns a token that may be sent now. V2 refreshes an expired token, and refreshes ahead one that expires soon (under 5 minutes,
+   * or half of a shorter lifetime). V1 returns the stored token unchanged.
    *
-   * @param forceRefresh refresh even if the token looks good. When the limit of one refresh a minute is reached, a token
-   * that still holds is returned instead.
+   * @param forceRefresh refreshes a valid token too. When the limit of one refresh a minute is reached, a token that is still valid
+   * is returned instead. @default false
    * @throws SignInRequiredError when the session has ended
-   * @throws TokenUnavailableError when there is no valid token now; it says when to ask again
+   * @throws TokenUnavailableError when there is no valid token now; `retryAfterMs` says when to retry
+   * @example
+   * const token = await tokens.ensureValidToken();
    */
   ensureValidToken(forceRefresh?: boolean): Promise<string>;
-  /** The token, if it may be sent now; null if there is none or it is known to be dead. Never asks the server. */
+  /** The token, if it may be sent now; null if there is none or it has expired. Sends no request. */
   current(): AccessToken | null;
   /**
-   * The same for a call that is about to leave, after the answer of a refresh that has just left, in whichever tab: it ends the token.
-   * Waited for about as long as a request takes. `inDoubt`: nothing came of that refresh, and the token may be dead.
+   * The token for a call that is about to be sent. A refresh in flight, in any tab, invalidates the current token, so the promise
+   * waits for its answer: 2 s at most. `inDoubt`: the refresh brought no token, and the current one may be invalid.
+   *
+   * @param signal ends the wait; the caller checks it afterwards
    */
   forCall(signal: AbortSignal): Promise<TokenForCall>;
-  /** Whether a refresh should come before anything else: there is no usable token, or it expires soon and may be renewed now. */
+  /** Whether to refresh before any other call: there is no usable token, or it expires soon and a refresh is allowed now. */
   isRefreshDue(): boolean;
-  /** Gets a better token than `refused`, which the server did not accept (null: there was none to send). Never throws. */
+  /**
+   * Gets a newer token than the one that the server rejected. Never throws.
+   *
+   * @param refused the generation of the rejected token, or null when there was no token to send
+   */
   renew(refused: number | null): Promise<RenewalOutcome>;
-  /** The server accepted this generation. */
+  /** Reports that the server accepted the token of this generation. */
   accepted(generation: number): void;
-  /** A server clock was seen, at `serverNow`, in an answer that arrived now. */
+  /** Reports the server's time, ms since the epoch, from an answer that has just arrived. */
   observeServerTime(serverNow: number): void;
-  readonly events$: Subscribable<TokenEvent>;
-  /** Whose session it is, as far as anybody knows. */
+  readonly events$: Observable<TokenEvent>;
+  /** The user of the session; null when unknown. */
   userId(): string | null;
   signIn(issued: IssuedToken): void;
   signOut(): void;
-  /** Looks at the clock again: after a sleep, timers are late. */
+  /** Compares the token with the clock again. Call it after a sleep, because timers are late then. */
   recheck(): void;
   dispose(): void;
 }

@@ -15,7 +15,7 @@ import { T0 } from '../../support/virtual-clock.ts';
 const seconds = T0 / 1_000;
 
 const describeAt = (issued: IssuedToken, { skewMs = 0, isFresh = false } = {}) =>
-  describeToken(issued, { generation: 7, receivedAt: T0, skewMs, isFresh });
+  describeToken(issued, { generation: 7, sentAt: T0, skewMs, isFresh });
 
 const living = (ttlMs: number | null, expiresAt: number | null = T0): AccessToken => ({
   value: 'secret',
