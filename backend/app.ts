@@ -13,8 +13,8 @@ import type { ServerCounts, ServerLog } from './counts.ts';
 import { codeOf, type Faults, msOf } from './faults.ts';
 import { healthRoutes } from './health-routes.ts';
 import { FAILURE_TEXT, type Job, type Jobs } from './jobs.ts';
-import type { BackendOptions, Quirk, RouteName } from './options.ts';
-import { createRateLimits, type LimitScope } from './rate-limits.ts';
+import type { BackendOptions, LimitScope, Quirk, RouteName } from './options.ts';
+import { createRateLimits } from './rate-limits.ts';
 import { analyse } from './sample-result.ts';
 import type { Sessions } from './sessions.ts';
 

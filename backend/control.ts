@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import type { Backend } from './index.ts';
+import type { Backend } from './backend.ts';
 
 const ms = z
   .number()

@@ -3,61 +3,18 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { createApp } from './app.ts';
+import type { Backend } from './backend.ts';
 import { handleControl } from './control.ts';
-import { createLog, noCounts, type ServerCounts, type ServerLogEntry } from './counts.ts';
+import { createLog, noCounts } from './counts.ts';
 import { createFaults } from './faults.ts';
-import { createJobs, type JobStatus } from './jobs.ts';
+import { createJobs } from './jobs.ts';
 import { type BackendOptions, defaultOptions } from './options.ts';
 import { createSessions } from './sessions.ts';
 import { createSockets } from './sockets.ts';
 
 export type { ServerCounts, ServerLogEntry } from './counts.ts';
+export type { Backend, JobSummary } from './backend.ts';
 export type { BackendOptions } from './options.ts';
-
-/** A job as tests see it. */
-export interface JobSummary {
-  jobId: string;
-  resultId: string;
-  userId: string;
-  name: string;
-  status: JobStatus;
-  /** ms since the epoch */
-  acceptedAt: number;
-  endedAt: number | null;
-}
-
-/** The reference backend, running. */
-export interface Backend {
-  /** `http://localhost:PORT`: by this name Chromium keeps Secure cookies without TLS. */
-  readonly url: string;
-  readonly options: Readonly<BackendOptions>;
-  /** A copy of what the server has seen so far. */
-  counts(): ServerCounts;
-  log(): readonly ServerLogEntry[];
-  onLog(listener: (entry: ServerLogEntry) => void): () => void;
-  /** Changes its behaviour while it runs. */
-  configure(change: Partial<Omit<BackendOptions, 'port'>>): void;
-  /** Ends the life of every access token early, before the expiry that its holder was told. */
-  endTokens(): void;
-  /** Ends every session: refresh tokens are rejected, access tokens too. */
-  revokeSessions(): void;
-  /** Breaks every socket, as a network does. */
-  dropSockets(): void;
-  /** Disconnects every socket, as a server does. */
-  kickSockets(): void;
-  /** The service restarts: connections break, and the status route forgets the jobs. The work itself goes on elsewhere. */
-  restart(): void;
-  /** The sweeper takes all running jobs for stuck: failed in the archive, credit back, and nobody is told. */
-  sweepJobs(): void;
-  /** Ends all running jobs now. Default `completed`. */
-  finishJobs(outcome?: 'completed' | 'failed'): void;
-  jobs(): JobSummary[];
-  /** How often each fault has hit, by name. */
-  faultsInjected(): Record<string, number>;
-  /** What is open now, seen from the server. */
-  openConnections(): { sockets: number; requests: number };
-  close(): Promise<void>;
-}
 
 export interface StartOptions extends Partial<BackendOptions> {
   /** Handles what is neither API nor socket: a page, say. Default 404. */

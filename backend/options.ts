@@ -1,4 +1,5 @@
-import type { LimitScope } from './rate-limits.ts';
+/** Requests that share one rate limit. */
+export type LimitScope = 'general' | 'auth' | 'submit' | 'archive';
 
 /** The calls of the API, by name. */
 export type RouteName =

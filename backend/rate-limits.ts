@@ -1,8 +1,5 @@
 import { type Answer, flat } from './answers.ts';
-import type { BackendOptions } from './options.ts';
-
-/** What is limited together. */
-export type LimitScope = 'general' | 'auth' | 'submit' | 'archive';
+import type { BackendOptions, LimitScope } from './options.ts';
 
 const scopes: Record<LimitScope, { windowSeconds: number; code: string }> = {
   general: { windowSeconds: 600, code: 'RATE_LIMIT_EXCEEDED' },

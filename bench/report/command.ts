@@ -7,10 +7,8 @@ import { fleetSection } from './fleet-section.ts';
 import { latencySection } from './latency-section.ts';
 import { outcomesSection } from './outcomes-section.ts';
 import { overheadSection } from './overhead-section.ts';
+import type { Section } from './section.ts';
 import { sizeSection } from './size-section.ts';
-
-/** One section of the document, measured and written. */
-export type Section = (options: { worlds: number; clients: number; seed: number }) => Promise<string[]>;
 
 const FILE = 'docs/benchmarks.md';
 /** In the order of the document. */

@@ -1,6 +1,6 @@
 import { measureFleet, plotFile } from '../fleet/command.ts';
 import { fleetShortcomings, fleetTables } from '../fleet/report.ts';
-import type { Section } from './command.ts';
+import type { Section } from './section.ts';
 
 /** What clients do to the server that they share. */
 export const fleetSection: Section = async ({ clients, seed }) => {

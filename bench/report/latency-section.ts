@@ -1,5 +1,5 @@
 import { latencyAsBuilt, latencyShortcomings, latencyTable } from '../latency/command.ts';
-import type { Section } from './command.ts';
+import type { Section } from './section.ts';
 
 const ROUNDS = 500;
 

@@ -1,7 +1,7 @@
 import { outcomesTables, shortcomings } from '../outcomes/report.ts';
 import { runOutcomes } from '../outcomes/run-outcomes.ts';
 import { usualShares } from '../outcomes/world.ts';
-import type { Section } from './command.ts';
+import type { Section } from './section.ts';
 
 const titles = {
   short: 'Short: 0 to 2 minutes',

@@ -1,6 +1,6 @@
 import { overheadAsBuilt, overheadTable } from '../overhead/command.ts';
 import { overheadShortcomings } from '../overhead/run-overhead.ts';
-import type { Section } from './command.ts';
+import type { Section } from './section.ts';
 
 const MONITORS = [1, 100, 1_000];
 

@@ -1,5 +1,5 @@
 import { measureSizes } from '../size/bundles.ts';
-import type { Section } from './command.ts';
+import type { Section } from './section.ts';
 
 /** What a bundle gains. */
 export const sizeSection: Section = async () => {

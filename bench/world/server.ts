@@ -1,11 +1,20 @@
 import type { EventClock } from './event-clock.ts';
-import type { ServerSocket } from './socket.ts';
 
 /*
  * The server of the benchmarks: the wire contract for many users at once, in virtual time. It believes nobody and counts what it saw.
  */
 
 export type Route = 'submit' | 'status' | 'result' | 'job' | 'balance' | 'refresh';
+
+/** The server's end of a connection. */
+export interface ServerSocket {
+  userId: string | null;
+  send(event: string, payload: unknown): void;
+  /** Says a last word and disconnects in words that Socket.IO does not reconnect after. */
+  end(event: string, payload: unknown): void;
+  /** The connection breaks. */
+  drop(): void;
+}
 
 export interface Request {
   route: Route;

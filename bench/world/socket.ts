@@ -1,16 +1,6 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions, WebSocket } from 'socket.io-client';
 import type { EventClock, Owner } from './event-clock.ts';
-import type { BenchServer } from './server.ts';
-
-/** The server's end of a connection. */
-export interface ServerSocket {
-  userId: string | null;
-  send(event: string, payload: unknown): void;
-  /** Says a last word and disconnects in words that Socket.IO does not reconnect after. */
-  end(event: string, payload: unknown): void;
-  /** The connection breaks. */
-  drop(): void;
-}
+import type { BenchServer, ServerSocket } from './server.ts';
 
 export interface SocketNetwork {
   clock: EventClock;
