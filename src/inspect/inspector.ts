@@ -2,34 +2,40 @@ import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import type { InspectionEvent } from 'xstate';
 import { redactEvent } from './redact.ts';
 
-/** An event as it leaves for a viewer: flat, plain JSON and redacted. */
+/** An event as a viewer receives it: flat, plain JSON and redacted. */
 export type InspectedEvent = StatelyInspectionEvent;
 
 export interface InspectorOptions {
   /**
-   * Where the viewer is. `http(s):` is opened in a window of its own, `ws(s):` is sent to. Default: Stately's hosted inspector.
+   * The address of the viewer. An `http(s):` address opens in a window of its own; a `ws(s):` address receives the events.
+   *
+   * @default Stately's hosted inspector
    */
   url?: string;
   /** Shows the viewer in this frame instead of a window. */
   iframe?: HTMLIFrameElement;
-  /** Gets every event instead of a viewer. */
+  /** Receives every event instead of a viewer. */
   send?: (event: InspectedEvent) => void;
-  /** Keys whose texts are shown besides the names that always are. What looks like a token stays hidden all the same. */
+  /** Keys whose texts are shown, in addition to names and ids. A text that looks like a token stays hidden. */
   reveal?: readonly string[];
-  /** Default: in development only, by `process.env.NODE_ENV`. Where that is unknown, off. */
+  /**
+   * Whether anything is loaded and sent.
+   *
+   * @default true when `process.env.NODE_ENV` is known and not `production`
+   */
   enabled?: boolean;
 }
 
 export interface Inspector {
   /** For the `inspect` option of `createActor` and of `createAssessmentClient`. */
   readonly inspect: (event: InspectionEvent) => void;
-  /** Nothing is sent any more, and a connection is closed. */
+  /** Stops sending and closes the connection. */
   stop(): void;
 }
 
 /**
- * Shows running actors in a viewer, without anything that could be a secret. Loads `@statelyai/inspect` when it is first needed;
- * in production it does nothing and loads nothing.
+ * Shows running actors in a viewer and redacts everything that could be a secret. Loads `@statelyai/inspect` unless it is
+ * disabled; in production it does nothing and loads nothing.
  *
  * @example
  * const { inspect } = createInspector();
@@ -38,7 +44,7 @@ export interface Inspector {
  */
 export function createInspector(options: InspectorOptions = {}): Inspector {
   if (!(options.enabled ?? isDevelopment())) return { inspect: () => {}, stop: () => {} };
-  /** What happened before the viewer's package was there. A page that cannot load it must not hoard. */
+  /** Events from before the viewer's package has loaded. Bounded, because the package may never load. */
   let early: InspectionEvent[] = [];
   let stopped = false;
   let stop = (): void => {};
@@ -75,7 +81,7 @@ function open(stately: typeof import('@statelyai/inspect'), { url, iframe, send,
   return stately.createBrowserInspector({ serialize, ...(url ? { url } : {}), ...(iframe ? { iframe } : {}) });
 }
 
-/** Bundlers replace this expression, and drop what it excludes. Where nobody did, there is no `process`. */
+/** Bundlers replace this expression and drop the code that it excludes. Without a bundler, a browser has no `process`. */
 declare const process: { env: { NODE_ENV?: string } };
 function isDevelopment(): boolean {
   try {

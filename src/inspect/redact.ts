@@ -1,31 +1,31 @@
 /*
- * What leaves for a viewer shows how a chart moves, and nothing of what it is about. It fails closed: a text passes only where
- * its key is known to hold a name, and only if it looks like one. The sanitisers of `@statelyai/inspect` work the other way
- * round, and let through the input and output of actors and the static context inside a definition.
+ * A viewer sees how a chart moves, without the data in it. Redaction fails closed: a text passes only when its key is known to
+ * hold a name and the text looks like a name. The sanitisers of `@statelyai/inspect` fail open: they let the input and output
+ * of actors and the static context inside a definition through.
  */
 
-/** Stands where something was. */
+/** Replaces a redacted text. */
 export const REDACTED = '[redacted]';
 
 /** Keys of events, contexts, inputs and outputs whose texts are names from the source code, or ids. */
 const namingKeys = words(
   'type status submissionId jobId resultId sessionId sourceId rootId parentId actorId id name createdAt _version',
 );
-/** Keys of which the same is hoped; but an authorisation code is a `code` too, so they must hold words. */
+/** Keys that usually hold names. An authorisation code is a `code` too, so their texts must be plain words. */
 const wordKeys = words('code outcome reason cause');
-/** Keys of a machine's definition whose texts its author wrote. */
+/** Keys of a machine's definition whose texts come from its source code. */
 const definingKeys = words(
   'id key type initial target guard src source systemId history delay tags entry exit actions always on after onDone onError invoke event',
 );
-/** Parts of a definition that hold data and not structure. */
+/** Parts of a definition that hold data instead of structure. */
 const data = words('context input output params meta schemas types');
 
 const MAX_DEPTH = 24;
 
-/** Names are short, and of few kinds of characters. */
+/** Names are short and use few kinds of characters. */
 const isName = (text: string): boolean => /^[\w$@#.:*()-]{0,120}$/.test(text) && !isSecretive(text);
 const isWords = (text: string): boolean => /^[a-z]{1,20}([-_.][a-z]{1,20}){0,9}$/i.test(text);
-/** A JWT, a header value, or more random characters in a row than a UUID has. */
+/** A JWT, a header value, or more characters in a row than a UUID has. */
 const isSecretive = (text: string): boolean => /eyJ[\w-]{4}|bearer|[\w-]{41}/i.test(text);
 const isIdentifier = (text: string): boolean => /^[a-z_$][\w$]{0,40}$/i.test(text);
 
@@ -41,7 +41,7 @@ const rulesOf = (reveal: readonly string[]): Rules => ({
     (reveal.includes(key) && !isSecretive(text)),
   isKey: isIdentifier,
 });
-/** A state value holds nothing but names of states. */
+/** A state value holds only names of states. */
 const namesOnly: Rules = { isShown: (_, text) => isName(text), isKey: isName };
 const definition: Rules = {
   isShown: (key, text) => (definingKeys.has(key) && isName(text)) || (key === 'description' && !isSecretive(text)),
@@ -62,7 +62,7 @@ function redactValue(value: unknown, rules: Rules, key = '', depth = 0): unknown
   );
 }
 
-/** The parts of a snapshot that a viewer shows. Its machine and its children are running objects, and stay here. */
+/** The parts of a snapshot that a viewer shows. The machine and the children are running objects and are not sent. */
 function redactSnapshot(snapshot: unknown, rules: Rules): unknown {
   const { value, children, tags, ...rest } = snapshot as Record<string, unknown>;
   const shown = Object.fromEntries(
@@ -86,7 +86,7 @@ function redactDefinition(text: unknown): string {
   }
 }
 
-/** A whole inspection event without anything that could be a secret. Plain JSON; the same again when redacted twice. */
+/** An inspection event as plain JSON without anything that could be a secret. Redacting twice changes nothing. */
 export function redactEvent<Event extends object>(event: Event, reveal: readonly string[] = []): Event {
   const rules = rulesOf(reveal);
   const { snapshot, definition: defined, ...rest } = event as Record<string, unknown>;

@@ -2,18 +2,18 @@ import type { Assessment } from '../client/assessment.ts';
 import type { AssessmentClient } from '../client/client.ts';
 import type { AssessmentView } from '../client/view.ts';
 
-/** What a component can do. None of these changes as long as it is about the same assessment, `submit` and `resume` never. */
+/** What a component can do. `submit` and `resume` never change; the others stay the same functions for one assessment. */
 export interface AssessmentActions<Submission = unknown, Result = unknown> {
   /**
    * Submits answers. While the same answers are under way this changes nothing, so a double click is harmless.
    *
-   * @returns the assessment, whose `id` tells it from others
+   * @returns the assessment, with its `id`
    * @throws TypeError when the answers are not JSON; nothing was submitted
    */
   submit(submission: Submission): Assessment<Result>;
-  /** Looks again for assessments from before a reload; the provider does so by itself when it mounts. */
+  /** Looks again for assessments from before a reload. The provider does this when it mounts. */
   resume(): readonly Assessment<Result>[];
-  /** Nobody wants the result any more. */
+  /** Stops watching: the user no longer wants the result. */
   cancel(): void;
   /** In phase `delayed`: waits for another monitoring timeout. */
   keepWaiting(): void;
@@ -23,25 +23,28 @@ export interface AssessmentActions<Submission = unknown, Result = unknown> {
   reset(): void;
 }
 
-/** Nothing was submitted yet. */
+/** No assessment was submitted yet. */
 interface Idle {
   readonly phase: 'idle';
 }
 
-/** What to show, told apart by `phase`, and what can be done. */
+/** What to show, told apart by `phase`, and the actions. */
 export type UseAssessment<Submission = unknown, Result = unknown> = (Idle | AssessmentView<Result>) &
   AssessmentActions<Submission, Result>;
 
-/** What the hooks read: of one assessment, or of none. `getSnapshot` returns the same object until something changes. */
+/** The view of one assessment, or the idle view, in the shape of an XState actor. That is what `useSelector` reads. */
 export interface AssessmentStore<Submission, Result> {
+  /** The same object until something changes. */
   getSnapshot(): UseAssessment<Submission, Result>;
-  /** Returns its unsubscription. */
-  subscribe(listener: () => void): () => void;
+  /** Accepts both forms of XState's overloaded `subscribe`: an observer, or a listener. */
+  subscribe(observer: { next?: Listener } | Listener): { unsubscribe(): void };
 }
+
+type Listener = (snapshot?: unknown) => void;
 
 const idle: Idle = { phase: 'idle' };
 
-/** Puts the view of an assessment and what can be done with it together, in the shape that `useSyncExternalStore` reads. */
+/** Combines the view of an assessment with its actions. */
 export function createAssessmentStore<Submission, Result>(
   client: AssessmentClient<Submission, Result>,
   assessment: Assessment<Result> | undefined,
@@ -57,14 +60,18 @@ export function createAssessmentStore<Submission, Result>(
   const read = () => assessment?.getSnapshot() ?? idle;
   let view = read();
   let snapshot = { ...view, ...actions };
+  const getSnapshot = () => {
+    if (view !== read()) {
+      view = read();
+      snapshot = { ...view, ...actions };
+    }
+    return snapshot;
+  };
   return {
-    getSnapshot() {
-      if (view !== read()) {
-        view = read();
-        snapshot = { ...view, ...actions };
-      }
-      return snapshot;
+    getSnapshot,
+    subscribe(observer) {
+      const next = typeof observer === 'function' ? observer : observer.next;
+      return { unsubscribe: assessment?.subscribe(() => next?.(getSnapshot())) ?? (() => {}) };
     },
-    subscribe: (listener) => assessment?.subscribe(listener) ?? (() => {}),
   };
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A WebSocket server that only listens: it collects the text of every frame, read without trusting anybody's parser. */
+/** A WebSocket server that only receives. It collects the text of every frame with a parser of its own. */
 export async function collectFrames() {
   const texts: string[] = [];
   const server = createServer();
@@ -33,7 +33,7 @@ export async function collectFrames() {
   };
 }
 
-/** The first frame, unmasked, if it has arrived in full. */
+/** The first frame, unmasked, once it is complete. */
 function read(bytes: Buffer): { text: string; end: number } | null {
   if (bytes.length < 2) return null;
   const short = bytes[1]! & 0x7f;

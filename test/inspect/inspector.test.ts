@@ -14,12 +14,12 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** The last thing that a leaky machine does. */
+/** The last event of the leaky machine. */
 const isEnd = (text: string) => text.includes('"status":"done"') && text.includes('"value":"done"');
 const untilEnd = (left: readonly string[]) =>
   vi.waitFor(() => expect(left.some(isEnd)).toBe(true), { timeout: 10_000 });
 
-/** A window as an application has one: what is posted to the viewer's is collected. */
+/** A fake window that collects every message posted to the viewer's window. */
 function fakeWindow() {
   const left: string[] = [];
   const opened: string[] = [];
@@ -35,8 +35,8 @@ function fakeWindow() {
   return { left, opened, viewer, isListenedTo, connect };
 }
 
-describe('whatever a machine holds, no secret leaves', () => {
-  it('to a function', async () => {
+describe('the inspector sends no secret', () => {
+  it('to the `send` function', async () => {
     const left: string[] = [];
     inspector = createInspector({ send: (event) => left.push(JSON.stringify(event)) });
     await leak(inspector.inspect);
@@ -44,7 +44,7 @@ describe('whatever a machine holds, no secret leaves', () => {
     expect(left.filter((it) => PLANTED.test(it))).toEqual([]);
   });
 
-  it('to the hosted inspector in a window, before and after it is there', async () => {
+  it('to the hosted inspector in a window, before and after it connects', async () => {
     const { left, opened, connect, isListenedTo } = fakeWindow();
     inspector = createInspector();
     await leak(inspector.inspect);
@@ -56,7 +56,7 @@ describe('whatever a machine holds, no secret leaves', () => {
     expect(left.filter((it) => PLANTED.test(it))).toEqual([]);
   });
 
-  it('to a viewer in a frame', async () => {
+  it('to a viewer in an iframe', async () => {
     const { left, viewer, connect, isListenedTo } = fakeWindow();
     const loaded: (() => void)[] = [];
     const iframe = {
@@ -73,7 +73,7 @@ describe('whatever a machine holds, no secret leaves', () => {
     expect(left.filter((it) => PLANTED.test(it))).toEqual([]);
   });
 
-  it('over a WebSocket, before and after it is open', async () => {
+  it('over a WebSocket, before and after it opens', async () => {
     const frames = await collectFrames();
     inspector = createInspector({ url: frames.url });
     await leak(inspector.inspect);
@@ -85,7 +85,7 @@ describe('whatever a machine holds, no secret leaves', () => {
     frames.close();
   });
 
-  it('even where the application reveals the key: what looks like a token stays hidden', async () => {
+  it('under a revealed key when the text looks like a token', async () => {
     const left: string[] = [];
     inspector = createInspector({ reveal: ['authorization'], send: (event) => left.push(JSON.stringify(event)) });
     await leak(inspector.inspect);
@@ -94,7 +94,7 @@ describe('whatever a machine holds, no secret leaves', () => {
   });
 });
 
-it('shows how an assessment moves: its chart, its states, its events', async () => {
+it('sends the chart, the states and the events of an assessment', async () => {
   const seen: InspectedEvent[] = [];
   inspector = createInspector({ send: (event) => seen.push(event) });
   const client = createAssessmentClient({
@@ -120,7 +120,7 @@ it('shows how an assessment moves: its chart, its states, its events', async () 
   client.dispose();
 });
 
-it('an inspector that throws stops no assessment', async () => {
+it('an inspector that throws does not stop an assessment', async () => {
   const client = createAssessmentClient({
     baseUrl: 'https://api.example.test',
     socket: false,
@@ -137,8 +137,8 @@ it('an inspector that throws stops no assessment', async () => {
   client.dispose();
 });
 
-describe('in development only', () => {
-  it('production opens nothing and sends nothing, unless it is told to', async () => {
+describe('the environment', () => {
+  it('sends nothing in production unless `enabled` is true', async () => {
     vi.stubEnv('NODE_ENV', 'production');
     const left: InspectedEvent[] = [];
     inspector = createInspector({ send: (event) => left.push(event) });
@@ -152,7 +152,7 @@ describe('in development only', () => {
     second.stop();
   });
 
-  it('nothing is sent after stop, not even what happened before', async () => {
+  it('sends nothing after stop, earlier events included', async () => {
     const left: InspectedEvent[] = [];
     inspector = createInspector({ send: (event) => left.push(event) });
     const { inspect } = inspector;

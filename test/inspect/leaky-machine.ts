@@ -1,6 +1,6 @@
 import { assign, createActor, fromPromise, type InspectionEvent, sendTo, setup } from 'xstate';
 
-/** One secret for each place that a token could reach; a grep for the first word finds them all. */
+/** One secret for each place that a token could reach. All start with the same word. */
 let planted = 0;
 const plant = () => `PLANTED-${(planted += 1)}`;
 export const PLANTED = /PLANTED|eyJhbGci/;
@@ -13,7 +13,7 @@ const child = setup({
   on: { use: { actions: assign(({ event }) => ({ kept: String(event.token) })) } },
 });
 
-/** A machine that does everything with its secrets that ours does not. */
+/** A machine that puts secrets into every place where ours puts none. */
 const leakyMachine = setup({
   types: { input: {} as Record<string, unknown>, context: {} as Record<string, unknown> },
   actors: {
@@ -60,7 +60,7 @@ const leakyMachine = setup({
   output: ({ context }) => ({ ...context, result: plant() }),
 });
 
-/** Lives through everything, watched. */
+/** Runs the machine to its end under inspection. */
 export async function leak(inspect: (event: InspectionEvent) => void): Promise<void> {
   const actor = createActor(leakyMachine, { inspect, input: { token: plant(), id: jwt } });
   const told = new Promise<void>((resolve) => {

@@ -9,7 +9,7 @@ import { describeEachMode } from './support/modes.ts';
 import type { Answers, Report } from './support/page.tsx';
 import { openWorld, type World } from './support/world.tsx';
 
-/* What a component can do, and what it is told. */
+/* The actions of the hooks, and the errors that they show. */
 
 let world: World;
 let hook: { current: UseAssessment<Answers, Report> & { balance: number | null } };
@@ -40,7 +40,7 @@ const refuses = (status: number, code: string) => () =>
 
 describeEachMode(() => {
   describe('submit', () => {
-    it('takes a double click for one submission, and says which', async () => {
+    it('submits once on a double click and returns the same assessment twice', async () => {
       open();
       let ids: string[] = [];
       await does(
@@ -51,7 +51,7 @@ describeEachMode(() => {
       expect(world.calls.submit).toBe(1);
     });
 
-    it('takes two different questionnaires in a row for two', async () => {
+    it('submits two different questionnaires as two assessments', async () => {
       open();
       await does((it) => {
         it.submit(sampleAnswers);
@@ -64,7 +64,7 @@ describeEachMode(() => {
       expect(hook.current).toMatchObject({ id: 'assessment-2' });
     });
 
-    it('can be called long after the render that it came from', async () => {
+    it('works in a callback that was made by an old render', async () => {
       open();
       const { submit } = hook.current;
       await submits();
@@ -75,7 +75,7 @@ describeEachMode(() => {
     });
   });
 
-  it('cancel ends it, and reset makes room for the next', async () => {
+  it('cancel ends the assessment, and reset goes back to the idle view', async () => {
     open();
     await submits();
     await does((it) => it.cancel(), 'cancelled');
@@ -85,14 +85,14 @@ describeEachMode(() => {
     expect(hook.current).toMatchObject({ id: 'assessment-2' });
   });
 
-  it('reset leaves alone what is under way', async () => {
+  it('reset does not remove an assessment that is under way', async () => {
     open();
     await submits();
     await does((it) => it.reset(), 'waiting');
     expect(world.client.getSnapshot().assessments).toHaveLength(1);
   });
 
-  it('does nothing where there is nothing to do it to', () => {
+  it('the actions do nothing and send nothing while there is no assessment', () => {
     open();
     act(() => {
       hook.current.cancel();
@@ -105,7 +105,7 @@ describeEachMode(() => {
     expect(world.calls).toEqual({ submit: 0, status: 0, result: 0, balance: 0, other: 0 });
   });
 
-  it('keepWaiting gives a delayed assessment as much time again, and it still ends well', async () => {
+  it('keepWaiting extends the deadline of a delayed assessment, which can still complete', async () => {
     open({ settings: () => ({ monitoringTimeoutMs: 120_000 }) });
     await submits();
     await world.goLive();
@@ -118,7 +118,7 @@ describeEachMode(() => {
     expect(hook.current).toMatchObject({ result: { archetype: 'The Explorer' } });
   });
 
-  it('sendAgain is the answer to a submission of which nobody knows whether it arrived', async () => {
+  it('sendAgain repeats a submission whose outcome is unknown', async () => {
     open({ idempotencyHeader: null });
     world.faults.submit = breaks;
     await submits('unconfirmed');
@@ -127,7 +127,7 @@ describeEachMode(() => {
     expect(world.calls.submit).toBe(2);
   });
 
-  it('goes on by itself after a sign-in', async () => {
+  it('resumes without an action after a sign-in', async () => {
     open();
     await submits();
     await does(() => world.client.signedOut(), 'sign-in-needed');
@@ -136,14 +136,14 @@ describeEachMode(() => {
   });
 
   describe('the balance', () => {
-    it('is unknown at first and follows each submission', async () => {
+    it('is null at first and changes with each submission', async () => {
       open();
       expect(hook.current.balance).toBeNull();
       await submits();
       expect(hook.current.balance).toBe(4);
     });
 
-    it('follows when the application asks for it', async () => {
+    it('changes when the application calls refreshBalance', async () => {
       open();
       await act(() => world.client.refreshBalance());
       expect(hook.current.balance).toBe(5);
@@ -205,11 +205,11 @@ describeEachMode(() => {
       },
     };
 
-    it.each(Object.entries(ways))('speaks English and Indonesian and says what to do: %s', async (_, way) => {
+    it.each(Object.entries(ways))('has a text in English and Indonesian and a remedy for %s', async (_, way) => {
       open({ idempotencyHeader: null });
       await way.into();
       expect(hook.current.phase).toBe(way.phase);
-      if (!('error' in hook.current)) throw new Error('there is an error in this phase');
+      if (!('error' in hook.current)) throw new Error('this phase must have an error');
       const { code, message, remedies: offered } = hook.current.error;
       expect(code).toBe(way.code);
       expect(message.en).toMatch(/\w{3}.*\.$/);

@@ -7,7 +7,7 @@ import { describeEachMode } from './support/modes.ts';
 import { Page, press, seen } from './support/page.tsx';
 import { openWorld, type World } from './support/world.tsx';
 
-/* React 19 hides a part of a page and keeps its state: its effects are undone, and done again when it is shown. */
+/* React 19's Activity hides a part of a page and keeps its state: effects are cleaned up, and run again when the part is shown. */
 
 let world: World;
 beforeEach(() => {
@@ -40,7 +40,7 @@ describeEachMode(() => {
     ['a page', pageInActivity],
     ['a page and its provider', allInActivity],
   ])('%s', (_, app) => {
-    it('is hidden in the middle and comes back with the newest progress; nothing is sent again', async () => {
+    it('shows the latest progress after it was hidden during the job, and sends nothing again', async () => {
       const { rerender } = render(app('visible'));
       await world.happens(() => press('submit'), isPhase('waiting'));
       await world.goLive();
@@ -53,7 +53,7 @@ describeEachMode(() => {
       expect(world.socketsOpened).toBe(1);
     });
 
-    it('is hidden in the moment of the click, and its submission goes on', async () => {
+    it('keeps its submission when it is hidden right after the click', async () => {
       const { rerender } = render(app('visible'));
       press('submit');
       rerender(app('hidden'));
@@ -66,7 +66,7 @@ describeEachMode(() => {
       expect(world.calls.submit).toBe(1);
     });
 
-    it('shows the result that came while it was hidden', async () => {
+    it('shows the result that arrived while it was hidden', async () => {
       const { rerender } = render(app('visible'));
       await world.happens(() => press('submit'), isPhase('waiting'));
       await world.goLive();
@@ -79,7 +79,7 @@ describeEachMode(() => {
       expect(seen()).toMatchObject({ phase: 'completed', result: 'The Explorer' });
     });
 
-    it('is prepared hidden, and begins when it is shown', async () => {
+    it('submits once it is shown when it was first rendered hidden', async () => {
       const { rerender } = render(app('hidden'));
       rerender(app('visible'));
       await world.happens(() => press('submit'), isPhase('waiting'));

@@ -35,7 +35,7 @@ const submitted = async () => {
   await world.happens(() => press('submit'), isPhase('waiting'));
   await world.goLive();
 };
-/** The tab is closed in the middle, and the page is opened anew. */
+/** Closes the tab during the job and opens the page again. */
 const reloaded = () => {
   cleanup();
   world.reload();
@@ -43,7 +43,7 @@ const reloaded = () => {
 
 describeEachMode(() => {
   describe('after a reload', () => {
-    it('goes on with what was under way, and submits nothing', async () => {
+    it('resumes the assessment that was under way and submits nothing', async () => {
       render(app());
       await submitted();
       reloaded();
@@ -56,7 +56,7 @@ describeEachMode(() => {
       expect(world.client.getSnapshot().assessments).toHaveLength(1);
     });
 
-    it('goes on with a submission whose answer was never heard, under its old key', async () => {
+    it('resumes a submission that got no answer under its original key', async () => {
       world.faults.submit = () => new Promise(() => {});
       render(app());
       await world.happens(
@@ -70,7 +70,7 @@ describeEachMode(() => {
       expect(world.client.getSnapshot().assessments.map(({ id }) => id)).toEqual(['assessment-1']);
     });
 
-    it('leaves it to the application where it is told so', async () => {
+    it('does not resume when `resume` is false, and the application can resume later', async () => {
       render(app());
       await submitted();
       reloaded();
@@ -81,7 +81,7 @@ describeEachMode(() => {
       expect(world.calls.submit).toBe(1);
     });
 
-    it('goes on as soon as it is told that it may', async () => {
+    it('resumes as soon as `resume` becomes true', async () => {
       render(app());
       await submitted();
       reloaded();
@@ -92,7 +92,7 @@ describeEachMode(() => {
       expect(world.calls.submit).toBe(1);
     });
 
-    it('still shows a result that came while nobody looked', async () => {
+    it('shows a result that arrived while no component was watching', async () => {
       const { rerender } = render(app());
       await submitted();
       rerender(<AssessmentProvider client={world.client}>elsewhere</AssessmentProvider>);
@@ -107,7 +107,7 @@ describeEachMode(() => {
       expect(world.calls.submit).toBe(1);
     });
 
-    it('does not bring back what was dismissed, although nobody had looked at its result', async () => {
+    it('does not bring back a dismissed assessment whose result was never shown', async () => {
       const { rerender } = render(app());
       await submitted();
       rerender(<AssessmentProvider client={world.client}>elsewhere</AssessmentProvider>);
@@ -124,7 +124,7 @@ describeEachMode(() => {
       expect(seen().phase).toBe('idle');
     });
 
-    it('shows nothing of an assessment that was seen to its end', async () => {
+    it('shows no assessment whose result was already shown', async () => {
       render(app());
       await submitted();
       await world.happens(() => world.complete(), isPhase('completed'));
@@ -135,7 +135,7 @@ describeEachMode(() => {
     });
   });
 
-  it('mounted twice, in two roots of one page, resumes once', async () => {
+  it('resumes once when two roots of one page mount it', async () => {
     render(app());
     await submitted();
     reloaded();
@@ -146,7 +146,7 @@ describeEachMode(() => {
     expect(world.calls.submit).toBe(1);
   });
 
-  it('shows another client when it is given one', async () => {
+  it('shows the assessments of another client when the `client` prop changes', async () => {
     const { rerender } = render(app());
     await submitted();
     const first = world;
@@ -158,7 +158,7 @@ describeEachMode(() => {
     first.client.dispose();
   });
 
-  it('gives its client to whoever asks', () => {
+  it('gives its client to useAssessmentClient', () => {
     let client: unknown;
     const Asking = () => {
       client = useAssessmentClient();
@@ -187,9 +187,9 @@ describe('without a provider', () => {
     ['useAssessments', () => useAssessments()],
     ['useBalance', () => useBalance()],
     ['useAssessmentClient', () => useAssessmentClient()],
-  ])('%s says what is missing', (_, useHook) => {
+  ])('%s throws an error that names the missing provider', (_, useHook) => {
     const console = vi.spyOn(globalThis.console, 'error').mockImplementation(() => {});
-    // React 18 tells the window too, which would print it.
+    // React 18 also reports the error to the window, which prints it.
     const keepQuiet = (event: Event) => event.preventDefault();
     window.addEventListener('error', keepQuiet);
     const onError = vi.fn<(error: Error) => void>();
@@ -207,7 +207,7 @@ describe('without a provider', () => {
     expect(onError.mock.calls[0]?.[0].message).toContain('<AssessmentProvider client={…}>');
   });
 
-  it('the client does its work all the same: React is only one way to look at it', async () => {
+  it('the client submits and monitors without any React component', async () => {
     const assessment = world.client.submit(sampleAnswers);
     await world.until(() => assessment.getSnapshot().phase === 'waiting');
     expect(world.calls.submit).toBe(1);

@@ -8,7 +8,7 @@ import { describeEachMode } from './support/modes.ts';
 import { press } from './support/page.tsx';
 import { openWorld, renderWith, type World } from './support/world.tsx';
 
-/* Progress comes in the middle of a concurrent render: no two parts of a page ever show different moments. */
+/* Progress arrives during a concurrent render. All parts of a page must show the same moment. */
 
 let world: World;
 /** What the whole page showed at each commit. */
@@ -35,11 +35,11 @@ const SelectedPercent = () => <b>{usePercent()}</b>;
 const texts = () => [...document.querySelectorAll('b')].map((it) => it.textContent);
 
 describeEachMode(() => {
-  it('shows one moment when progress comes between the renders of two components', () => {
-    const speak = vi.fn<() => void>().mockImplementationOnce(() => world.progress(60));
-    /** Renders after the first reader and before the others: the server speaks just then. */
+  it('shows the same progress everywhere when an event arrives between the renders of two components', () => {
+    const report = vi.fn<() => void>().mockImplementationOnce(() => world.progress(60));
+    /** Renders after the first reader and before the others; progress arrives during this render. */
     const Middle = () => {
-      speak();
+      report();
       useLayoutEffect(() => void painted.push(texts()));
       return null;
     };
@@ -54,13 +54,13 @@ describeEachMode(() => {
     };
     renderWith(world.client, <App />);
     press('open');
-    expect(speak).toHaveBeenCalled();
+    expect(report).toHaveBeenCalled();
     expect(painted.length).toBeGreaterThan(0);
     for (const moment of painted) expect(new Set(moment).size).toBe(1);
     expect(texts()).toEqual(['60', '60', '60']);
   });
 
-  it('shows one moment while a transition is under way and progress goes on', async () => {
+  it('shows the same progress everywhere while events arrive during a transition', async () => {
     const Watch = () => {
       usePercent();
       useLayoutEffect(() => void painted.push(texts()));
@@ -93,7 +93,7 @@ describeEachMode(() => {
     expect(texts()).toEqual(Array.from({ length: 200 }, () => '40'));
   });
 
-  it('the snapshot is the same object between two changes', () => {
+  it('returns the same snapshot object between two changes', () => {
     const assessment = world.client.getSnapshot().assessments[0]!;
     const before = assessment.getSnapshot();
     expect(assessment.getSnapshot()).toBe(before);
@@ -105,10 +105,10 @@ describeEachMode(() => {
     expect(world.client.getSnapshot()).toBe(world.client.getSnapshot());
   });
 
-  it('does not render for what nobody selected while a transition waits for something else', () => {
+  it('does not render for unselected changes while a transition is suspended', () => {
     const forever = new Promise<void>(() => {});
     const Page = ({ number }: { number: number }) => {
-      if (number > 0) throw forever; // as a component does that loads
+      if (number > 0) throw forever; // like a component that is loading
       return null;
     };
     const news: string[] = [];

@@ -8,10 +8,10 @@ import { describeEachMode } from './support/modes.ts';
 import { Page, press, seen } from './support/page.tsx';
 import { openWorld, type World } from './support/world.tsx';
 
-/* A page that a server rendered comes to life in the browser. React says where the two differ. */
+/* A page that a server rendered is hydrated in the browser. React reports where the two differ. */
 
 let world: World;
-/** What React made good by rendering anew. */
+/** Errors from which React recovered by rendering again. */
 let recovered: unknown[];
 beforeEach(() => {
   recovered = [];
@@ -46,7 +46,7 @@ const served = () => {
 };
 
 describeEachMode(() => {
-  it('begins with what the server sent, and works', async () => {
+  it('hydrates the idle view of the server and can submit', async () => {
     hydrate(served());
     expect(seen().phase).toBe('idle');
     await world.happens(() => press('submit'), isPhase('waiting'));
@@ -54,7 +54,7 @@ describeEachMode(() => {
     expect(world.calls.submit).toBe(1);
   });
 
-  it('shows what was under way before the reload, right after it', async () => {
+  it('shows the assessment from before the reload right after hydration', async () => {
     const html = served();
     const { unmount } = hydrate(html);
     await world.happens(() => press('submit'), isPhase('waiting'));
@@ -65,7 +65,7 @@ describeEachMode(() => {
     expect(world.calls.submit).toBe(1);
   });
 
-  it('shows what the client was already at when the page came to life', async () => {
+  it('shows an assessment that the client started before hydration', async () => {
     const html = served();
     world.client.submit(sampleAnswers);
     await world.until(() => world.client.getSnapshot().assessments[0]?.getSnapshot().phase === 'waiting');

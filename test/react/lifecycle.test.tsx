@@ -9,7 +9,7 @@ import { describeEachMode } from './support/modes.ts';
 import { Page, press, seen } from './support/page.tsx';
 import { openWorld, renderWith, type World } from './support/world.tsx';
 
-/* Components come and go; the assessment lives in the client. */
+/* Components mount and unmount; the assessment lives in the client. */
 
 let world: World;
 beforeEach(() => {
@@ -42,7 +42,7 @@ describeEachMode(() => {
   });
 
   describe('without its component', () => {
-    it('goes on, and is shown again where it has got to', async () => {
+    it('continues, and a component that mounts later shows its latest progress', async () => {
       const { rerender } = renderWith(world.client, <Page />);
       await submitted();
       rerender(<p>elsewhere</p>);
@@ -53,7 +53,7 @@ describeEachMode(() => {
       expect(world.socketsOpened).toBe(1);
     });
 
-    it('ends, and the result is there when somebody looks', async () => {
+    it('completes, and a component that mounts later shows the result', async () => {
       const { unmount } = renderWith(world.client, <Page />);
       await submitted();
       unmount();
@@ -64,7 +64,7 @@ describeEachMode(() => {
       expect(world.calls).toMatchObject({ submit: 1, result: 1 });
     });
 
-    it('keeps its submission when the component goes in the moment of the click', async () => {
+    it('keeps its submission when the component unmounts right after the click', async () => {
       const { unmount } = renderWith(world.client, <Page />);
       press('submit');
       unmount();
@@ -76,7 +76,7 @@ describeEachMode(() => {
   });
 
   describe('several components', () => {
-    it('show one assessment alike, and either can act on it', async () => {
+    it('show the same assessment, and each can act on it', async () => {
       const { container } = renderWith(
         world.client,
         <>
@@ -94,7 +94,7 @@ describeEachMode(() => {
       expect(world.calls.submit).toBe(1);
     });
 
-    it('show several assessments at once, each by its id', async () => {
+    it('show several assessments at once by their ids', async () => {
       const List = () => useAssessments().map(({ id }) => <Page key={id} id={id} />);
       const { container } = renderWith(world.client, <List />);
       await world.happens(
@@ -120,7 +120,7 @@ describeEachMode(() => {
       expect(world.socketsOpened).toBe(1);
     });
 
-    it('follow the newest one where they ask for none', async () => {
+    it('show the newest assessment when they give no id', async () => {
       renderWith(world.client, <Page />);
       await submitted();
       await world.happens(() => world.progress(90));
@@ -130,7 +130,7 @@ describeEachMode(() => {
       expect(seen(container).percent).toBe(90);
     });
 
-    it('show nothing for an id that nobody knows', () => {
+    it('show the idle view for an unknown id', () => {
       renderWith(world.client, <Page id="unheard-of" />);
       expect(seen().phase).toBe('idle');
     });
@@ -156,7 +156,7 @@ describeEachMode(() => {
       </AssessmentProvider>
     );
 
-    it('shows an assessment that began before the page had loaded', async () => {
+    it('shows an assessment that started while the page was suspended', async () => {
       const slow = loading();
       render(app(slow));
       expect(document.body.textContent).toContain('loading');
@@ -166,7 +166,7 @@ describeEachMode(() => {
       expect(world.calls.submit).toBe(1);
     });
 
-    it('hides a page and brings it back with the newest progress', async () => {
+    it('hides a page and shows it again with the latest progress', async () => {
       const { rerender } = render(app(null));
       await submitted();
       const slow = loading();

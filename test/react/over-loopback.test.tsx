@@ -6,7 +6,7 @@ import { openStage, type Stage } from '../../e2e/scenarios/stage.ts';
 import { describeEachMode } from './support/modes.ts';
 import { Page } from './support/page.tsx';
 
-/* The whole way: components, client, sockets and HTTP, with the reference backend as the judge of what was sent. */
+/* End to end: components, client, sockets and HTTP. The reference backend counts what was sent. */
 
 let stage: Stage;
 beforeEach(async () => {
@@ -35,7 +35,7 @@ const untilPhase = async (phase: string) => {
 const press = (name: string) => fireEvent.click(screen.getByRole('button', { name }));
 
 describeEachMode(() => {
-  it('shows the way of an assessment from the click to the result, with one submission and one socket', async () => {
+  it('shows an assessment from the click to the result over real HTTP with one submission and one socket', async () => {
     show();
     expect(text('output')).toBe('idle');
     press('submit');

@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 
 /*
  * The tests of this folder with React 18; `react-18.test.ts` runs them. All packages that import React are bundled with it
- * first: they would find React 19 otherwise.
+ * first: otherwise they resolve React 19.
  */
 const root = join(import.meta.dirname, '../..');
 const outDir = process.env.REACT_18_BUNDLE ?? join(root, 'node_modules/.react-18');

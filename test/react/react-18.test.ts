@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 
-it('all of this works with React 18 as well', { timeout: 300_000 }, async () => {
+it('passes every test of this folder with React 18 too', { timeout: 300_000 }, async () => {
   expect([react.version, reactDom.version]).toEqual([expect.stringMatching(/^18\./), expect.stringMatching(/^18\./)]);
   const folder = mkdtempSync(join(root, 'node_modules/.react-18-'));
   const report = join(folder, 'report.json');
@@ -19,7 +19,7 @@ it('all of this works with React 18 as well', { timeout: 300_000 }, async () => 
       process.execPath,
       [vitest, 'run', '--config', config, '--reporter=json', `--outputFile=${report}`],
       { cwd: root, env: { ...process.env, REACT_18_BUNDLE: join(folder, 'bundle') }, maxBuffer: 2 ** 26 },
-    ).catch(() => {}); // what failed is in the report
+    ).catch(() => {}); // the report names the failures
     const { numTotalTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
     const failed = testResults.flatMap(({ name, message, assertionResults }) => [
       ...(assertionResults.length === 0 ? [`${name}: ${message}`] : []),

@@ -20,7 +20,7 @@ afterEach(() => {
 
 const nothingIsSent: typeof fetch = () => Promise.reject(new Error('a server sends nothing while it renders'));
 
-it('runs without window and document, with the React that is meant', () => {
+it('runs without window and document in the intended React version', () => {
   expect(version.split('.')[0]).toBe(process.env.REACT_MAJOR ?? '19');
   expect([typeof window, typeof document]).toEqual(['undefined', 'undefined']);
 });
@@ -42,7 +42,7 @@ it('renders the idle view, does nothing, and leaves no timer', () => {
   expect(clock.timers).toBe(0);
 });
 
-it('renders the idle view although the client knows of an assessment: the browser will begin with the same', () => {
+it('renders the idle view even when the client has an assessment, so that hydration matches', () => {
   const client = createAssessmentClient({
     baseUrl: 'https://api.example.test',
     clock: virtualClock(),

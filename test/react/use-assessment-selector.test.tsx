@@ -15,7 +15,7 @@ import { sampleAnswers } from '../../demo/sample-answers.ts';
 import { describeEachMode } from './support/modes.ts';
 import { openWorld, renderWith, type World } from './support/world.tsx';
 
-/* Who reads a part renders when that part changes, and not else. */
+/* A component that selects a part renders only when that part changes. */
 
 let world: World;
 beforeEach(() => {
@@ -61,7 +61,7 @@ const progresses = (steps = 1_000) => {
 };
 
 describeEachMode(() => {
-  it('who reads the phase renders as often as it changes, while 1,000 steps of progress go by', async () => {
+  it('renders once per phase during 1,000 progress events when the phase is selected', async () => {
     const phases = show(() => useAssessmentSelector((it) => it.phase));
     const everything = show(() => useAssessment());
     await submitted();
@@ -72,7 +72,7 @@ describeEachMode(() => {
     expect(phases).toEqual(['idle', 'submitting', 'waiting', 'completed']);
   });
 
-  it('who reads an action renders once for an assessment, and can still do it at the end', async () => {
+  it('renders once per assessment when an action is selected, and the action still works at the end', async () => {
     const actions = show(() => useAssessmentSelector((it) => it.submit));
     await submitted();
     progresses(10);
@@ -82,7 +82,7 @@ describeEachMode(() => {
     expect(phase()).toBe('submitting');
   });
 
-  it('who reads the list or the balance does not render with the progress', async () => {
+  it('does not render the list or the balance on progress', async () => {
     const ids = show(() => useAssessments().map(({ id }) => id));
     const balances = show(() => useBalance());
     await submitted();
@@ -95,7 +95,7 @@ describeEachMode(() => {
     expect(balances.at(-1)).toBe(4);
   });
 
-  it('compares as it is told to', async () => {
+  it('compares selections with isEqual', async () => {
     const percentOf = (it: UseAssessment) => ({ tens: 'progress' in it ? Math.floor(it.progress.percent / 10) : -1 });
     const tens = show(() => useAssessmentSelector(percentOf, { isEqual: (a, b) => a.tens === b.tens }));
     await submitted();
@@ -103,7 +103,7 @@ describeEachMode(() => {
     expect(tens.map((it) => it.tens)).toEqual([-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it('compares as it is told to from now on', async () => {
+  it('compares with the isEqual of the latest render', async () => {
     let setPaused: (isPaused: boolean) => void = () => {};
     const percentOf = (it: UseAssessment) => ('progress' in it ? it.progress.percent : -1);
     const percents = show(() => {
@@ -119,7 +119,7 @@ describeEachMode(() => {
     expect(percents.at(-1)).toBe(50);
   });
 
-  it('a selector that builds a new object renders with each change, and never without end', async () => {
+  it('renders once per change, never endlessly, with a selector that builds an object', async () => {
     const built = show(() => useAssessmentSelector(({ phase }) => ({ phase })));
     await submitted();
     const before = built.length;
@@ -127,7 +127,7 @@ describeEachMode(() => {
     expect(built).toHaveLength(before + 10);
   });
 
-  it('a selector that depends on the render follows it', async () => {
+  it('uses the selector of the latest render', async () => {
     let choose: (key: 'phase' | 'id') => void = () => {};
     const chosen = show(() => {
       const [key, setKey] = useState<'phase' | 'id'>('phase');
@@ -139,7 +139,7 @@ describeEachMode(() => {
     expect(chosen.at(-1)).toBe('assessment-1');
   });
 
-  it('XState users read the actor of an assessment, with the hook that they have', async () => {
+  it('lets XState users read the actor with useSelector of @xstate/react', async () => {
     const Row = ({ actor }: Pick<Assessment, 'actor'>) =>
       useSelector(actor, (snapshot) => (snapshot.hasTag('monitoring') ? 'is watched' : 'is not watched yet'));
     const List = () => useAssessments().map(({ id, actor }) => <Row key={id} actor={actor} />);
@@ -148,7 +148,7 @@ describeEachMode(() => {
     expect(container.textContent).toBe('is watched');
   });
 
-  it('reads the assessment of an id, whichever is the newest', async () => {
+  it('reads the assessment with the given id when another one is newer', async () => {
     const first = show(() => useAssessmentSelector((it) => ('jobId' in it ? it.jobId : null), { id: 'assessment-1' }));
     await submitted();
     await world.happens(
@@ -170,7 +170,7 @@ describeEachMode(() => {
     act(() => again());
     act(() => again());
     expect(seen.at(-1)).toBe(before);
-    // The server says once more what it said before.
+    // The server repeats its last report.
     act(() => world.progress(30));
     const after = seen.at(-1);
     const renders = seen.length;

@@ -12,6 +12,7 @@ import { createAssessmentClient } from 'assessment-monitor';
 import {
   type AssessmentActions,
   type AssessmentProvider,
+  createAssessmentHooks,
   type UseAssessment,
   useAssessment,
   useAssessmentClient,
@@ -23,7 +24,7 @@ import type { ComponentProps } from 'react';
 import { describe, expectTypeOf, it } from 'vitest';
 import * as z from 'zod';
 
-/* What the compiler knows. `tsc` is the judge: nothing here ever runs. */
+/* Types only: `tsc` checks this file, and nothing in it runs. */
 
 interface Answers {
   name: string;
@@ -42,7 +43,7 @@ describe('phase', () => {
     >();
   });
 
-  it('is exhausted by a switch, in which each phase has what belongs to it', () => {
+  it('is exhausted by a switch, and each phase has its own fields', () => {
     const render = (assessment: UseAssessment<Answers, Report>): string | number => {
       switch (assessment.phase) {
         case 'idle':
@@ -66,7 +67,7 @@ describe('phase', () => {
     expectTypeOf(render).returns.toEqualTypeOf<string | number>();
   });
 
-  it('that was forgotten is an error', () => {
+  it('is an error when a switch leaves one out', () => {
     const forgetful = (assessment: UseAssessment<Answers, Report>): string => {
       switch (assessment.phase) {
         case 'idle':
@@ -86,7 +87,7 @@ describe('phase', () => {
     expectTypeOf(forgetful).toBeFunction();
   });
 
-  it('that does not exist is an error', () => {
+  it('is an error when it does not exist', () => {
     // @ts-expect-error a state of the chart is not a phase
     expectTypeOf(() => useAssessment().phase === 'polling').toBeFunction();
     // @ts-expect-error a typing mistake
@@ -130,32 +131,32 @@ describe('an assessment', () => {
     expectTypeOf(assessment.cancel).toEqualTypeOf<() => void>();
   });
 
-  it('cannot be changed by who reads it', () => {
+  it('is read-only', () => {
     // @ts-expect-error readonly
     expectTypeOf(() => (assessment.phase = 'idle')).toBeFunction();
   });
 });
 
 describe('an error', () => {
-  it('speaks two languages and names remedies from a list', () => {
+  it('has a text per language and remedies from a list', () => {
     expectTypeOf<ProblemDescription['message']>().toEqualTypeOf<Readonly<Record<Language, string>>>();
     expectTypeOf<Language>().toEqualTypeOf<'en' | 'id'>();
     expectTypeOf<ProblemDescription['remedies']>().toEqualTypeOf<readonly Remedy[]>();
     expectTypeOf<Remedy>().toEqualTypeOf<'retry' | 'sign-in' | 'keep-waiting' | 'contact-support'>();
   });
 
-  it('has a code of ours, never one of the server', () => {
+  it('has one of our codes, never a code of the server', () => {
     expectTypeOf<ProblemDescription['code']>().toEqualTypeOf<ErrorCode>();
     expectTypeOf<Extract<ErrorCode, 'INVALID_TOKEN' | 'invalid-token' | 'unauthorized'>>().toEqualTypeOf<never>();
     // @ts-expect-error a server's code
     expectTypeOf((error = {} as ProblemDescription) => error.code === 'INVALID_TOKEN').toBeFunction();
-    // None is written in capitals, as the server's are.
+    // None is in capitals; the server's codes are.
     expectTypeOf<Uppercase<ErrorCode> & ErrorCode>().toEqualTypeOf<never>();
   });
 });
 
 describe('submissions', () => {
-  it('of the wrong type are an error', () => {
+  it('are an error when they have the wrong type', () => {
     // @ts-expect-error no scores
     expectTypeOf(() => useAssessment<Answers, Report>().submit({ name: 'Ann' })).toBeFunction();
     // @ts-expect-error no answers
@@ -169,7 +170,7 @@ describe('submissions', () => {
 describe('results', () => {
   const resultSchema = z.object({ archetype: z.string(), score: z.string().transform(Number) });
 
-  it('are what the schema makes of them', () => {
+  it('have the output type of the schema', () => {
     const create = () => createAssessmentClient({ baseUrl: 'https://api.example.test', resultSchema });
     type Client = ReturnType<typeof create>;
     expectTypeOf<Client>().toEqualTypeOf<AssessmentClient<unknown, { archetype: string; score: number }>>();
@@ -180,27 +181,27 @@ describe('results', () => {
     }>();
   });
 
-  it('that the schema does not make are an error', () => {
+  it('are an error when the schema has another output type', () => {
     expectTypeOf(() =>
-      // @ts-expect-error the schema makes no { total }
+      // @ts-expect-error the schema's output has no { total }
       createAssessmentClient<Answers, { total: number }>({ baseUrl: 'https://api.example.test', resultSchema }),
     ).toBeFunction();
   });
 
-  it('are an object of anything where there is no schema', () => {
+  it('are an object of unknown fields when there is no schema', () => {
     const create = () => createAssessmentClient({ baseUrl: 'https://api.example.test' });
     expectTypeOf(create).returns.toEqualTypeOf<AssessmentClient<unknown, Record<string, unknown>>>();
   });
 });
 
 describe('hooks', () => {
-  it('take the provider of any client', () => {
+  it('accept a provider with any client', () => {
     type Prop = ComponentProps<typeof AssessmentProvider>['client'];
     expectTypeOf<AssessmentClient<Answers, Report>>().toExtend<Prop>();
     expectTypeOf<AssessmentClient>().toExtend<Prop>();
   });
 
-  it('select with types that follow from the selector', () => {
+  it('return the type that the selector returns', () => {
     expectTypeOf(() => {
       expectTypeOf(useAssessmentSelector((it) => it.phase)).toEqualTypeOf<Phase>();
       const result = useAssessmentSelector((it: UseAssessment<Answers, Report>) =>
@@ -214,12 +215,59 @@ describe('hooks', () => {
     }).toBeFunction();
   });
 
-  it('return what they say', () => {
+  it('return the types of their arguments', () => {
     expectTypeOf(useBalance).returns.toEqualTypeOf<number | null>();
     expectTypeOf(useAssessment<Answers, Report>).returns.toEqualTypeOf<UseAssessment<Answers, Report>>();
     expectTypeOf(useAssessmentClient<Answers, Report>).returns.toEqualTypeOf<AssessmentClient<Answers, Report>>();
     expectTypeOf(useAssessments<Report>)
       .returns.items.toHaveProperty('getSnapshot')
       .returns.toEqualTypeOf<AssessmentView<Report>>();
+  });
+});
+
+describe('the hooks of a client', () => {
+  const hooks = createAssessmentHooks({} as AssessmentClient<Answers, Report>);
+
+  it('take their types from the client', () => {
+    expectTypeOf(hooks.useAssessment).parameters.toEqualTypeOf<[id?: string | undefined]>();
+    expectTypeOf(hooks.useAssessment).returns.toEqualTypeOf<UseAssessment<Answers, Report>>();
+    expectTypeOf(hooks.useAssessments).returns.toEqualTypeOf<readonly Assessment<Report>[]>();
+    expectTypeOf(hooks.useBalance).returns.toEqualTypeOf<number | null>();
+  });
+
+  it('take the result from the schema of the client', () => {
+    const resultSchema = z.object({ archetype: z.string() });
+    const create = () =>
+      createAssessmentHooks(createAssessmentClient({ baseUrl: 'https://api.example.test', resultSchema }));
+    expectTypeOf(create)
+      .returns.toHaveProperty('useAssessment')
+      .returns.toEqualTypeOf<UseAssessment<unknown, { archetype: string }>>();
+  });
+
+  it('select with the types of the client', () => {
+    expectTypeOf(() => {
+      const result = hooks.useAssessmentSelector((it) => (it.phase === 'completed' ? it.result : null));
+      expectTypeOf(result).toEqualTypeOf<Report | null>();
+      expectTypeOf(hooks.useAssessmentSelector((it) => it.submit)).parameters.toEqualTypeOf<[Answers]>();
+      // @ts-expect-error a comparison of numbers for a phase
+      hooks.useAssessmentSelector((it) => it.phase, { isEqual: (a: number, b: number) => a === b });
+    }).toBeFunction();
+  });
+
+  it('are an error with other types', () => {
+    // @ts-expect-error no type arguments
+    expectTypeOf(() => hooks.useAssessment<string, string>()).toBeFunction();
+    // @ts-expect-error no type arguments
+    expectTypeOf(() => hooks.useAssessments<string>()).toBeFunction();
+    // @ts-expect-error no scores
+    expectTypeOf(() => hooks.useAssessment().submit({ name: 'Ann' })).toBeFunction();
+    expectTypeOf(() => {
+      const assessment = hooks.useAssessment();
+      // @ts-expect-error the report has no total
+      return assessment.phase === 'completed' && assessment.result.total;
+    }).toBeFunction();
+    const totalOf = (it: UseAssessment<Answers, { total: number }>) => it.phase;
+    // @ts-expect-error the selector takes another result
+    expectTypeOf(() => hooks.useAssessmentSelector(totalOf)).toBeFunction();
   });
 });

@@ -2,8 +2,8 @@ import { JSDOM } from 'jsdom';
 import { vi } from 'vitest';
 
 /*
- * A document for Node, and nothing else of a browser: the reference backend runs in the same process, and vitest's jsdom
- * environment would put its own Uint8Array and AbortSignal in the place of those that the server needs. Import it first.
+ * A document for Node without the rest of a browser. The reference backend runs in the same process, and vitest's jsdom
+ * environment replaces the Uint8Array and AbortSignal that the server needs. Import this file first.
  */
 const { window } = new JSDOM('<!doctype html><body></body>', { url: 'http://localhost/' });
 vi.stubGlobal('window', window);

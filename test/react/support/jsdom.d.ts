@@ -1,4 +1,4 @@
-/** The little that is used of it here. */
+/** Only the parts that the tests use. */
 declare module 'jsdom' {
   export class JSDOM {
     constructor(html: string, options: { url: string });

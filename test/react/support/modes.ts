@@ -1,7 +1,7 @@
 import { configure } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, type MockInstance, vi } from 'vitest';
 
-/** The same tests as applications run and as they are developed. React says nothing on the console in either. */
+/** Runs the tests with and without StrictMode. React must print nothing in either mode. */
 export function describeEachMode(tests: () => void): void {
   describe.each([
     ['in StrictMode', true],

@@ -7,7 +7,7 @@ export interface Report {
   archetype: string;
 }
 
-/** A page as an application would write it: what there is to see, and a button for each thing that can be done. */
+/** A page as an application would write it: the view, and a button for each action. */
 export function Page({ id, answers = sampleAnswers }: { id?: string; answers?: Answers }) {
   const assessment = useAssessment<Answers, Report>(id);
   return (
@@ -25,7 +25,7 @@ export function Page({ id, answers = sampleAnswers }: { id?: string; answers?: A
   );
 }
 
-/** What the user sees, in the first place or in another. */
+/** What the user sees in the given section, or in the first one of the document. */
 export const seen = (section: Element = document.body) => ({
   phase: section.querySelector('output')?.textContent,
   percent: section.querySelector('progress')?.value,

@@ -13,32 +13,32 @@ import { settle, virtualClock } from '../../support/virtual-clock.ts';
 import type { Answers, Report } from './page.tsx';
 
 /*
- * A client between fakes, for what components do with it: the network says what a test says, and time stands still unless a test
- * lets it go by.
+ * A client between fakes, for tests of components: the test decides what the network answers, and time moves only when a test
+ * advances it.
  */
 
 type Route = 'submit' | 'status' | 'result' | 'balance' | 'other';
 type Client = AssessmentClient<Answers, Report>;
 
 export interface World {
-  /** The page of now; `reload` replaces it. */
+  /** The client of the current page; `reload` replaces it. */
   readonly client: Client;
   readonly clock: ReturnType<typeof virtualClock>;
   /** Calls that the server has seen. */
   readonly calls: Record<Route, number>;
   readonly socketsOpened: number;
-  /** What the server answers from now on instead of what it would. */
+  /** Answers of the server that replace the usual ones. */
   readonly faults: Partial<Record<Route, () => Response | Promise<Response>>>;
-  /** Resolves when everything that waits for promises has run, and the condition holds. */
+  /** Resolves when all pending promise callbacks have run and the condition holds. */
   until(condition: () => boolean): Promise<void>;
-  /** Something happens, and the page follows. */
+  /** Runs an action within `act` and waits until the condition holds. */
   happens(what: () => void, condition?: () => boolean): Promise<void>;
-  /** The socket is there, and everything is watched over it. */
+  /** Connects the socket and waits until every assessment is monitored over it. */
   goLive(): Promise<void>;
-  /** The server says so, at once: to be called within `act`. */
+  /** Fires the server's event synchronously. Call it within `act`. */
   progress(percent: number, jobId?: string): void;
   complete(jobId?: string): void;
-  /** Throws the page away and opens it anew, as a browser does. Whoever renders must do so again. */
+  /** Replaces the client, as a reload of the page does. The test must render again. */
   reload(): Client;
 }
 
@@ -88,14 +88,14 @@ export function openWorld(options: Partial<AssessmentClientOptions<Report>> = {}
   const waitUntil = async (condition: () => boolean, wait: () => Promise<void>): Promise<void> => {
     await wait();
     for (let turn = 0; !condition(); turn += 1) {
-      if (turn === 1_000) throw new Error(`waited in vain until ${condition.toString()}`);
+      if (turn === 1_000) throw new Error(`still not true after 1,000 turns: ${condition.toString()}`);
       await wait();
     }
   };
   const until: World['until'] = (condition) => waitUntil(condition, settle);
   const happens: World['happens'] = async (what, condition = () => true) => {
     await act(async () => what());
-    // Turn by turn: React shows what has happened when an `act` ends.
+    // One `act` per turn: React commits when an `act` ends.
     await waitUntil(condition, () => act(settle));
   };
   return {
