@@ -21,7 +21,7 @@ export interface InspectorOptions {
   /**
    * Whether anything is loaded and sent.
    *
-   * @default true when `process.env.NODE_ENV` is known and not `production`
+   * @default true in development: `process` exists and `process.env.NODE_ENV` is not `production`
    */
   enabled?: boolean;
 }
