@@ -29,6 +29,8 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
     pingTimeout: 60_000,
     // The HTTP side of this port belongs to others.
     serveClient: false,
+    // As the original: polling is HTTP, and a page of another origin needs the headers.
+    cors: { origin: true, credentials: true },
     destroyUpgrade: false,
     allowRequest: (request, callback) => {
       const answer = () => callback(null, options().sockets === 'accept');

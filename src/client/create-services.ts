@@ -114,7 +114,7 @@ export function createServices<Submission, Result>(
   const resumed$ = createPageSignals({ ...world, page, onResumed: () => tokens.recheck() });
   // A tab that was only hidden still receives its answers.
   const slept$ = resumed$.pipe(filter(({ reason }) => reason !== 'visible'));
-  const { socket = { transports: ['websocket'] } } = options;
+  const { socket = { transports: ['polling', 'websocket'] } } = options;
   const feed: JobFeed = socket
     ? createJobFeed({
         clock,

@@ -42,7 +42,16 @@ export interface AssessmentClientOptions<Result = unknown> {
   /** Header that carries the idempotency key; null where a gateway's CORS list blocks it. Default `Idempotency-Key`. */
   idempotencyHeader?: string | null;
 
-  /** Socket.IO transports, or false for polling only. Default `['websocket']`. */
+  /**
+   * Socket.IO transports in the order in which they are tried, or false for status polling without a socket.
+   *
+   * The default is Socket.IO's own order: the connection opens over HTTP and upgrades to a WebSocket. Measured on a real
+   * gateway, `['websocket']` alone loses the first 8 s to a handshake that hangs after a start, stops working after one
+   * request through the gateway's second proxy, and ends the gateway's process when an upgrade arrives while the
+   * notification service is down. The default passed each time.
+   *
+   * @default { transports: ['polling', 'websocket'] }
+   */
   socket?: false | { transports: readonly string[] };
 
   /** All in ms. Defaults: poll 2 000 to 10 000, heartbeat 45 000, slow check 60 000, distance 1 000, archive 600 000. */

@@ -62,8 +62,8 @@ const submit = async (token: string, headers?: Record<string, string>) => {
   };
 };
 const refresh = (body: unknown = {}) => call('POST', '/api/auth/v2/refresh', { body });
-const connect = (token?: unknown): Socket => {
-  const socket = io(backend.url, { transports: ['websocket'], reconnection: false, forceNew: true });
+const connect = (token?: unknown, transports = ['websocket']): Socket => {
+  const socket = io(backend.url, { transports, reconnection: false, forceNew: true });
   sockets.push(socket);
   if (token !== undefined) socket.on('connect', () => socket.emit('authenticate', token));
   return socket;
@@ -309,6 +309,20 @@ describe('signing in', () => {
 });
 
 describe('sockets', () => {
+  it.each([['polling'], ['polling', 'websocket']].map((transports) => [transports.join(', '), transports]))(
+    'are accepted over the transports %s, with CORS headers for a page of another origin',
+    async (_names, transports) => {
+      await start();
+      const socket = connect({ token: await logIn() }, transports as string[]);
+      expect(await event(socket, 'authenticated')).toMatchObject({ success: true });
+      const handshake = await fetch(`${backend.url}/socket.io/?EIO=4&transport=polling`, {
+        headers: { Origin: 'https://app.example.test' },
+      });
+      expect(handshake.headers.get('access-control-allow-origin')).toBe('https://app.example.test');
+      await handshake.text();
+    },
+  );
+
   it('are authenticated by event and then hear of their user only', async () => {
     await start();
     const token = await logIn();

@@ -38,6 +38,12 @@ const sentTokens = (world: Awaited<ReturnType<typeof submitted>>) =>
   world.sockets.sockets.flatMap(({ sent }) => sent.map(({ payload }) => (payload as { token: string }).token));
 
 describe('the feed', () => {
+  it("opens with Socket.IO's own order of transports by default", async () => {
+    const world = await listening();
+    expect(world.sockets.socket.options).toMatchObject({ transports: ['polling', 'websocket'] });
+    expect(world.close()).toEqual(nothingLeft);
+  });
+
   it('that dies in its handshake without a reason is probed over HTTP: refreshed once, and connected with the new token', async () => {
     const world = await submitted({
       submit: ({ token }) => (token === 'first' ? accepted() : invalidToken()),

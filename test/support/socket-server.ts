@@ -11,6 +11,8 @@ export interface SocketServer {
   readonly connections: readonly Socket[];
   /** Tokens that are refused the way the notification service does it: an event, then the end of the connection. */
   readonly refused: Set<unknown>;
+  /** Calls the listener with each new connection, before the client can send on it. */
+  onConnection(listener: (socket: Socket) => void): void;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,7 @@ export async function startSocketServer(): Promise<SocketServer> {
     authentications,
     connections,
     refused,
+    onConnection: (listener) => void io.on('connection', listener),
     close: () => io.close(),
   };
 }

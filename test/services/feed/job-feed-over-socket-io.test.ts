@@ -29,7 +29,7 @@ beforeEach(async () => {
   feed = createJobFeed({
     url: server.url,
     path: '/socket.io/',
-    transports: ['websocket'],
+    transports: ['polling', 'websocket'],
     load: loadSocketIo,
     tokens: {
       current: () => ({ ...token, expiresAt: null, ttlMs: null, userId: 'ann' }),
@@ -73,6 +73,17 @@ describe('the feed over Socket.IO', () => {
     server.connections[0]?.emit('analysis-complete', { status: 'completed', result_id: 'r1' });
     expect(await completed).toEqual({ type: 'job.completed', jobId: null, resultId: 'r1' });
     expect(tokensSeen()).toEqual(['first']);
+  });
+
+  it('opens over HTTP and upgrades to a WebSocket on the same connection', async () => {
+    const upgraded = deferred<string>();
+    server.onConnection(({ conn }) => conn.once('upgrade', () => upgraded.resolve(conn.transport.name)));
+    await goLive();
+    expect(await upgraded.promise).toBe('websocket');
+    const completed = next('job.completed');
+    server.connections[0]?.emit('analysis-complete', { jobId: 'j1' });
+    await completed;
+    expect(server.connections).toHaveLength(1);
   });
 
   it('comes back after the server has closed the connection, which Socket.IO alone would not, and authenticates anew', async () => {
