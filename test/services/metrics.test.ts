@@ -26,7 +26,7 @@ function metricsOf(...events: MonitorEvent[][]) {
 const times = (count: number, event: MonitorEvent) => Array.from({ length: count }, () => event);
 
 describe('createMetrics', () => {
-  it('begins with nothing, and with no alarm', () => {
+  it('starts with zero counts and no alerts', () => {
     expect(createMetrics().read()).toEqual({
       requests: 0,
       invalidTokenAnswers: 0,
@@ -50,7 +50,7 @@ describe('createMetrics', () => {
     expect(read).toMatchObject({ requests: 10, invalidTokenAnswers: 2, invalidTokenRate: 0.2 });
   });
 
-  it('does not count calls without an answer, nor the refresh endpoint: its refusals are no INVALID_TOKEN', () => {
+  it('counts neither calls without an answer nor refresh calls', () => {
     const read = metricsOf([
       request('transient', { status: null }),
       request('aborted', { status: null }),
@@ -60,7 +60,7 @@ describe('createMetrics', () => {
     expect(read).toMatchObject({ requests: 0, invalidTokenAnswers: 0, invalidTokenRate: 0 });
   });
 
-  it('counts refreshes, each that did not bring a token as a failure', () => {
+  it('counts every refresh without a new token as a failure', () => {
     const read = metricsOf(
       times(6, refresh('refreshed')),
       (['limited', 'transient', 'ambiguous', 'rejected'] as const).map(refresh),
@@ -81,7 +81,7 @@ describe('createMetrics', () => {
     });
   });
 
-  it('counts nothing else', () => {
+  it('ignores other events of the log', () => {
     const others: MonitorEvent[] = [
       { type: 'feed.live' },
       { type: 'token.renewed', generation: 1, ttlMs: null, remainingMs: null },
@@ -90,7 +90,7 @@ describe('createMetrics', () => {
     expect(metricsOf(others)).toEqual(createMetrics().read());
   });
 
-  it('gives a reading that later events do not change', () => {
+  it('returns a reading that later events do not change', () => {
     const metrics = createMetrics();
     const read = metrics.read();
     metrics.record(settled('completed', 1));
@@ -102,17 +102,17 @@ describe('the alert on INVALID_TOKEN', () => {
   const read = (good: number, refused: number) =>
     metricsOf(times(good, request('ok')), times(refused, request('unauthorized', { status: 401 }))).alerts;
 
-  it('rings above 1 % of the requests', () => {
+  it('is raised above 1 % of the requests', () => {
     expect(read(98, 2)).toEqual(['invalid-token-rate']);
     expect(read(989, 11)).toEqual(['invalid-token-rate']);
   });
 
-  it('does not ring at 1 % or below', () => {
+  it('is not raised at 1 % or below', () => {
     expect(read(99, 1)).toEqual([]);
     expect(read(990, 10)).toEqual([]);
   });
 
-  it('waits for a hundred requests: below that there is no rate', () => {
+  it('is not raised before a hundred requests', () => {
     expect(read(97, 2)).toEqual([]);
     expect(read(0, 99)).toEqual([]);
     expect(read(0, 100)).toEqual(['invalid-token-rate']);
@@ -123,24 +123,24 @@ describe('the alert on refreshes', () => {
   const read = (good: number, failed: number) =>
     metricsOf(times(good, refresh('refreshed')), times(failed, refresh('transient'))).alerts;
 
-  it('rings above 5 % of the attempts', () => {
+  it('is raised above 5 % of the attempts', () => {
     expect(read(18, 2)).toEqual(['refresh-failure-rate']);
     expect(read(94, 6)).toEqual(['refresh-failure-rate']);
   });
 
-  it('does not ring at 5 % or below', () => {
+  it('is not raised at 5 % or below', () => {
     expect(read(19, 1)).toEqual([]);
     expect(read(38, 2)).toEqual([]);
     expect(read(95, 5)).toEqual([]);
   });
 
-  it('waits for twenty attempts', () => {
+  it('is not raised before twenty attempts', () => {
     expect(read(17, 2)).toEqual([]);
     expect(read(0, 19)).toEqual([]);
     expect(read(0, 20)).toEqual(['refresh-failure-rate']);
   });
 
-  it('can ring together with the other', () => {
+  it('is raised together with the alert on INVALID_TOKEN', () => {
     expect(
       metricsOf(times(100, request('unauthorized', { status: 401 })), times(20, refresh('ambiguous'))).alerts,
     ).toEqual(['invalid-token-rate', 'refresh-failure-rate']);

@@ -14,7 +14,7 @@ function openPage() {
   const window = new EventTarget();
   const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
   const heard: PageEvent['reason'][] = [];
-  /** How much was heard each time when the first one was told. */
+  /** How many events the subscribers had received at each call of onResumed. */
   const heardBefore: number[] = [];
   const onResumed = () => void heardBefore.push(heard.length);
   const signals$ = createPageSignals({ clock, log: recorded.log, page: { window, document }, onResumed });
@@ -35,7 +35,7 @@ function openPage() {
 }
 
 describe('createPageSignals', () => {
-  it('tells when the page becomes visible, and not when it is hidden', () => {
+  it('emits when the page becomes visible, and not when it is hidden', () => {
     const page = openPage();
     page.listen();
     page.document.visibilityState = 'hidden';
@@ -46,21 +46,21 @@ describe('createPageSignals', () => {
     expect(page.heard).toEqual(['visible']);
   });
 
-  it('tells when the network returns', () => {
+  it('emits when the network returns', () => {
     const page = openPage();
     page.listen();
     page.window.dispatchEvent(new Event('online'));
     expect(page.heard).toEqual(['online']);
   });
 
-  it('tells when a frozen page goes on', () => {
+  it('emits when a frozen page resumes', () => {
     const page = openPage();
     page.listen();
     page.document.dispatchEvent(new Event('resume'));
     expect(page.heard).toEqual(['resume']);
   });
 
-  it('tells when the page comes back from the cache of the browser, and not when it is merely loaded', () => {
+  it('emits when the page returns from the back/forward cache, and not when it is loaded', () => {
     const page = openPage();
     page.listen();
     page.pageShow(false);
@@ -69,7 +69,7 @@ describe('createPageSignals', () => {
     expect(page.heard).toEqual(['pageshow']);
   });
 
-  it('tells one before all others, and once however many listen', () => {
+  it('calls onResumed before the subscribers, and once for any number of them', () => {
     const page = openPage();
     page.listen();
     page.listen();
@@ -77,7 +77,7 @@ describe('createPageSignals', () => {
     expect([page.heard, page.heardBefore]).toEqual([['online', 'online'], [0]]);
   });
 
-  it('takes what happens within two seconds for one return', async () => {
+  it('counts events within two seconds as one return', async () => {
     const page = openPage();
     page.listen();
     page.window.dispatchEvent(new Event('online'));
@@ -90,7 +90,7 @@ describe('createPageSignals', () => {
     expect(page.heard).toEqual(['online', 'visible']);
   });
 
-  it('does not fall silent when the clock is set back', () => {
+  it('still emits after the clock was set back', () => {
     const page = openPage();
     page.listen();
     page.window.dispatchEvent(new Event('online'));
@@ -106,7 +106,7 @@ describe('createPageSignals', () => {
     expect(page.recorded.events).toEqual([{ type: 'page.resumed', reason: 'online' }]);
   });
 
-  it('sees by its clock that the machine has slept', async () => {
+  it('detects by the clock that the machine has slept', async () => {
     const page = openPage();
     page.listen();
     await page.clock.advance(20_000);
@@ -117,7 +117,7 @@ describe('createPageSignals', () => {
     expect(page.heard).toEqual(['clock-jump']);
   });
 
-  it('sees that the clock was set back', async () => {
+  it('detects that the clock was set back', async () => {
     const page = openPage();
     page.listen();
     page.clock.jump(-15_001);
@@ -125,7 +125,7 @@ describe('createPageSignals', () => {
     expect(page.heard).toEqual(['clock-jump']);
   });
 
-  it('tells of a jump once, and goes on looking for the next', async () => {
+  it('emits once for a clock jump, and again for the next one', async () => {
     const page = openPage();
     page.listen();
     page.clock.jump(600_000);
@@ -136,7 +136,7 @@ describe('createPageSignals', () => {
     expect(page.heard).toEqual(['clock-jump', 'clock-jump']);
   });
 
-  it('takes late timers of a hidden tab and small corrections of the clock for what they are', async () => {
+  it('ignores late timers of a hidden tab and small corrections of the clock', async () => {
     const page = openPage();
     page.listen();
     for (const ms of [90_000, -15_000, 60_000, -5_000]) {
@@ -147,7 +147,7 @@ describe('createPageSignals', () => {
     expect(page.heard).toEqual([]);
   });
 
-  it('listens once for all subscribers, and tells all of them', () => {
+  it('adds its listeners once for all subscribers, and emits to each of them', () => {
     const page = openPage();
     page.listen();
     page.listen();
@@ -157,7 +157,7 @@ describe('createPageSignals', () => {
     expect(page.recorded.events).toHaveLength(1);
   });
 
-  it('touches nothing before the first subscription, and leaves nothing after the last', async () => {
+  it('holds no listener or timer before the first subscription and after the last', async () => {
     const page = openPage();
     expect([page.listeners, page.clock.timers]).toEqual([0, 0]);
     const subscriptions = [page.listen(), page.listen()];
@@ -168,7 +168,7 @@ describe('createPageSignals', () => {
     expect([page.listeners, page.clock.timers]).toEqual([0, 0]);
   });
 
-  it('can be listened to again', () => {
+  it('emits to a subscriber that arrives after the last one has left', () => {
     const page = openPage();
     page.listen().unsubscribe();
     page.listen();
@@ -176,7 +176,7 @@ describe('createPageSignals', () => {
     expect(page.heard).toEqual(['online']);
   });
 
-  it('leaves no timer when the last listener goes while it hears of a jump', async () => {
+  it('leaves no timer when the last subscriber leaves during a clock jump', async () => {
     const page = openPage();
     const subscription: Subscription = page.signals$.subscribe(() => subscription.unsubscribe());
     page.clock.jump(600_000);
@@ -184,7 +184,7 @@ describe('createPageSignals', () => {
     expect([page.listeners, page.clock.timers]).toEqual([0, 0]);
   });
 
-  it('still sees jumps of the clock where there is no page', async () => {
+  it('detects clock jumps where there is no page', async () => {
     const clock = virtualClock();
     const heard: PageEvent[] = [];
     const subscription = createPageSignals({ clock, log: () => {}, page: undefined, onResumed: () => {} }).subscribe(

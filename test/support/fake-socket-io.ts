@@ -1,12 +1,12 @@
 import type { FeedSocket, LoadSocketIo } from '../../src/services/feed/socket-io.ts';
 
-/** A socket that connects when the test says so, and remembers what it was used for. */
+/** A socket whose events the test fires. It records what the client sends. */
 export class FakeSocket implements FeedSocket {
   readonly url: string;
   readonly options: object;
   /** What the client sent, in order. */
   readonly sent: { event: string; payload: unknown }[] = [];
-  /** Asked to connect and not to disconnect since. */
+  /** Whether the client connected it and has not disconnected it since. */
   isOpen = false;
   private readonly anyListeners: ((event: string, payload: unknown) => void)[] = [];
   private listeners: { event: string; listener: (payload: unknown) => void }[] = [];
@@ -22,7 +22,7 @@ export class FakeSocket implements FeedSocket {
   onAny(listener: (event: string, payload: unknown) => void): void {
     this.anyListeners.push(listener);
   }
-  /** As with Socket.IO, those for any event stay. */
+  /** As in Socket.IO, the `onAny` listeners stay. */
   removeAllListeners(): void {
     this.listeners = [];
   }
@@ -39,13 +39,13 @@ export class FakeSocket implements FeedSocket {
   get listenerCount(): number {
     return this.listeners.length;
   }
-  /** The server, or Socket.IO itself, says something. */
+  /** Fires an event of the server or of Socket.IO itself. */
   fire(event: string, payload?: unknown): void {
     for (const { event: name, listener } of this.listeners) if (name === event) listener(payload);
     if (['connect', 'connect_error', 'disconnect'].includes(event)) return;
     for (const listener of this.anyListeners) listener(event, payload);
   }
-  /** The whole way from a connection to a live feed. */
+  /** Fires the events from a connection to a live feed. */
   goLive(): void {
     this.fire('connect');
     this.fire('authenticated', { success: true });
@@ -54,9 +54,9 @@ export class FakeSocket implements FeedSocket {
 
 export interface FakeSocketIo {
   readonly load: LoadSocketIo;
-  /** How often the module was loaded. */
+  /** Number of loads of the module. */
   readonly loads: number;
-  /** Every socket that was ever made. */
+  /** Every socket, in order of creation. */
   readonly sockets: readonly FakeSocket[];
   /** The newest one. */
   readonly socket: FakeSocket;

@@ -67,7 +67,7 @@ function closedAtServer(index: number): Promise<void> {
 const tokensSeen = () => server.authentications.map(({ token: seen }) => seen);
 
 describe('the feed over Socket.IO', () => {
-  it('authenticates, and hears what happens to jobs', async () => {
+  it('authenticates and receives job events', async () => {
     await goLive();
     const completed = next('job.completed');
     server.connections[0]?.emit('analysis-complete', { status: 'completed', result_id: 'r1' });
@@ -86,7 +86,7 @@ describe('the feed over Socket.IO', () => {
     expect(server.connections).toHaveLength(1);
   });
 
-  it('comes back after the server has closed the connection, which Socket.IO alone would not, and authenticates anew', async () => {
+  it('reconnects after the server closed the connection, which Socket.IO alone would not, and authenticates again', async () => {
     await goLive();
     const lost = next('feed.lost');
     server.connections[0]?.disconnect(true);
@@ -99,7 +99,7 @@ describe('the feed over Socket.IO', () => {
     expect(server.connections).toHaveLength(2);
   });
 
-  it('comes back after the connection broke', async () => {
+  it('reconnects after the connection broke', async () => {
     await goLive();
     const lost = next('feed.lost');
     server.connections[0]?.conn.close();
@@ -110,7 +110,7 @@ describe('the feed over Socket.IO', () => {
     expect(tokensSeen()).toEqual(['first', 'first']);
   });
 
-  it('takes a renewed token to the living connection, which goes on', async () => {
+  it('authenticates the live connection with a renewed token and keeps it open', async () => {
     await goLive();
     const again = deferred<string>();
     server.connections[0]?.on('authenticate', ({ token: seen }: { token: string }) => again.resolve(seen));
@@ -123,7 +123,7 @@ describe('the feed over Socket.IO', () => {
     expect(server.connections).toHaveLength(1);
   });
 
-  it('gets over a renewed token that the server refuses, as soon as there is a better one', async () => {
+  it('recovers from a renewed token that the server refuses as soon as there is a valid one', async () => {
     await goLive();
     server.refused.add('refused');
     const lost = next('feed.lost');
@@ -137,7 +137,7 @@ describe('the feed over Socket.IO', () => {
     expect(tokensSeen()).toEqual(['first', 'refused', 'better']);
   });
 
-  it('closes the connection when the last listener leaves', async () => {
+  it('closes the connection when the last subscriber leaves', async () => {
     await goLive();
     const closed = closedAtServer(0);
     subscription.unsubscribe();
@@ -145,7 +145,7 @@ describe('the feed over Socket.IO', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('changes the connection when somebody else signs in', async () => {
+  it('opens a new connection when another user signs in', async () => {
     await goLive();
     const heard = firstValueFrom(feed.events$.pipe(take(3), toArray()));
     const closed = closedAtServer(0);

@@ -41,7 +41,7 @@ async function waitsAfterRefusals(count: number, { sockets }: FakeSocketIo, cloc
   return waits;
 }
 
-/** A feed that nobody listens to yet, between fakes. Luck is at its worst: every backoff takes as long as it can. */
+/** A feed without subscribers, between fakes. By default every backoff takes its longest time. */
 function openFeed({
   generation = 1,
   random = () => 1,
@@ -135,7 +135,7 @@ describe('connecting', () => {
     });
   });
 
-  it('touches nothing before somebody listens', async () => {
+  it('holds no listener, timer or module before the first subscription', async () => {
     const { clock, socketIo, tokenEvents$, resumed$ } = openFeed();
     await settle();
     expect([socketIo.loads, clock.timers]).toEqual([0, 0]);
@@ -235,7 +235,7 @@ describe('connecting', () => {
 });
 
 describe('a token that is renewed', () => {
-  it('authenticates the living socket anew, in its place', async () => {
+  it('authenticates the live socket again without replacing it', async () => {
     const { first, socketIo, renew, heard } = await liveFeed();
     renew(2);
     first.fire('authenticated', { success: true });
@@ -281,7 +281,7 @@ describe('a token that is renewed', () => {
 
 describe('a connection that is lost', () => {
   it.each(['io server disconnect', 'transport close', 'ping timeout'])(
-    'is made anew after "%s", authenticated anew',
+    'is opened and authenticated again after "%s"',
     async (reason) => {
       const { first, socketIo, clock, heard, recorded } = await liveFeed();
       first.fire('disconnect', reason);
@@ -302,7 +302,7 @@ describe('a connection that is lost', () => {
     ['auth_error', 'refused'],
     ['auth-error', 'refused'],
     ['connect_error', 'unreachable'],
-  ])('by "%s" is made anew as well', async (event, reason) => {
+  ])('by "%s" is opened again as well', async (event, reason) => {
     const { first, socketIo, clock, heard, recorded } = await liveFeed();
     first.fire(event, { message: 'Invalid or expired token' });
     expect(heard).toEqual([live, lost]);
@@ -335,20 +335,20 @@ describe('a connection that is lost', () => {
     expect(heard).toEqual([live, lost]);
   });
 
-  it('is made anew later and later, up to 30 s', async () => {
+  it('is opened again after growing waits of up to 30 s', async () => {
     const { listen, socketIo, clock } = openFeed();
     await listen();
     socketIo.socket.fire('connect');
     expect(await waitsAfterRefusals(6, socketIo, clock)).toEqual([3, 6, 12, 24, 30, 30]);
   });
 
-  it('is made anew ever more rarely, up to 2 min, where none was ever opened', async () => {
+  it('is opened again after growing waits of up to 2 min while none has ever opened', async () => {
     const { listen, socketIo, clock } = openFeed();
     await listen();
     expect(await waitsAfterRefusals(8, socketIo, clock)).toEqual([3, 6, 12, 24, 48, 96, 120, 120]);
   });
 
-  it('comes at once when the page wakes, however rarely it is made anew by then', async () => {
+  it('is opened again at once when the page wakes, whatever the backoff', async () => {
     const { listen, socketIo, clock, resumed$ } = openFeed();
     await listen();
     await waitsAfterRefusals(6, socketIo, clock);
@@ -358,7 +358,7 @@ describe('a connection that is lost', () => {
     expect(socketIo.sockets).toHaveLength(before + 1);
   });
 
-  it('is made anew within 30 s once it has been open, also where the first ones were not', async () => {
+  it('is opened again within 30 s once one has been open, after first attempts that failed', async () => {
     const { listen, socketIo, clock } = openFeed();
     await listen();
     await waitsAfterRefusals(6, socketIo, clock);
@@ -374,7 +374,7 @@ describe('a connection that is lost', () => {
     expect(heard).toEqual([live, lost]);
   });
 
-  it('is never made anew at once, however lucky the draw', async () => {
+  it('is never opened again within 250 ms, whatever the jitter', async () => {
     const { first, socketIo, clock } = await liveFeed({ random: () => 0 });
     first.fire('disconnect', 'transport close');
     await clock.advance(249);
@@ -383,7 +383,7 @@ describe('a connection that is lost', () => {
     expect(socketIo.sockets).toHaveLength(2);
   });
 
-  it('is made anew soon again when it had been stable for 5 s, and not when it flaps', async () => {
+  it('resets its backoff after 5 stable seconds, and not while it flaps', async () => {
     const { listen, socketIo, clock } = openFeed();
     await listen();
     const liveFor = async (ms: number) => {
@@ -408,7 +408,7 @@ describe('a connection that is lost', () => {
     await attemptAfter(3_000);
   });
 
-  it('is made anew with the token of then', async () => {
+  it('is opened again with the token that is current by then', async () => {
     const { first, socketIo, clock, hold } = await liveFeed();
     first.fire('disconnect', 'transport close');
     hold(3);
@@ -504,7 +504,7 @@ describe('a session that changes', () => {
     expect(heard).toEqual([live, lost, live]);
   });
 
-  it('goes on with a new socket after a sign-in', async () => {
+  it('opens a new socket after a sign-in', async () => {
     const { socketIo, heard, endSession, restoreSession } = await liveFeed();
     endSession();
     restoreSession(2);
@@ -613,7 +613,7 @@ describe('many listeners', () => {
     expect(heard).toEqual([live, live, completed, completed]);
   });
 
-  it('are told that the feed is live when they come late, and nobody else is told again', async () => {
+  it('receive feed.live when they subscribe late, and the others do not receive it again', async () => {
     const { feed, heard } = await liveFeed();
     const late: JobFeedEvent[] = [];
     feed.events$.subscribe((event) => late.push(event));
@@ -689,7 +689,7 @@ describe('many listeners', () => {
 });
 
 describe('Socket.IO itself', () => {
-  it('may be missing: then there is no feed, and polling goes on', async () => {
+  it('may be missing: then there is no feed, and the assessment is polled', async () => {
     const missing = Object.assign(new Error('Cannot find package'), { name: 'ModuleNotFoundError' });
     const { listen, clock, heard, recorded, wake, renew } = openFeed({ load: () => Promise.reject(missing) });
     await listen();
@@ -740,7 +740,7 @@ describe('Socket.IO itself', () => {
     expect(socketIo.sockets).toEqual([]);
   });
 
-  it('is not needed when nobody listens any more, but for the next one it need not be loaded again', async () => {
+  it('is loaded once for subscribers that come and leave one after the other', async () => {
     const { listen, socketIo } = openFeed();
     (await listen()).unsubscribe();
     await aMomentLater();
@@ -770,7 +770,7 @@ describe('a listener that leaves in the middle of what it hears', () => {
     expect(socketIo.sockets).toHaveLength(1);
   });
 
-  it('leaves no socket when somebody else signs in', async () => {
+  it('leaves no socket when another user signs in', async () => {
     const { socketIo, clock, restoreSession } = await leavingFeed((event) => event.type === 'feed.lost');
     restoreSession(2, 'bob');
     await aMomentLater();
