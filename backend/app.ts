@@ -281,7 +281,7 @@ export function createApp({
     if (!job) return notFound;
     return userId === null || job.userId === userId
       ? found(job)
-      : nested(403, 'FORBIDDEN', 'This belongs to somebody else');
+      : nested(403, 'FORBIDDEN', 'This belongs to another user');
   };
 
   /** The same answers once more, for another credit, under the ids that the job has. */
@@ -403,7 +403,8 @@ export function createApp({
     const address = email ?? username ?? '';
     if (!address || password === undefined)
       return nested(400, 'VALIDATION_ERROR', 'An address and a password are needed');
-    if (!address.endsWith('@example.test')) return nested(404, 'EMAIL_NOT_FOUND', 'Nobody has this address');
+    if (!address.endsWith('@example.test'))
+      return nested(404, 'EMAIL_NOT_FOUND', 'There is no account with this address');
     if (password !== PASSWORD) return nested(401, 'INVALID_PASSWORD', 'The password is wrong');
     return { userId: sessions.userIdOf(address) };
   };
@@ -484,7 +485,7 @@ export function createApp({
   });
   app.post('/api/auth/logout', route('v1Logout'), authorised, (c) => send(c, ok(null, 'Logout successful')));
 
-  /** A back door that somebody forgot to close. */
+  /** A debug route that was left open, as in the original. */
   app.post('/api/notifications/debug/disconnect/:userId', (c) => {
     if (!has('public-debug-route')) return send(c, flat(404, 'NOT_FOUND', 'No such route'));
     disconnectUser(c.req.param('userId'));
@@ -496,7 +497,7 @@ export function createApp({
   return app;
 }
 
-/** When a message left, as far as anybody knows: it never came before it was sent. */
+/** When a message left, by the best estimate: never later than its arrival. */
 export const sentAt = (told: unknown): number => Math.min(Date.now(), Number(told ?? Number.NaN) || Date.now());
 
 const nameOf = (body: unknown): string =>
@@ -533,7 +534,7 @@ function brokenOff(text: string, signal: AbortSignal, breakOff: () => void): Rea
   });
 }
 
-/** A body that comes byte by byte, so slowly that nobody should wait for it. */
+/** A body that comes byte by byte, too slowly for any client to wait for it. */
 function dribble(text: string, ms: number, signal: AbortSignal): ReadableStream<Uint8Array> {
   const bytes = new TextEncoder().encode(text);
   let sent = 0;

@@ -25,7 +25,7 @@ export interface Backend {
   onLog(listener: (entry: ServerLogEntry) => void): () => void;
   /** Changes its behaviour while it runs. */
   configure(change: Partial<Omit<BackendOptions, 'port'>>): void;
-  /** Ends the life of every access token early, before the expiry that its holder was told. */
+  /** Ends the life of every access token early, before its announced expiry. */
   endTokens(): void;
   /** Ends every session: refresh tokens are rejected, access tokens too. */
   revokeSessions(): void;
@@ -33,9 +33,9 @@ export interface Backend {
   dropSockets(): void;
   /** Disconnects every socket, as a server does. */
   kickSockets(): void;
-  /** The service restarts: connections break, and the status route forgets the jobs. The work itself goes on elsewhere. */
+  /** The service restarts: connections break, and the status route forgets the jobs. The work itself continues elsewhere. */
   restart(): void;
-  /** The sweeper takes all running jobs for stuck: failed in the archive, credit back, and nobody is told. */
+  /** The sweeper takes all running jobs for stuck: failed in the archive, credit back, and no event. */
   sweepJobs(): void;
   /** Ends all running jobs now. Default `completed`. */
   finishJobs(outcome?: 'completed' | 'failed'): void;

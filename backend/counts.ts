@@ -21,7 +21,7 @@ export interface ServerCounts {
   refreshesRejected: number;
   /** Refresh tokens that were presented a second time: each of them ended a session. */
   reuseDetections: number;
-  /** Requests and socket authentications with a token past the expiry that its holder was told. */
+  /** Requests and socket authentications with a token past its announced expiry. */
   requestsWithExpiredToken: number;
   /** 401 answers of protected routes. */
   unauthorizedAnswers: number;

@@ -30,7 +30,7 @@ export function createFaults(options: () => BackendOptions) {
 
 export type Faults = ReturnType<typeof createFaults>;
 
-/** How long a fault makes somebody wait, ms. */
+/** The delay of a fault, ms. */
 export const msOf = ({ ms = 1_000 }: { ms?: number | undefined }): number => ms;
 
 /** The code that a status usually comes with. */

@@ -3,7 +3,7 @@ import type { Jobs } from './jobs.ts';
 
 const SERVICE = { service: 'assessment-monitor-demo', version: '1.0.0' };
 
-/** Whether the services are well. Nobody has to be signed in, and there is no envelope. */
+/** Whether the services are well. They need no token and have no envelope. */
 export function healthRoutes(jobs: Jobs): Hono {
   const app = new Hono();
   const now = () => new Date().toISOString();

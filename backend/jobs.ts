@@ -19,7 +19,7 @@ export interface Job {
   result: unknown;
   /** Whether the status route still knows it: that forgets everything in a restart. */
   tracked: boolean;
-  /** The sweeper took it for stuck: failed in the archive, and nobody was told. */
+  /** The sweeper took it for stuck: failed in the archive, and no event was sent. */
   swept: boolean;
 }
 
@@ -145,11 +145,11 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
     finishAll(outcome: 'completed' | 'failed'): void {
       for (const job of jobs.values()) end(job, outcome);
     },
-    /** The status route forgets what it knew; the work goes on, and the archive knows of it. */
+    /** The status route forgets its jobs; the work continues, and the archive has it. */
     forget(): void {
       for (const job of jobs.values()) job.tracked = false;
     },
-    /** Gives up on the running jobs: the archive says failed, the credit is back, and the status route goes on as before. */
+    /** Gives up on the running jobs: the archive says failed, the credit is back, and the status route does not change. */
     sweep(): void {
       for (const job of jobs.values()) {
         if (job.endedAt !== null) continue;

@@ -70,7 +70,7 @@ export type Quirk =
   | 'events-without-job-id'
   /** A job that fails was of a kind that the worker does not know: the event for that has another name. */
   | 'unknown-kind-of-job'
-  /** Nobody is told by event that the balance has changed. */
+  /** No event reports a change of the balance. */
   | 'no-balance-events'
   /** A completed job's status comes with `resultId: null`. */
   | 'completed-without-result-id'
@@ -80,7 +80,7 @@ export type Quirk =
   | 'public-results'
   /** A refresh does not end the token before. */
   | 'old-tokens-stay-good'
-  /** A socket that authenticates as somebody else hears of both. */
+  /** A socket that authenticates as another user receives the events of both. */
   | 'rooms-pile-up'
   /** Cross-origin requests may carry four headers, and no idempotency key is one of them. */
   | 'gateway-cors'
@@ -89,7 +89,7 @@ export type Quirk =
    * one is made up of user, name and day, so that other answers on the same day are answered with the first job.
    */
   | 'weak-idempotency'
-  /** Anybody may drop the sockets of anybody. */
+  /** Any caller may drop the sockets of any user. */
   | 'public-debug-route'
   /** What is submitted is paid for and written down, but never worked on: 500 QUEUE_ERROR, and no refund before the sweeper. */
   | 'queue-down'

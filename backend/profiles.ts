@@ -9,7 +9,7 @@ export const profiles = {
   original: {
     accessTokenTtlMs: 3_600_000,
     refreshTransport: 'body',
-    // Nobody counts refreshes there but the limit below, for the whole address.
+    // Only the limit below counts refreshes there, for the whole address.
     refreshIntervalMs: 0,
     // Compose files do not switch it on.
     idempotency: false,

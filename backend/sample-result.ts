@@ -22,7 +22,7 @@ export function analyse(answers: Record<string, unknown>) {
       {
         careerName: career,
         justification: 'It rewards patience with open questions and care for the answer.',
-        firstSteps: ['Talk to somebody who does it', 'Try a small project of your own'],
+        firstSteps: ['Talk to a person who does it', 'Try a small project of your own'],
         relatedMajors: ['Statistics', 'Information systems', 'Psychology'],
         careerProspect: {
           jobAvailability: 'high',
@@ -36,7 +36,7 @@ export function analyse(answers: Record<string, unknown>) {
     ],
     insights: ['You do your best work when the question is still open.'],
     skillSuggestion: ['Data storytelling', 'Facilitation'],
-    possiblePitfalls: ['Starting the next thing before the last one is told to others'],
+    possiblePitfalls: ['Starting the next thing before others know about the last one'],
     riskTolerance: 'moderate',
     workEnvironment: 'A small team with time to think',
     roleModel: [{ name: 'Ada Lovelace', title: 'Mathematician' }],

@@ -29,7 +29,7 @@ interface Session {
 
 /** An access token as the server remembers it. */
 interface Issued {
-  /** What its holder was told: to the millisecond with auth V2, the `exp` of the token with V1. */
+  /** The announced expiry: to the millisecond with auth V2, the `exp` of the token with V1. */
   announcedExpiry: number;
   ended: boolean;
   session: Session | null;
@@ -51,7 +51,7 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
     const now = Date.now();
     const generation = session ? (session.generation += 1) : 1;
     const exp = Math.ceil((now + ttlMs) / 1_000);
-    // Auth V2 tells the lifetime beside the token. Of a V1 token nobody knows more than its `exp`, in whole seconds: until then it is good.
+    // Auth V2 tells the lifetime beside the token. A V1 token has only its `exp`, in whole seconds: until then it is good.
     const announcedExpiry = session ? now + ttlMs : exp * 1_000;
     issued.set(jti, { announcedExpiry, ended: false, session, userId, generation });
     if (session) session.accessId = jti;
@@ -183,7 +183,7 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
       log.write({ kind: 'auth', text: 'a user signed out' });
     },
 
-    /** Ends the life of every access token early: before the expiry that its holder was told. */
+    /** Ends the life of every access token early: before its announced expiry. */
     endTokens(): void {
       for (const token of issued.values()) token.ended = true;
       log.write({ kind: 'auth', text: 'the life of every access token was ended early' });

@@ -37,7 +37,7 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
       const fault = faults.handshake();
       if (fault?.kind === 'reset') request.socket.destroy();
       else if (fault?.kind === 'delay') later(msOf(fault), answer);
-      // Upgraded already: nobody but us would ever close it.
+      // Upgraded already: Node no longer closes it by itself.
       else if (fault?.kind === 'hang') closing.addEventListener('abort', () => request.socket.destroy());
       else answer();
     },
@@ -131,9 +131,9 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
   };
   return {
     open: () => io.of('/').sockets.size,
-    /** As when the network breaks: nobody says goodbye. */
+    /** As when the network breaks: without a disconnect packet. */
     drop: () => each((socket) => socket.conn.close(true)),
-    /** As when the server wants somebody gone. */
+    /** As when the server disconnects a client. */
     kick: () => each((socket) => socket.disconnect(true)),
     kickUser: (userId: string) => io.in(room(userId)).disconnectSockets(true),
     close: () => {

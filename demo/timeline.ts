@@ -24,20 +24,20 @@ const states: Record<string, Words> = {
   'ws-monitoring': { en: 'watching over the WebSocket', id: 'memantau lewat WebSocket' },
   polling: { en: 'watching by polling', id: 'memantau dengan polling' },
   'refreshing-token': {
-    en: 'refreshing the token; the job goes on meanwhile',
+    en: 'refreshing the token; the analysis continues',
     id: 'memperbarui token; analisis tetap berjalan',
   },
   'fetching-result': { en: 'the server has finished: fetching the result', id: 'server selesai: mengambil hasil' },
   'auth-failed': {
-    en: 'parked: a sign-in is needed; the job is kept',
+    en: 'paused: a sign-in is needed; the job is kept',
     id: 'ditahan: perlu masuk kembali; pekerjaan disimpan',
   },
   'timed-out': {
-    en: 'parked: it takes longer than expected; the user is asked',
+    en: 'paused: it takes longer than expected; the user decides',
     id: 'ditahan: lebih lama dari perkiraan; pengguna ditanya',
   },
   completed: { en: 'the result is on the page', id: 'hasil sudah tampil' },
-  failed: { en: 'failed, and the user is told why', id: 'gagal, dan pengguna diberi tahu sebabnya' },
+  failed: { en: 'failed, and the page says why', id: 'gagal, dan pengguna diberi tahu sebabnya' },
   cancelled: { en: 'cancelled', id: 'dibatalkan' },
 };
 
@@ -63,7 +63,7 @@ export function createNarrator(
           const { generation } = event;
           return [
             {
-              en: `token ${generation} was refused during ${call.en}; nobody is told`,
+              en: `token ${generation} was refused during ${call.en}; the user does not notice`,
               id: `token ${generation} ditolak saat ${call.id}; pengguna tidak diganggu`,
             },
             'trouble',
@@ -134,7 +134,7 @@ export function createNarrator(
         return event.reason === 'closed'
           ? [
               {
-                en: 'the WebSocket was closed: nobody needs it any more',
+                en: 'the WebSocket was closed: it is not needed any more',
                 id: 'WebSocket ditutup: tidak diperlukan lagi',
               },
               'plain',

@@ -17,7 +17,7 @@ export function toMermaid(machine: AnyStateMachine): string {
 
 /**
  * The states that a person would name, and the ways between them. What is inside a state is folded into it, what leads out of
- * several states to the same end is drawn once, and the many reasons to decide anew, to park it or to fail are not named: the
+ * several states to the same end is drawn once, and the many reasons to decide again, to pause or to fail are not named: the
  * table has them all.
  */
 export function toOverview(machine: AnyStateMachine): string {

@@ -4,7 +4,7 @@ import { declaredTransitions, explore, pathsOver, stateClass, statesOf } from '.
 import { toMermaid, toOverview } from './chart-diagrams.ts';
 import { stateComments } from './state-comments.ts';
 
-/** The command that writes the documents anew. */
+/** The command that updates the documents. */
 export const REGENERATE = 'npm run --silent chart';
 
 /** The generated documents of the chart, by path: what the chart is now, in words that a review can compare. */

@@ -1,5 +1,5 @@
 /*
- * npm run chart: writes the generated documents of the chart anew. Where they differ from what is there, the chart has changed,
+ * npm run chart: writes the generated documents of the chart. Where they differ from what is there, the chart has changed,
  * and a review sees how.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -19,7 +19,7 @@ const RULES: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/\b(?:nobody|somebody|anybody|whoever|whomever)(?:'s)?\b/gi, 'name the component or the role'],
   [/\banew\b/gi, 'write "again"'],
   [/\bmeanwhile\b/gi, 'write "while ...", or leave it out'],
-  [/\bof before\b/gi, 'write "previous"'],
+  [/\bthe \w+ of before\b/gi, 'write "previous"'],
   [/\b(?:is|are|was|were|be|been|being) told\b/gi, 'say which component reports or receives what'],
   [/\bpark(?:s|ed|ing)?\b/gi, 'write "pauses" or "paused"'],
   [/\b(?:goes|go|went|gone) on\b/gi, 'write "continues" or "resumes"'],

@@ -77,5 +77,5 @@ for (const story of withTabs) {
 if (values.json) process.stdout.write(`${JSON.stringify(reports.length === 1 ? reports[0] : reports)}\n`);
 process.exitCode = reports.every(({ ok }) => ok) ? 0 : 1;
 inspector?.stop();
-// Stopped or not, it goes on looking for a viewer that is not there.
+// Stopped or not, it keeps looking for a viewer that is not there.
 setTimeout(() => process.exit(), 500).unref();

@@ -6,7 +6,7 @@ import { ACCESS_TOKEN, AnswerError, ask, oldApp, type OldTokens, remember } from
  * After the repair: `ensureValidToken` before the submission, each connection and each poll. A token that has ended is refreshed, one
  * that has less than ten minutes left as well, which is the window that the client really had; a refresh that fails is forgiven while
  * the token holds; one that is refused ends the session. One refresh at a time in each tab. The original takes every token for one of an
- * hour, unless told otherwise: here it is told how long its tokens live. See docs/parity.md for what was measured of that client.
+ * hour, unless configured: here it knows how long its tokens live. See docs/parity.md for what was measured of that client.
  */
 
 const AHEAD_MS = 600_000;

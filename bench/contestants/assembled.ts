@@ -10,7 +10,7 @@ import { answers, codeOf, type Contestant, paths, type Screen } from './contesta
  * - polling until the job is done, TanStack Query: https://tanstack.com/query/latest/docs/framework/react/guides/polling
  * - submission with retries: https://tanstack.com/query/latest/docs/framework/react/guides/mutations#retry
  * - the result after the status: https://tanstack.com/query/latest/docs/framework/react/guides/dependent-queries
- * - an event makes a query fetch anew: https://tanstack.com/query/latest/docs/framework/react/guides/query-invalidation
+ * - an event makes a query fetch again: https://tanstack.com/query/latest/docs/framework/react/guides/query-invalidation
  * - refresh on a 401, token in the storage: https://github.com/Flyrell/axios-auth-refresh#usage and #request-interceptor
  * - authentication on each connection, and a server that disconnects: https://socket.io/docs/v4/client-socket-instance/#disconnect
  *

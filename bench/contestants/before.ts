@@ -2,7 +2,7 @@ import type { Contestant } from './contestant.ts';
 import { ACCESS_TOKEN, AnswerError, oldApp, type OldTokens, remember } from './old-client.ts';
 
 /*
- * Before the repair, as its owners describe it: the token is read from the storage for each call, nobody looks when it ends, and nothing
+ * Before the repair, as its owners describe it: the token is read from the storage for each call, no code checks its expiry, and nothing
  * refreshes it. See docs/parity.md for what was measured of that client.
  */
 

@@ -26,7 +26,7 @@ export interface App {
   signedIn(session: SignedIn): void;
   /** The user presses the button. */
   submit(): void;
-  /** The page was loaded anew: whatever the application does then to go on. */
+  /** The page was reloaded: whatever the application does then to continue. */
   resume(): void;
   /** A call of another part of the application, with the same token. */
   balance(): void;

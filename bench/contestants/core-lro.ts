@@ -105,7 +105,7 @@ export const coreLro: Contestant = {
           const result = await poller.pollUntilDone();
           return show({ phase: 'result', of: result.of });
         } catch (error) {
-          // The session is over, and the sign-in page is there: it goes on after that.
+          // The session is over, and the sign-in page is there: it continues after that.
           if (stored() === null) return;
           const because = codeOfError(error);
           // A token that the policy thinks good is refused: it has no answer to that.

@@ -131,7 +131,7 @@ export function oldApp(page: Page, show: (screen: Screen) => void, tokens: OldTo
   return {
     signedIn() {},
     resume() {
-      // The job is known to the page that is gone, and to nobody else.
+      // Only the page that is gone knew the job.
     },
     async submit() {
       show({ phase: 'waiting' });

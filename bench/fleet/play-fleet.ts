@@ -24,7 +24,7 @@ export interface FleetTask {
 export interface Tally {
   /** Requests of each second from the first submission on, by route. */
   perSecond: Partial<Record<Line, number[]>>;
-  /** From the end of the fault until each client had been told of its job again, s; null when some never were. */
+  /** From the end of the fault until each client had heard about its job again, s; null when some never were. */
   servedAfterS: number | null;
   /** Clients that gave up, or ask their users to sign in. */
   lost: number;
@@ -40,7 +40,7 @@ export const END_MS = 600_000;
 const TOKEN_LIFE_MS = 300_000;
 
 /**
- * Plays one fault with one contestant: so many browsers, one server, virtual time. A client of a number does the same whoever is there
+ * Plays one fault with one contestant: so many browsers, one server, virtual time. A client with the same number does the same, independent of the others
  * beside it, so that a large fleet can be played in parts.
  */
 export async function playFleet(task: FleetTask): Promise<Tally> {
@@ -68,7 +68,7 @@ async function play(task: FleetTask, clock: ReturnType<typeof eventClock>): Prom
   const server = createServer({
     clock,
     tokenLifeMs: TOKEN_LIFE_MS,
-    // Nobody is done before the end.
+    // No job is done before the end.
     jobMs: () => 2 * END_MS,
     onRequest({ route, id }, { status }) {
       if (route !== 'status' || status !== 200 || clock.time() < recoveredAt || servedAt.has(id)) return;

@@ -9,7 +9,7 @@ export interface Load {
   steady: number;
   mean: number;
   peak: number;
-  /** peak / steady; null where nobody calls in the steady state. */
+  /** peak / steady; null where no client calls in the steady state. */
   peakToSteady: number | null;
 }
 

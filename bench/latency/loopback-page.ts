@@ -54,7 +54,7 @@ export function openLoopbackPage(url: string): LoopbackPage {
     },
     close() {
       page.isGone = true;
-      // Nobody is left to hear that it ends, and to connect once more.
+      // No listener is left that would hear the end and reconnect.
       for (const socket of sockets) socket.removeAllListeners().disconnect();
     },
   };

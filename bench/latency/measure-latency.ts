@@ -76,7 +76,7 @@ const post = (url: string, body: unknown, headers: Record<string, string> = {}) 
     body: JSON.stringify(body),
   });
 
-/** The least that anybody could do. */
+/** The minimum: the lower bound for every contestant. */
 async function bareRound(backend: LatencyServer, accessToken: string): Promise<number> {
   const headers = { Authorization: `Bearer ${accessToken}` };
   const socket = io(backend.url, { transports: ['websocket'], forceNew: true });

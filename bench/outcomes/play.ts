@@ -8,7 +8,7 @@ import type { OutcomeWorld } from './world.ts';
 
 /** What came of one assessment: what the server saw, and what the user was shown. */
 export interface Outcome {
-  /** Whether the user is signed in at the end; nobody else can be shown anything. */
+  /** Whether the user is signed in at the end; only a signed-in user can be shown a result. */
   signedIn: boolean;
   shown: boolean;
   invalidTokenShown: boolean;
@@ -160,7 +160,7 @@ async function play(world: OutcomeWorld, contestant: Contestant, clock: ReturnTy
     });
   }
 
-  // Nobody knows when the job will be done before it was accepted.
+  // When the job will be done is unknown until it was accepted.
   const latest = () => Math.max(startedAt, ...server.jobsOf(USER).map(({ doneAt }) => doneAt)) + PATIENCE_MS;
   const isEnded = () => isOver || clock.time() >= latest();
   while (!isEnded()) await clock.run(latest(), isEnded);

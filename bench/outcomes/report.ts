@@ -79,7 +79,7 @@ function notAhead(ours: Summary, other: Summary): string[] {
   ].filter((line) => line !== false);
 }
 
-/** What the owners of the old client said, and nobody measured. */
+/** The claims of the old client's owners, which were never measured. */
 const claimed: Partial<Record<BucketName, Partial<Record<ContestantName, string>>>> = {
   short: { before: '95 %', after: '98 %' },
   medium: { before: '70 %', after: '97 %' },

@@ -10,7 +10,7 @@ export const buckets = {
 
 export type BucketName = keyof typeof buckets;
 
-/** What happens to one assessment; times in ms from its submission. Plain data: the same for every contestant. */
+/** The incidents of one assessment; times in ms from its submission. Plain data: the same for every contestant. */
 export interface OutcomeWorld {
   seed: number;
   jobMs: number;

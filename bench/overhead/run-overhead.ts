@@ -17,7 +17,7 @@ export interface OverheadReport {
 const WARM_UP = 60;
 /** One monitor is done in no time: many runs make a figure. */
 const LEAST_ASSESSMENTS = 30;
-/** What is left of those who were measured before is let go when it pleases the collector: a single run may be told too little. */
+/** Leftovers of earlier contestants are freed whenever the garbage collector runs, so a single run may report too little. */
 const RUNS = 3;
 /** Beside so many the rest of others is nothing, and a run takes minutes. */
 const MOST_ASSESSMENTS = 3_000;

@@ -13,7 +13,7 @@ export const latencySection: Section = async () => {
     `\`npm run --silent bench -- latency --rounds ${ROUNDS}\``,
     '',
     'For real, over loopback with real sockets, the server in a thread of its own. The bare script does nothing but wait for the event and',
-    'GET the result: nobody can be faster. It, ours and the assembled stack take turns. Those who find out by asking wait side by side for',
+    'GET the result: no client can be faster. It, ours and the assembled stack take turns. Those who find out by asking wait side by side for',
     'the same moment, 20 of each, submitted over ten seconds and done a minute later: the old client, which cannot match the events of its',
     'socket, before and after its repair; the Azure poller; and ours where sockets are blocked.',
     '',

@@ -1,7 +1,7 @@
 import type { EventClock } from './event-clock.ts';
 
 /*
- * The server of the benchmarks: the wire contract for many users at once, in virtual time. It believes nobody and counts what it saw.
+ * The server of the benchmarks: the wire contract for many users at once, in virtual time. It trusts no client and counts what it saw.
  */
 
 export type Route = 'submit' | 'status' | 'result' | 'job' | 'balance' | 'refresh';
@@ -179,7 +179,7 @@ export function createServer({ clock, tokenLifeMs, jobMs, onRequest }: ServerOpt
     accept,
     opened(socket: ServerSocket): void {
       sockets.add(socket);
-      // Whoever does not say who he is within 10 s is sent away.
+      // A socket that does not authenticate within 10 s is disconnected.
       clock.setTimeout(
         () => {
           if (socket.userId === null) socket.end('auth_error', { message: 'Authentication timeout' });

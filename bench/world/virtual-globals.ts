@@ -27,7 +27,7 @@ export function takeOverTime(clock: EventClock): () => void {
   };
   Object.assign(globalThis, { setTimeout: later, clearTimeout: clear, setInterval: every, clearInterval: clear });
   Date.now = clock.time;
-  // In a page, a rejection that nobody handles is a line in the console: it ends nothing.
+  // In a page, an unhandled rejection is a line in the console: it ends nothing.
   const shrug = () => {};
   process.on('unhandledRejection', shrug);
   return () => {

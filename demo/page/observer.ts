@@ -12,7 +12,7 @@ export interface Step {
 /** A machine that is inspected, as it stands. */
 export interface Machine {
   id: string;
-  /** The actor at the top of its system; itself, if nobody invoked it. */
+  /** The actor at the top of its system; itself, if no actor invoked it. */
   rootId: string;
   name: string;
   /** Whether it is our chart, which we can draw, under whatever name it runs. */
@@ -42,7 +42,7 @@ const MOST_MACHINES = 20;
 const MOST_TOLD = 300;
 const MOST_NAMES = 2_000;
 
-/** Watches what the inspector says and keeps what there is to show of it: the latest, however long it goes on. */
+/** Watches what the inspector says and keeps what there is to show of it: the latest, however long it runs. */
 export function createObserver() {
   const names = new Map<string, string>();
   const listeners = new Set<() => void>();
@@ -68,7 +68,7 @@ export function createObserver() {
   };
 
   const toldAfter = (event: InspectedEvent): readonly Told[] => {
-    // That it began is told already.
+    // Its start is in the list already.
     if (event.type === '@xstate.snapshot' || ('event' in event && event.event.type === 'xstate.init'))
       return observed.told;
     const { sessionId, rootId = sessionId, createdAt } = event;

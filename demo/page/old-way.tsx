@@ -4,7 +4,7 @@ import { signInCall } from './session.ts';
 import type { Say } from './words.ts';
 
 /**
- * How it was before: the token is read once, the status is asked for every second, and nobody thinks of expiry. The same server,
+ * The old way: the token is read once, the status is asked for every second, and no code handles expiry. The same server,
  * a session of its own.
  */
 async function runTheOldWay(show: (line: string) => void, signal: AbortSignal): Promise<void> {

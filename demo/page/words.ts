@@ -4,8 +4,8 @@ import type { Language } from 'assessment-monitor';
 const words = {
   title: { en: 'An assessment outlives its token', id: 'Asesmen yang lebih lama dari tokennya' },
   subtitle: {
-    en: 'The access token lives {token} s, the analysis takes {job} s. Watch what does not happen.',
-    id: 'Token akses hidup {token} dtk, analisis perlu {job} dtk. Perhatikan apa yang tidak terjadi.',
+    en: 'The access token lives {token} s, the analysis takes {job} s. The user notices nothing.',
+    id: 'Token akses hidup {token} dtk, analisis perlu {job} dtk. Pengguna tidak merasakan apa pun.',
   },
   signIn: { en: 'Sign in as a demo user', id: 'Masuk sebagai pengguna demo' },
   signInAgain: { en: 'Sign in again', id: 'Masuk kembali' },
@@ -75,7 +75,7 @@ const words = {
   },
   oldWayRun: { en: 'Run the old way', id: 'Jalankan cara lama' },
   oldWayLost: {
-    en: 'The server finishes the job, and nobody sees its result.',
+    en: 'The server finishes the job, and the user never sees its result.',
     id: 'Server menyelesaikan pekerjaan, tetapi hasilnya tidak pernah terlihat.',
   },
   unreachable: {

@@ -22,7 +22,7 @@ const MOST_TOLD = 2_000;
  */
 export async function serveViewer({ port }: { port: number }): Promise<ViewerServer> {
   const site = await buildSite(new URL('./', import.meta.url));
-  // Of this run: a window that outlives the server goes on with the next one.
+  // Of this run: a window that outlives the server continues with the next one.
   const run = Date.now().toString(36);
   const told: { id: number; line: string }[] = [];
   const windows = new Set<(line: string) => void>();

@@ -10,13 +10,13 @@ const say = sayIn('en');
 export function Viewer({ observer }: { observer: Observer }) {
   const { machines, told } = useSyncExternalStore(observer.subscribe, observer.getSnapshot);
   const [chosen, choose] = useState<string | null>(null);
-  // The newest, until somebody wants to see another one.
+  // The newest, until the user chooses another one.
   const shown = machines.find(({ id }) => id === chosen) ?? machines.at(-1);
   return (
     <>
       <header>
         <h1>Inspector</h1>
-        <p>What is sent here is redacted, and nothing goes on to anybody else.</p>
+        <p>What is sent here is redacted and stays on this machine.</p>
       </header>
       {shown ? (
         <main className="viewer">
@@ -51,7 +51,7 @@ export function Viewer({ observer }: { observer: Observer }) {
       ) : (
         <main className="viewer empty">
           <section className="card">
-            <p>Nobody is inspected yet. A page opens this viewer with the first, or sends to it with the second:</p>
+            <p>No page is inspected yet. A page opens this viewer with the first, or sends to it with the second:</p>
             <pre tabIndex={0}>
               {[window.location.origin, window.location.origin.replace('http', 'ws')].map(asOption).join('\n')}
             </pre>

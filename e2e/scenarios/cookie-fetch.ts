@@ -1,6 +1,6 @@
 import { CookieJar } from 'tough-cookie';
 
-/** A `fetch` with a cookie jar, as a browser has one: httpOnly cookies come and go without anybody seeing them. */
+/** A `fetch` with a cookie jar, as a browser has one: httpOnly cookies come and go unseen by the client. */
 export function cookieFetch(real: typeof fetch = fetch, jar = new CookieJar()): typeof fetch {
   return async (input, init) => {
     const url = input instanceof Request ? input.url : String(input);

@@ -163,7 +163,7 @@ export const parityCases: readonly ParityCase[] = [
     after: 'result, 21 refresh calls',
     wasShown: true,
     ours: 'result, no refresh call: the token is good for long enough',
-    story: parity('refresh-down-unneeded', 'The refresh endpoint is down, and nobody needs it.', {
+    story: parity('refresh-down-unneeded', 'The refresh endpoint is down, and no call needs it.', {
       options: meets({ route: 'refresh', kind: 'status', status: 503 }),
       async play(stage) {
         await submitted(stage);
@@ -178,7 +178,7 @@ export const parityCases: readonly ParityCase[] = [
     before: 'failed at once, "failed to refresh token"',
     after: 'failed at once, "failed to refresh token"',
     wasShown: false,
-    ours: 'parked with a clear request to sign in; submitted and shown after that',
+    ours: 'paused with a clear request to sign in; submitted and shown after that',
     story: parity('rejected-at-submission', 'The session is over when the answers are submitted.', {
       options: { backend: fast, client },
       async play(stage) {
@@ -216,8 +216,8 @@ export const parityCases: readonly ParityCase[] = [
     before: 'failed after 30 s',
     after: 'failed after 30 s',
     wasShown: false,
-    ours: 'parked with a clear request to sign in; result after that',
-    story: parity('v1-token-refused', 'A V1 token dies early: no refresh exists, so the job is parked.', {
+    ours: 'paused with a clear request to sign in; result after that',
+    story: parity('v1-token-refused', 'A V1 token dies early: no refresh exists, so the job pauses.', {
       options: { backend: { ...ENDLESS_JOB, ...NO_SOCKETS }, client: { ...UNLUCKY, auth: { version: 'v1' } } },
       async play(stage) {
         await submitted(stage);

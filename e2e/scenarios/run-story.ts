@@ -12,7 +12,7 @@ export interface StoryReport {
   states: string[];
   shownToUser: { invalidToken: number; errors: string[] };
   server: ServerCounts;
-  /** Whether the job completed on the server, whoever was told. */
+  /** Whether the job completed on the server, seen by the user or not. */
   serverHasResult: boolean;
   /** From the end of the job on the server to the result in the user's hands; null where there is no result. */
   msFromServerDoneToResult: number | null;

@@ -36,12 +36,12 @@ export interface Stage {
   /** States of the chart in order, `idle` first, across reloads. */
   readonly states: string[];
   readonly timeline: TimelineLine[];
-  /** @param spoil what happens to the token between the sign-in page and the client */
+  /** @param spoil changes the token between the sign-in page and the client */
   signIn(spoil?: (accessToken: string) => string): Promise<void>;
-  /** Signs in as somebody else; any address ends with `@example.test`. */
+  /** Signs in as another user; any address ends with `@example.test`. */
   signInAs(email: string): Promise<void>;
   submit(): Assessment;
-  /** Throws the page away in the middle of everything and opens it anew, as a browser does. */
+  /** Throws the page away in the middle of everything and opens it again, as a browser does. */
   reload(): readonly Assessment[];
   /** Shows an assessment to the user from now on. */
   show(assessment: Assessment): Assessment;

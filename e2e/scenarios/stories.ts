@@ -127,7 +127,8 @@ export const stories: readonly Story[] = [
   },
   {
     name: 'refresh-limited',
-    about: 'The second refresh comes too early for the server (429): the job waits for the slot, and nobody is told.',
+    about:
+      'The second refresh comes too early for the server (429): the job waits for the slot, and the user does not notice.',
     options: {
       backend: { ...LONG_TOKENS, ...ENDLESS_JOB, sockets: 'refuse', refreshIntervalMs: 5_000 },
       client: SHORT_MINUTE.client,
@@ -157,7 +158,7 @@ export const stories: readonly Story[] = [
   },
   {
     name: 'refresh-rejected-then-sign-in',
-    about: 'The session is revoked: the job is parked, finishes on the server, and is shown after the next sign-in.',
+    about: 'The session is revoked: the job pauses, finishes on the server, and is shown after the next sign-in.',
     options: { backend: { ...LONG_TOKENS, ...ENDLESS_JOB }, client: SHORT_MINUTE.client },
     async play(stage) {
       await stage.signIn();
@@ -171,8 +172,8 @@ export const stories: readonly Story[] = [
     },
     ends: 'completed',
     expect: (stage) => ({
-      'parked, not failed': stage.states.includes('auth-failed') && !stage.states.includes('failed'),
-      'the job of before the sign-in': stage.shown.at(-1)?.jobId === stage.backend.jobs()[0]?.jobId,
+      'paused, not failed': stage.states.includes('auth-failed') && !stage.states.includes('failed'),
+      'the job from before the sign-in': stage.shown.at(-1)?.jobId === stage.backend.jobs()[0]?.jobId,
       'asked the refresh endpoint once': stage.backend.counts().refreshCalls === 1,
     }),
   },
@@ -227,7 +228,7 @@ export const stories: readonly Story[] = [
   },
   {
     name: 'v1-expired-then-sign-in',
-    about: 'Auth V1 has no refresh: when its token dies the job is parked, and goes on after the next sign-in.',
+    about: 'Auth V1 has no refresh: when its token dies the job pauses, and resumes after the next sign-in.',
     options: {
       backend: { v1TokenTtlMs: 4_000, ...ENDLESS_JOB },
       client: { auth: { version: 'v1' } },
@@ -244,12 +245,12 @@ export const stories: readonly Story[] = [
     ends: 'completed',
     expect: (stage) => ({
       'never refreshed': stage.backend.counts().refreshCalls === 0,
-      'the job of before the sign-in': stage.shown.at(-1)?.jobId === stage.backend.jobs()[0]?.jobId,
+      'the job from before the sign-in': stage.shown.at(-1)?.jobId === stage.backend.jobs()[0]?.jobId,
     }),
   },
   {
     name: 'reload-mid-job',
-    about: 'The page is reloaded in the middle: the assessment goes on by itself and is not submitted again.',
+    about: 'The page is reloaded in the middle: the assessment resumes by itself and is not submitted again.',
     options: { backend: { ...LONG_TOKENS, ...ENDLESS_JOB } },
     async play(stage) {
       await stage.signIn();
@@ -269,7 +270,7 @@ export const stories: readonly Story[] = [
   },
   {
     name: 'server-failed-job',
-    about: 'The analysis fails on the server: the user is told so in plain words, and the credit is back.',
+    about: 'The analysis fails on the server: the page says so in plain words, and the credit is back.',
     options: { backend: { ...LONG_TOKENS, ...ENDLESS_JOB } },
     async play(stage) {
       await stage.signIn();

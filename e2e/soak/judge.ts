@@ -13,7 +13,7 @@ export interface SoakReport {
   doubled: number;
   submittedTwice: number;
   invalidTokenShown: number;
-  /** Sent past the life that was announced with the token. One that the server ended early does not count: nobody could know. */
+  /** Sent past the life that was announced with the token. One that the server ended early does not count: no client could know. */
   requestsWithExpiredToken: number;
   leftOpen: { timers: number; sockets: number; requests: number };
   /** Live heap at the end against the one after warm-up, minus one, both at rest with the pages open; null without `--expose-gc`. */

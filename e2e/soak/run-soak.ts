@@ -59,7 +59,7 @@ export async function runSoak({ jobs, concurrency, seed, onProgress = () => {} }
   const liveUntil = async (until: number): Promise<number | null> => {
     await Promise.race([Promise.all(users.map((user) => live(user, until))), died]);
     await settle(users, ask);
-    // Connections that nobody uses are kept for five seconds, more of them after a bad moment than after a good one.
+    // Unused connections are kept for five seconds, more of them after a bad moment than after a good one.
     await new Promise((resolve) => setTimeout(resolve, KEEP_ALIVE_MS));
     return liveHeap();
   };
@@ -91,11 +91,11 @@ async function settle(users: readonly User[], ask: () => Promise<ServerReport>):
   }
 }
 
-/** In bytes; null where nobody can collect what is not live. */
+/** In bytes; null where the garbage collector cannot be started. */
 async function liveHeap(): Promise<number | null> {
   if (!globalThis.gc) return null;
   globalThis.gc();
-  // What the first collection sets free, finalizers let go of before the second.
+  // Finalizers run after the first collection; the second frees what they held.
   await new Promise(setImmediate);
   globalThis.gc();
   return process.memoryUsage().heapUsed;

@@ -62,7 +62,7 @@ export function createUser(url: string, number: number, random: Random) {
   const browserFetch = stamped(cookieFetch());
   const storage = memoryStore();
   const tokenStorage = memoryStore();
-  /** The last of what the pages reported: whoever is lost says where. */
+  /** The last of what the pages reported: a lost user reports where. */
   let trail: string[] = [];
   const remember = ({ at, ...event }: MonitorEvent & { at: number }): void => {
     trail.push(`${new Date(at).toISOString().slice(14, 23)} ${JSON.stringify(event).replaceAll('"', '')}`);
@@ -196,7 +196,7 @@ const stampedSockets: LoadSocketIo = async () => {
 
 const isOver = ({ phase }: Told) => phase === 'completed' || phase === 'failed' || phase === 'cancelled';
 
-/** Answers that nobody else gives, so that a result shows whose it is. */
+/** Answers that no other user gives, so that a result shows whose it is. */
 function answersOf(name: string, random: Random) {
   const { assessment_data } = sampleAnswers;
   const riasec = Object.fromEntries(

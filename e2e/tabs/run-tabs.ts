@@ -24,7 +24,7 @@ export const tabsStories: readonly TabsStory[] = [
   },
   {
     name: 'tabs-leader-closed',
-    about: 'the same, and the tab that refreshes is closed in the middle of it; a new tab goes on with its job',
+    about: 'the same, and the tab that refreshes is closed in the middle of it; a new tab continues with its job',
     leader: 'is closed',
   },
   {
@@ -198,11 +198,11 @@ export async function runTabs({ name, leader }: TabsStory, tabs: number): Promis
     'no request carried a token known to be expired':
       server.requestsWithExpiredToken <= (leader === 'is frozen' ? 1 : 0),
     'the token lived at least three lives': server.refreshes >= 3,
-    // The server answers 429 to whoever asks too early: nobody even tried.
+    // The server answers 429 to an early refresh: no tab even tried.
     'at most one refresh in each budget': server.refreshesLimited === 0 && server.refreshCalls === server.refreshes,
     'no two refreshes at a time': server.maxConcurrentRefreshes <= 1,
     'no refresh token was used twice': server.reuseDetections === 0,
-    'nobody was signed out': logouts === 0,
+    'no user was signed out': logouts === 0,
     'nothing was left open': Object.values(leftOpen).every((count) => count === 0),
   };
   const states = events.flatMap((event) => (event.type === 'state.changed' ? [event.from, event.to] : []));

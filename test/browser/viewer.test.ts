@@ -50,7 +50,7 @@ describe('the local viewer', () => {
     inspector = createInspector({ url: toItsServer() });
     const stage = await openStage({ backend: { jobDurationMs: 600_000 }, client: { inspect: inspector.inspect } });
     const page = await open();
-    await page.getByText('Nobody is inspected yet.').waitFor();
+    await page.getByText('No page is inspected yet.').waitFor();
 
     await stage.signIn();
     stage.submit();
