@@ -25,7 +25,7 @@ describe('backoff', () => {
     ]);
   });
 
-  it('draws from the whole range at every attempt, so that clients do not march in step', () => {
+  it('draws from the whole range at every attempt, so that clients do not retry together', () => {
     expect(backoff(10, bounds, lowest)).toBe(250);
     expect(backoff(10, bounds, middle)).toBe(10_125);
   });
@@ -45,7 +45,7 @@ describe('backoff', () => {
     );
   });
 
-  it('never grows shorter from one attempt to the next, for the same luck', () => {
+  it('never shrinks from one attempt to the next with the same random number', () => {
     fc.assert(
       fc.property(fc.nat({ max: 60 }), anyBounds, anyRandom, (attempt, bounds, random) => {
         const [now, next] = [attempt, attempt + 1].map((it) => backoff(it, bounds, () => random));

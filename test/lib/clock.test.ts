@@ -5,7 +5,7 @@ import { watch } from '../support/deferred.ts';
 import { settle, virtualClock } from '../support/virtual-clock.ts';
 
 describe('sleep', () => {
-  it('resolves when the time has gone by, and not before', async () => {
+  it('resolves exactly when the time has passed', async () => {
     const clock = virtualClock();
     const slept = watch(sleep(clock, 500));
     await clock.advance(499);
@@ -25,14 +25,14 @@ describe('sleep', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('does not begin when the signal has aborted before', async () => {
+  it('arms no timer when the signal is already aborted', async () => {
     const clock = virtualClock();
     const reason = new Error('left');
     await expect(sleep(clock, 500, AbortSignal.abort(reason))).rejects.toBe(reason);
     expect(clock.timers).toBe(0);
   });
 
-  it('leaves no listener on the signal, whichever way it ends', async () => {
+  it('leaves no listener on the signal, whether it resolves or rejects', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const listeners = () => getEventListeners(controller.signal, 'abort').length;
@@ -55,7 +55,7 @@ describe('systemClock', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('tells the time of the platform', () => {
+  it('returns the time of the platform', () => {
     vi.setSystemTime(1_234_567);
     expect(systemClock.now()).toBe(1_234_567);
   });
@@ -69,12 +69,12 @@ describe('systemClock', () => {
     expect(fired).toHaveBeenCalledOnce();
   });
 
-  it('forgets a cleared timer', () => {
+  it('never fires a cleared timer', () => {
     systemClock.clearTimeout(systemClock.setTimeout(() => {}, 1_000));
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('clamps what setTimeout cannot count to its longest delay, instead of firing at once', () => {
+  it('clamps a delay that setTimeout does not support, instead of firing immediately', () => {
     expect(MAX_TIMEOUT_MS).toBe(2_147_483_647);
     const spy = vi.spyOn(globalThis, 'setTimeout');
     for (const ms of [MAX_TIMEOUT_MS + 1, Number.POSITIVE_INFINITY]) {

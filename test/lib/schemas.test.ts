@@ -22,7 +22,7 @@ describe('an object', () => {
     expect(fits(object({ a: z.optional(z.unknown()) }), value)).toBe(false);
   });
 
-  it('is read without what nobody asked for', () => {
+  it('is parsed without the fields that its shape does not name', () => {
     expect(fit({ a: 1, token: 'x' }, object({ a: number }))).toEqual({ a: 1 });
   });
 });
@@ -42,29 +42,29 @@ describe('an id', () => {
 });
 
 describe('a text', () => {
-  it('has something in it', () => {
+  it('must not be empty', () => {
     expect([' ', '', null].map((it) => fits(someText, it))).toEqual([true, false, false]);
   });
 });
 
-describe('what is nice to know', () => {
+describe('an optional field', () => {
   const shape = object({ id: maybeId, number: maybeNumber });
 
-  it('is there', () => {
+  it('is kept where it is valid', () => {
     expect(fit({ id: 'j1', number: 0 }, shape)).toEqual({ id: 'j1', number: 0 });
   });
 
   it.each([{}, { id: null, number: null }, { id: undefined, number: undefined }, { id: 5, number: '5' }])(
-    'is null where there is %j',
+    'is null where the text is %j',
     (answer) => expect(fit(answer, shape)).toEqual({ id: null, number: null }),
   );
 });
 
-describe('what was stored', () => {
+describe('a stored JSON text', () => {
   const shape = object({ a: number });
 
-  it('is read as it was written', () => expect(readJson('{"a":1}', shape)).toEqual({ a: 1 }));
-  it.each([null, '', '{', '{"a":"1"}', 'null', '[]'])('is null where there is %j', (text) =>
+  it('is parsed as it was written', () => expect(readJson('{"a":1}', shape)).toEqual({ a: 1 }));
+  it.each([null, '', '{', '{"a":"1"}', 'null', '[]'])('is null where the text is %j', (text) =>
     expect(readJson(text, shape)).toBeNull(),
   );
 });

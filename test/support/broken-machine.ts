@@ -5,7 +5,7 @@ import { assessmentSetup } from '../../src/machines/assessment-setup.ts';
 type Transition = { target?: string; guard?: unknown; actions?: unknown; reenter?: boolean };
 type Transitions = Record<string, Transition | Transition[]>;
 
-/** As much of a state's configuration as somebody needs who wants to spoil it. */
+/** The parts of a state's configuration that tests break. */
 interface StateConfig {
   on: Transitions;
   after: Transitions;

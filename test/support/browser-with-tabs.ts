@@ -55,7 +55,7 @@ export function openBrowser({
   let cookie: string | null = null;
   let accepted: string | null = null;
   let refreshedAt = Number.NEGATIVE_INFINITY;
-  /** What happens to the next answers on their way back. */
+  /** The fate of each of the next answers on its way back. */
   const fates: ('lost' | 'lost with its cookie' | 'late' | 'refused')[] = [];
   const issue = () => {
     serial += 1;
@@ -194,7 +194,7 @@ export function openBrowser({
     const heard: TokenEvent[] = [];
     tokens.events$.subscribe((event) => {
       heard.push(event);
-      // What an assessment does: it refreshes when it is told to.
+      // As an assessment does, it refreshes on token.expiring.
       if (event.type === 'token.expiring') void tokens.renew(null);
     });
     return {
@@ -241,7 +241,7 @@ export function openBrowser({
     },
     /** Whether the server would accept this token now. */
     accepts: (token: string | null) => token !== null && token === accepted,
-    /** Locks that somebody holds or waits for. */
+    /** The number of holders of locks and of tabs that wait for one. */
     queued: () => [...queues.values()].reduce((sum, queue) => sum + queue.length, 0),
   };
 }

@@ -1,19 +1,19 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../src/lib/clock.ts';
 
-/** Lets everything run that only waits for promises. No timer fires and no time goes by. */
+/** Runs all pending promise reactions. No timer fires and no time passes. */
 export const settle = (): Promise<void> => setImmediate();
 
-/** Time that goes by only when a test says so. */
+/** A clock whose time passes only when a test advances it. */
 export interface VirtualClock extends Clock {
-  /** Lets `ms` go by: what falls due fires in its order, and what it sets going runs before the next timer. */
+  /** Advances by `ms`: due timers fire in order, and the promise reactions of each run before the next timer. */
   advance(ms: number): Promise<void>;
   /**
-   * The wall clock jumps, forward or back, and no timer notices: somebody set the clock, or the machine slept. Timers that
-   * fall due afterwards seem late, or early, to whoever compares clocks.
+   * Moves the wall clock forward or back without firing timers, as when a user sets the clock or the machine sleeps. Timers that
+   * fire afterwards are late or early by the wall clock.
    */
   jump(ms: number): void;
-  /** How many timers are open. */
+  /** The number of armed timers. */
   readonly timers: number;
 }
 

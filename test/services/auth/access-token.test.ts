@@ -30,7 +30,7 @@ describe('describeToken', () => {
     expect(describeAt({ accessToken: 'opaque' })).toMatchObject({ value: 'opaque', generation: 7 });
   });
 
-  it('counts the lifetime that the server told from the moment the request left', () => {
+  it('counts the lifetime that the server states from the time of sending', () => {
     expect(describeAt({ accessToken: 'opaque', expiresIn: 3_600 })).toMatchObject({
       ttlMs: 3_600_000,
       expiresAt: T0 + 3_600_000,
@@ -44,7 +44,7 @@ describe('describeToken', () => {
     });
   });
 
-  it('prefers the told lifetime to the claims, so that a wrong clock here or a long life there does no harm', () => {
+  it('prefers the stated lifetime to the claims, so that a wrong clock does no harm', () => {
     const accessToken = jwt({ iat: seconds - 7_200, exp: seconds - 3_600 });
     expect(describeAt({ accessToken, expiresIn: 60 }, { skewMs: 500_000 })).toMatchObject({
       ttlMs: 60_000,
@@ -59,14 +59,14 @@ describe('describeToken', () => {
     });
   });
 
-  it("translates the claims from the server's clock into ours", () => {
+  it("converts the claims from the server's clock to the local clock", () => {
     const accessToken = jwt({ iat: seconds, exp: seconds + 300 });
     // The server's clock is an hour ahead of ours: by ours, the token dies an hour earlier than it says.
     expect(describeAt({ accessToken }, { skewMs: 3_600_000 }).expiresAt).toBe(T0 + 300_000 - 3_600_000);
     expect(describeAt({ accessToken }, { skewMs: -3_600_000 }).expiresAt).toBe(T0 + 300_000 + 3_600_000);
   });
 
-  it('counts the claimed lifetime of a token that was made just now from now, whatever the clocks say', () => {
+  it('counts the claimed lifetime of a fresh token from the time of sending, whatever the clocks say', () => {
     const accessToken = jwt({ iat: seconds - 7_200, exp: seconds - 6_900 });
     expect(describeAt({ accessToken }, { isFresh: true, skewMs: 500_000 })).toMatchObject({
       ttlMs: 300_000,
@@ -76,14 +76,14 @@ describe('describeToken', () => {
     expect(describeAt({ accessToken: jwt({ exp: seconds + 9 }) }, { isFresh: true }).expiresAt).toBe(T0 + 9_000);
   });
 
-  it('knows the end but not the lifetime of a token that has `exp` alone', () => {
+  it('knows the expiry but not the lifetime of a token with `exp` alone', () => {
     expect(describeAt({ accessToken: jwt({ exp: seconds + 200 }) })).toMatchObject({
       ttlMs: null,
       expiresAt: T0 + 200_000,
     });
   });
 
-  it('does not believe in a lifetime that ends before it begins', () => {
+  it('ignores a claimed lifetime that ends before it begins', () => {
     expect(describeAt({ accessToken: jwt({ iat: seconds, exp: seconds }) }).ttlMs).toBeNull();
     expect(describeAt({ accessToken: jwt({ iat: seconds, exp: seconds - 1 }) }).ttlMs).toBeNull();
   });
@@ -99,7 +99,7 @@ describe('describeToken', () => {
     `${header}.${payload}`,
     `${header}.${payload}.x.y.z`,
     `${header}.${Buffer.from('{"sub":"\xe9"}', 'latin1').toString('base64url')}.x`,
-  ])('takes %j for a token that does not say when it dies', (accessToken) => {
+  ])('treats %j as a token of unknown expiry', (accessToken) => {
     expect(describeAt({ accessToken })).toMatchObject({ ttlMs: null, expiresAt: null, userId: null });
   });
 
@@ -115,7 +115,7 @@ describe('describeToken', () => {
     },
   );
 
-  it('still sees the user of a token whose expiry makes no sense', () => {
+  it('reads the user of a token whose expiry is malformed', () => {
     expect(describeAt({ accessToken: jwt({ exp: 'never', sub: 'ann' }) })).toMatchObject({
       expiresAt: null,
       userId: 'ann',
@@ -134,15 +134,15 @@ describe('describeToken', () => {
     expect(describeAt({ accessToken: jwt(claims) }).userId).toBe(userId);
   });
 
-  it('reads a user of any script', () => {
+  it('reads a user id in any script', () => {
     expect(describeAt({ accessToken: jwt({ sub: 'jürgen 日本 👍?>' }) }).userId).toBe('jürgen 日本 👍?>');
   });
 
-  it('believes whoever issued the token more than its claims when it says whose it is', () => {
+  it('prefers the user id that the server states to the claims', () => {
     expect(describeAt({ accessToken: jwt({ sub: 'claimed' }), userId: 'told' }).userId).toBe('told');
   });
 
-  it('makes something of every text, and never throws', () => {
+  it('accepts every text and never throws', () => {
     fc.assert(
       fc.property(fc.string(), fc.anything(), (accessToken, claims) => {
         const odd = `x.${Buffer.from(JSON.stringify(claims) ?? '').toString('base64url')}.y`;
@@ -163,7 +163,7 @@ describe('expiryMarginMs', () => {
     [5_000, 500],
     [300, 500],
     [null, 10_000],
-  ])('of a life of %j ms is %j ms: a tenth, at least half a second, at most 10 s', (ttlMs, margin) => {
+  ])('of a lifetime of %j ms is %j ms: a tenth, at least half a second, at most 10 s', (ttlMs, margin) => {
     expect(expiryMarginMs({ ttlMs })).toBe(margin);
   });
 });
@@ -176,24 +176,24 @@ describe('refreshWindowMs', () => {
     [300_000, 150_000],
     [60_000, 30_000],
     [null, 300_000],
-  ])('of a life of %j ms is %j ms: 5 minutes, at most half of the life', (ttlMs, window) => {
+  ])('of a lifetime of %j ms is %j ms: 5 minutes, at most half of the lifetime', (ttlMs, window) => {
     expect(refreshWindowMs({ ttlMs })).toBe(window);
   });
 });
 
 describe('isUsable', () => {
-  it('holds until the margin before the end, and not one ms longer', () => {
+  it('is true until the margin before the expiry, and not one ms longer', () => {
     const token = living(3_600_000);
     expect(isUsable(token, T0 - 10_001)).toBe(true);
     expect(isUsable(token, T0 - 10_000)).toBe(false);
     expect(isUsable(token, T0 + 1)).toBe(false);
   });
 
-  it('is true for a token of unknown expiry: only the server can tell', () => {
+  it('is true for a token of unknown expiry, because only the server can decide', () => {
     expect(isUsable(living(null, null), Number.MAX_SAFE_INTEGER)).toBe(true);
   });
 
-  it('never lets a fresh token be dead on arrival, however short its life', () => {
+  it('is true for a fresh token, however short its lifetime', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 86_400 }), (expiresIn) => {
         const token = describeAt({ accessToken: 'opaque', expiresIn });
@@ -212,11 +212,11 @@ describe('isExpiringSoon', () => {
     expect(isExpiringSoon(token, T0 - 300_000)).toBe(true);
   });
 
-  it('is true of a dead token: "expired" must not win over "expiring"', () => {
+  it('is true for an expired token', () => {
     expect(isExpiringSoon(living(60_000), T0 + 3_600_000)).toBe(true);
   });
 
-  it('is never true of a token of unknown expiry', () => {
+  it('is never true for a token of unknown expiry', () => {
     expect(isExpiringSoon(living(null, null), Number.MAX_SAFE_INTEGER)).toBe(false);
   });
 });

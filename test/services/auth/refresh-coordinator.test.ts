@@ -47,7 +47,7 @@ const plant = (store: KeyValueStore, budget: unknown) =>
   store.set(BUDGET_KEY, typeof budget === 'string' ? budget : JSON.stringify(budget));
 
 describe('single flight', () => {
-  it('asks the server once for everybody who asks meanwhile', async () => {
+  it('sends one request for all callers that arrive during it', async () => {
     const { coordinator, endpoint } = openPage();
     const outcomes = Array.from({ length: 50 }, () => coordinator.refresh());
     await endpoint.answer(issued);
@@ -63,14 +63,14 @@ describe('single flight', () => {
     ['transient', transient, { type: 'transient', until: T0 + MINUTE }],
     ['ambiguous', { type: 'ambiguous' }, { type: 'ambiguous', until: T0 + MINUTE }],
     ['rejected', { type: 'rejected' }, { type: 'rejected' }],
-  ])('tells everybody alike that it was %s', async (_type, answer, expected) => {
+  ])('resolves all callers with the same outcome: %s', async (_type, answer, expected) => {
     const { coordinator, endpoint } = openPage();
     const outcomes = [coordinator.refresh(), coordinator.refresh()];
     await endpoint.answer(answer);
     expect(await Promise.all(outcomes)).toEqual([expected, expected]);
   });
 
-  it('is free for the next one when it has landed, however it ended', async () => {
+  it('accepts the next refresh after any outcome', async () => {
     const page = openPage();
     for (const answer of [transient, { type: 'rejected' }, issued] as const) {
       await refreshOnce(page, answer);
@@ -97,7 +97,7 @@ describe('the budget of one attempt a minute', () => {
     expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
   });
 
-  it('counts from when the request left, not from when its answer came', async () => {
+  it('counts from the time of sending, not from the answer', async () => {
     const page = openPage();
     const outcome = page.coordinator.refresh();
     await page.clock.advance(20_000);
@@ -106,7 +106,7 @@ describe('the budget of one attempt a minute', () => {
     expect(page.coordinator.availableAt()).toBe(T0 + MINUTE);
   });
 
-  it('is spent before the request leaves, so that a reload in the middle does not send a second', async () => {
+  it('is spent before the request is sent, so that a reload during it sends no second one', async () => {
     const before = openPage();
     void before.coordinator.refresh();
     const after = openPage(before);
@@ -114,7 +114,7 @@ describe('the budget of one attempt a minute', () => {
     expect(after.endpoint.requests).toBe(0);
   });
 
-  it('outlives a reload', async () => {
+  it('survives a reload', async () => {
     const before = openPage();
     await refreshOnce(before, issued);
     await before.clock.advance(30_000);
@@ -135,7 +135,7 @@ describe('the budget of one attempt a minute', () => {
     expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
   });
 
-  it('is shared with other tabs, whoever spent it last', async () => {
+  it('is shared with other tabs, also when this tab spent it last', async () => {
     const one = openPage();
     const other = openPage(one);
     await refreshOnce(one, transient);
@@ -144,12 +144,12 @@ describe('the budget of one attempt a minute', () => {
     expect(await one.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + 2 * MINUTE });
   });
 
-  it('is there from the start', () => {
+  it('is available from the start', () => {
     const { coordinator, clock } = openPage();
     expect(coordinator.availableAt()).toBeLessThanOrEqual(clock.now());
   });
 
-  it('does not grow by asking in vain', async () => {
+  it('is not extended by calls that exceed the limit', async () => {
     const page = openPage();
     await refreshOnce(page, transient);
     await page.clock.advance(30_000);
@@ -158,9 +158,9 @@ describe('the budget of one attempt a minute', () => {
   });
 });
 
-describe('a server that could not', () => {
+describe('a server that rejects no token and issues none', () => {
   it.each(['limited', 'transient'] as const)(
-    'when it was %s, is asked again by each page at a time of its own, within two minutes',
+    'with the outcome %s, receives the next request of each page at a random time within two minutes',
     async (type) => {
       const waitWith = async (luck: number) => {
         const page = openPage({ luck });
@@ -171,13 +171,13 @@ describe('a server that could not', () => {
     },
   );
 
-  it('is not asked earlier than it said', async () => {
+  it('receives no request before its Retry-After', async () => {
     const page = openPage({ luck: 0.5 });
     await refreshOnce(page, { type: 'transient', retryAfterMs: 90_000 });
     expect(page.coordinator.availableAt()).toBe(T0 + 90_000);
   });
 
-  it('costs nobody more than the minute when its answer was lost, or when it could', async () => {
+  it('delays the next refresh by no more than a minute after a lost answer or a success', async () => {
     for (const answer of [{ type: 'ambiguous' }, issued] as const) {
       const page = openPage({ luck: 1 });
       await refreshOnce(page, answer);
@@ -186,8 +186,8 @@ describe('a server that could not', () => {
   });
 });
 
-describe('a server that asks for patience', () => {
-  it.each(['limited', 'transient'] as const)('is obeyed when it was %s, also after a reload', async (type) => {
+describe('a Retry-After', () => {
+  it.each(['limited', 'transient'] as const)('of the outcome %s is obeyed, also after a reload', async (type) => {
     const page = openPage();
     expect(await refreshOnce(page, { type, retryAfterMs: 300_000 })).toEqual({ type, until: T0 + 300_000 });
     await page.clock.advance(299_999);
@@ -196,7 +196,7 @@ describe('a server that asks for patience', () => {
     expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
   });
 
-  it('is obeyed from when its answer came', async () => {
+  it('is obeyed from the arrival of its answer', async () => {
     const page = openPage();
     const outcome = page.coordinator.refresh();
     await page.clock.advance(10_000);
@@ -214,7 +214,7 @@ describe('a server that asks for patience', () => {
     expect(page.coordinator.availableAt()).toBe(T0 + MINUTE);
   });
 
-  it('is not believed beyond ten minutes', async () => {
+  it('is obeyed for ten minutes at most', async () => {
     const page = openPage();
     expect(await refreshOnce(page, { type: 'limited', retryAfterMs: 3_600_000 })).toEqual({
       type: 'limited',
@@ -243,30 +243,33 @@ describe('a clock that jumps', () => {
   });
 });
 
-describe('the token that a refresh would end', () => {
+describe('the token that a refresh invalidates', () => {
   const { signal } = new AbortController();
   const isInDoubt = (pages: Page[]) => pages.map(({ coordinator, held }) => coordinator.isInDoubt(held()));
 
   it.each<[string, RefreshAnswer, boolean[]]>([
-    // Nobody tells the other page here: what it holds is dead.
-    ['got a new one', issued, [false, true]],
-    ['was told to slow down', { type: 'limited', retryAfterMs: null }, [false, false]],
-    ['found the server ill', transient, [true, true]],
-    ['lost its answer', { type: 'ambiguous' }, [true, true]],
-  ])('is in doubt in all tabs while the request is under way; when that %s: %j, %j', async (_how, answer, after) => {
-    const page = openPage();
-    const pages = [page, openPage(page)];
-    expect(isInDoubt(pages)).toEqual([false, false]);
-    const outcome = page.coordinator.refresh();
-    await page.clock.advance(1);
-    // After a reload as well.
-    expect(isInDoubt([...pages, openPage(page)])).toEqual([true, true, true]);
-    await page.endpoint.answer(answer);
-    await outcome;
-    expect(isInDoubt(pages)).toEqual(after);
-  });
+    // No message reaches the other page in this test, so its token is invalid.
+    ['a new token', issued, [false, true]],
+    ['a 429', { type: 'limited', retryAfterMs: null }, [false, false]],
+    ['a server error', transient, [true, true]],
+    ['none, it was lost', { type: 'ambiguous' }, [true, true]],
+  ])(
+    'is in doubt in all tabs while the request is in flight; after the answer "%s": %j, %j',
+    async (_how, answer, after) => {
+      const page = openPage();
+      const pages = [page, openPage(page)];
+      expect(isInDoubt(pages)).toEqual([false, false]);
+      const outcome = page.coordinator.refresh();
+      await page.clock.advance(1);
+      // After a reload as well.
+      expect(isInDoubt([...pages, openPage(page)])).toEqual([true, true, true]);
+      await page.endpoint.answer(answer);
+      await outcome;
+      expect(isInDoubt(pages)).toEqual(after);
+    },
+  );
 
-  it('is in doubt no longer than two minutes, and not for a clock that was set back', async () => {
+  it('is in doubt for two minutes at most, and not after the clock was set back', async () => {
     const page = openPage();
     await refreshOnce(page, { type: 'ambiguous' });
     await page.clock.advance(2 * MINUTE - 1);
@@ -281,7 +284,7 @@ describe('the token that a refresh would end', () => {
   it.each<[string, RefreshAnswer]>([
     ['a new token', issued],
     ['none', transient],
-  ])('keeps calls waiting until the answer is there, which brings %s', async (_what, answer) => {
+  ])('delays calls until the answer arrives, which brings %s', async (_what, answer) => {
     const page = openPage();
     const outcome = page.coordinator.refresh();
     // It has not left yet, and is about to.
@@ -300,7 +303,7 @@ describe('the token that a refresh would end', () => {
   it.each<[string, (page: Page) => Page, number]>([
     ['in this page', (page) => page, 2_000],
     ['in another page, from when it left', (page) => openPage(page), 1_000],
-  ])('keeps calls waiting no longer than a request takes: %s', async (_where, waitingPage, remaining) => {
+  ])('delays calls no longer than a request takes: %s', async (_where, waitingPage, remaining) => {
     const page = openPage();
     void page.coordinator.refresh();
     await page.clock.advance(1_000);
@@ -324,7 +327,7 @@ describe('the token that a refresh would end', () => {
     expect([after.state, page.clock.timers]).toEqual(['resolved', 0]);
   });
 
-  it('keeps no call waiting that was given up: nothing of it is left', async () => {
+  it('stops waiting when the call is aborted, and leaves no timer or listener', async () => {
     const page = openPage();
     void page.coordinator.refresh();
     await page.clock.advance(1);
@@ -337,7 +340,7 @@ describe('the token that a refresh would end', () => {
   });
 });
 
-describe('what lies in the storage', () => {
+describe('the stored budget', () => {
   it.each([
     ['is not JSON', '{'],
     ['is null', 'null'],
@@ -352,7 +355,7 @@ describe('what lies in the storage', () => {
     expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
   });
 
-  it('counts when it is sound, up to the longest patience', async () => {
+  it('applies when it is valid, up to the longest cooldown', async () => {
     const page = openPage();
     plant(page.store, { attemptedAt: T0, availableAt: T0 + 600_000 });
     expect(await page.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + 600_000 });
@@ -360,7 +363,7 @@ describe('what lies in the storage', () => {
     expect(page.coordinator.availableAt()).toBeLessThanOrEqual(T0);
   });
 
-  it('holds no token', async () => {
+  it('contains no token', async () => {
     const page = openPage();
     await refreshOnce(page, { ...issued, token: { accessToken: 's3cret', refreshToken: 's3cret' } });
     expect(JSON.stringify(page.store.keys().map((key) => page.store.get(key)))).not.toContain('s3cret');

@@ -28,7 +28,7 @@ function createRequest(transport: 'cookie' | 'body' = 'cookie', fetchIt: typeof 
 const yes = (data: unknown) => ({ success: true, data });
 
 describe('with the refresh token in a cookie', () => {
-  it('sends an empty body, lets the browser add its cookies, and outlives the page', async () => {
+  it('sends an empty body with credentials and keepalive', async () => {
     server.reply(200, yes({ idToken: 'fresh' }));
     const sent: unknown[] = [];
     await createRequest('cookie', (input, init) => {
@@ -40,7 +40,7 @@ describe('with the refresh token in a cookie', () => {
     expect(sent).toMatchObject([{ credentials: 'include', keepalive: true }]);
   });
 
-  it('neither sends nor keeps a refresh token that a script can read', async () => {
+  it('neither sends nor stores a refresh token that scripts can read', async () => {
     store.set(REFRESH_TOKEN_KEY, 'left over');
     server.reply(200, yes({ idToken: 'fresh', refreshToken: 'unasked for' }));
     expect(await createRequest()()).toEqual({ type: 'issued', token: { accessToken: 'fresh' }, sentAt: T0 });
@@ -53,7 +53,7 @@ describe('with the refresh token in a cookie', () => {
 });
 
 describe('with the refresh token in the body', () => {
-  it('sends the one that it keeps, and keeps the one that it gets', async () => {
+  it('sends the stored refresh token and stores the new one', async () => {
     store.set(REFRESH_TOKEN_KEY, 'r1');
     server.reply(200, yes({ idToken: 'fresh', refreshToken: 'r2', expiresIn: '3600' }));
     expect(await createRequest('body')()).toEqual({
@@ -65,7 +65,7 @@ describe('with the refresh token in the body', () => {
     expect(store.get(REFRESH_TOKEN_KEY)).toBe('r2');
   });
 
-  it('reads the one that it keeps at each use', async () => {
+  it('reads the stored refresh token at each use', async () => {
     const request = createRequest('body');
     for (const [sent, got] of [
       ['r1', 'r2'],
@@ -78,7 +78,7 @@ describe('with the refresh token in the body', () => {
     expect(server.requests.map(({ body }) => body)).toEqual([{ refreshToken: 'r1' }, { refreshToken: 'r2' }]);
   });
 
-  it('keeps the old one where the server does not rotate', async () => {
+  it('keeps the stored refresh token where the server does not rotate it', async () => {
     store.set(REFRESH_TOKEN_KEY, 'r1');
     for (const refreshToken of [undefined, null, '']) {
       server.reply(200, yes({ idToken: 'fresh', refreshToken }));
@@ -87,12 +87,12 @@ describe('with the refresh token in the body', () => {
     }
   });
 
-  it('is rejected without asking when it has none', async () => {
+  it('is rejected without a request when no refresh token is stored', async () => {
     expect(await createRequest('body')()).toEqual({ type: 'rejected' });
     expect(server.requests).toEqual([]);
   });
 
-  it('does not bring back a session that was signed out while it asked', async () => {
+  it('does not restore a session that was signed out during the request', async () => {
     store.set(REFRESH_TOKEN_KEY, 'r1');
     server.answer((response) => {
       store.remove(REFRESH_TOKEN_KEY);
@@ -102,7 +102,7 @@ describe('with the refresh token in the body', () => {
     expect(store.get(REFRESH_TOKEN_KEY)).toBeNull();
   });
 
-  it("does not overwrite another user's, who signed in while it asked", async () => {
+  it('does not overwrite the refresh token of another user who signed in during the request', async () => {
     store.set(REFRESH_TOKEN_KEY, "ann's");
     server.answer((response) => {
       store.set(REFRESH_TOKEN_KEY, "bob's");
@@ -113,8 +113,8 @@ describe('with the refresh token in the body', () => {
   });
 });
 
-describe('what an answer amounts to', () => {
-  it('is a token, and when the request for it left', async () => {
+describe('the answer of a refresh', () => {
+  it('contains the token and the time when the request was sent', async () => {
     server.answer((response) => {
       clock.jump(2_000);
       response.end(JSON.stringify(yes({ idToken: 'fresh', expiresIn: 300 })));
@@ -134,29 +134,29 @@ describe('what an answer amounts to', () => {
     },
   );
 
-  it.each([401, 400, 403, 409, 422])('is a refusal when the status is %i', async (status) => {
+  it.each([401, 400, 403, 409, 422])('is "rejected" for the status %i', async (status) => {
     server.reply(status, { success: false, error: { code: 'INVALID_REFRESH_TOKEN', message: 'no' } });
     expect(await createRequest()()).toEqual({ type: 'rejected' });
   });
 
-  it('is a refusal when it says so under an odd status', async () => {
+  it('is "rejected" for an auth error under an unusual status', async () => {
     server.reply(500, { success: false, error: 'TOKEN_EXPIRED' });
     expect(await createRequest()()).toEqual({ type: 'rejected' });
   });
 
-  it('is a limit when the server was asked too often', async () => {
+  it('is "limited" for a 429', async () => {
     server.reply(429, { success: false, error: 'AUTH_RATE_LIMIT_EXCEEDED', retryAfter: 90 });
     expect(await createRequest()()).toEqual({ type: 'limited', retryAfterMs: 90_000 });
     server.reply(429, {});
     expect(await createRequest()()).toEqual({ type: 'limited', retryAfterMs: null });
   });
 
-  it.each([500, 502, 503, 504, 520, 408])('keeps the session when the status is %i', async (status) => {
+  it.each([500, 502, 503, 504, 520, 408])('keeps the session for the status %i', async (status) => {
     server.reply(status, '<html>', { 'retry-after': '20' });
     expect(await createRequest()()).toEqual({ type: 'transient', retryAfterMs: 20_000 });
   });
 
-  it('keeps the session when the endpoint is not there: a deployment, or a wrong path', async () => {
+  it('keeps the session when the endpoint is missing, as during a deployment', async () => {
     server.reply(404, {}, { 'retry-after': '20' });
     expect(await createRequest()()).toEqual({ type: 'transient', retryAfterMs: 20_000 });
   });
@@ -170,7 +170,7 @@ describe('what an answer amounts to', () => {
     ['an empty token', yes({ idToken: '' })],
     ['a token that is no text', yes({ idToken: { value: 'x' } })],
     ['null', 'null'],
-  ])('is ambiguous when a success holds %s: the token was probably rotated', async (_case, body) => {
+  ])('is ambiguous when a success contains %s, because the token was probably rotated', async (_case, body) => {
     server.reply(200, body);
     expect(await createRequest()()).toEqual({ type: 'ambiguous' });
     expect(recorded.of('request.finished')).toMatchObject([{ outcome: 'transient', status: 200 }]);
@@ -186,7 +186,7 @@ describe('what an answer amounts to', () => {
     expect(await createRequest()()).toEqual({ type: 'ambiguous' });
   });
 
-  it('is ambiguous when none comes in time, and then the slot is free', async () => {
+  it('is ambiguous after the timeout, and leaves no timer', async () => {
     server.answer(() => {});
     const answer = createRequest()();
     await server.received(1);
@@ -202,7 +202,7 @@ describe('what an answer amounts to', () => {
     expect(await createRequest('cookie', broken)()).toEqual({ type: 'ambiguous' });
   });
 
-  it('is always one of five, whatever the server says', async () => {
+  it('is always one of the five types, for any response', async () => {
     const status = fc.integer({ min: 200, max: 599 }).filter((it) => it !== 204 && it !== 205 && it !== 304);
     await fc.assert(
       fc.asyncProperty(status, fc.oneof(fc.json(), fc.string()), async (status, body) => {
@@ -215,7 +215,7 @@ describe('what an answer amounts to', () => {
 });
 
 describe('the log', () => {
-  it('has a line for the beginning and one for the end, with neither token nor address', async () => {
+  it('has one line for the start and one for the end, without a token or an address', async () => {
     store.set(REFRESH_TOKEN_KEY, 's3cret-r1');
     server.answer((response) => {
       clock.jump(250);
@@ -239,7 +239,7 @@ describe('the log', () => {
     expect(recorded.of('request.finished')).toMatchObject([{ status, outcome }]);
   });
 
-  it('has no status where no answer came', async () => {
+  it('has no status where there was no answer', async () => {
     server.answer((response) => response.destroy());
     await createRequest()();
     expect(recorded.of('request.finished')).toMatchObject([{ status: null, outcome: 'transient' }]);

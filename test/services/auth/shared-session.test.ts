@@ -71,7 +71,7 @@ function openTabAt57(options: Parameters<typeof openTab>[0] = {}) {
   return tab;
 }
 
-describe('where a session is', () => {
+describe('the position of a session', () => {
   it.each([
     ['nothing', undefined, { session: 0, generation: 0 }],
     ['garbage', '{', { session: 0, generation: 0 }],
@@ -93,13 +93,13 @@ describe('where a session is', () => {
     [4, false, 0],
     [5, true, 5],
     [7, true, 7],
-  ])('tells whether token %d is still of it: %s', (found, isCurrent, generation) => {
+  ])('says whether token %d still belongs to it: %s', (found, isCurrent, generation) => {
     const { shared } = openTab({ written: record(5, 7) });
     expect(shared.restored(found)).toBe(isCurrent);
     expect(shared.position()).toEqual({ session: 5, generation });
   });
 
-  it('does not go back', () => {
+  it('never moves backwards', () => {
     const { shared } = openTabAt57();
     expect(shared.restored(6)).toBe(true);
     expect(shared.position().generation).toBe(7);
@@ -107,7 +107,7 @@ describe('where a session is', () => {
 });
 
 describe('a sign-in', () => {
-  it('begins a session with the next number, tells the others and writes it down, without the token', () => {
+  it('begins a session with the next generation, publishes it and stores its position without the token', () => {
     const { shared, said, news, store } = openTab({ written: record(5, 7) });
     expect(shared.signedIn({ ...token, userId: 'ann' }, 300)).toBe(8);
     expect(said).toEqual([
@@ -120,7 +120,7 @@ describe('a sign-in', () => {
 });
 
 describe('a refresh', () => {
-  it('is told to everybody, this tab included', () => {
+  it('reaches all tabs, this one included', () => {
     const tab = openTabAt57();
     tab.shared.renewed(token, 200, tab.shared.position());
     expect(tab.said).toEqual([told(5, 8)]);
@@ -128,7 +128,7 @@ describe('a refresh', () => {
     expect(tab.written).toEqual(record(5, 8, { sentAt: 200 }));
   });
 
-  it('keeps who it was that signed in', () => {
+  it('keeps the user of the session', () => {
     const tab = openTab();
     tab.shared.signedIn({ accessToken: 'first', userId: 'ann' }, 1);
     tab.shared.renewed(token, 2, tab.shared.position());
@@ -137,7 +137,7 @@ describe('a refresh', () => {
     expect(tab.written).toMatchObject({ generation: 3, userId: null });
   });
 
-  it('of a session that is over is told to nobody', () => {
+  it('of a session that has ended is dropped', () => {
     const tab = openTabAt57();
     const asked = tab.shared.position();
     tab.shared.ended('signed-out');
@@ -148,7 +148,7 @@ describe('a refresh', () => {
     expect([tab.said, tab.news, next.said, next.news]).toEqual([[], [], [], []]);
   });
 
-  it('that slept through the next one is told to nobody; what it missed is asked for', () => {
+  it('whose tab slept through the next one is dropped, and the tab requests the newer token', () => {
     const tab = openTabAt57();
     const asked = tab.shared.position();
     tab.store.set(KEY, JSON.stringify(record(5, 9, { sentAt: 500 })));
@@ -157,7 +157,7 @@ describe('a refresh', () => {
     expect(tab.said).toEqual([{ type: 'ask', session: 5, generation: 7 }]);
   });
 
-  it('that was asked for after the next one counts, whatever is written down', () => {
+  it('that was requested after the next one is adopted, whatever the record says', () => {
     const tab = openTabAt57();
     const asked = tab.shared.position();
     tab.store.set(KEY, JSON.stringify(record(5, 9, { sentAt: 150 })));
@@ -165,14 +165,14 @@ describe('a refresh', () => {
     expect(tab.news).toMatchObject([{ type: 'renewed', generation: 10 }]);
   });
 
-  it('counts when this tab was behind before it asked, although a clock that was set back makes the record look later', () => {
+  it('is adopted when this tab was behind before its request, although a clock that was set back makes the record look later', () => {
     const tab = openTabAt57({ hasChannel: false });
     tab.store.set(KEY, JSON.stringify(record(5, 9, { sentAt: 500 })));
     tab.shared.renewed(token, 200, { session: 5, generation: tab.shared.newest() });
     expect(tab.news).toMatchObject([{ type: 'renewed', generation: 10 }]);
   });
 
-  it('whose cookie was of a session that nobody told us of begins that session here', () => {
+  it('whose cookie belongs to a session that this tab has missed begins that session here', () => {
     const tab = openTabAt57({ hasChannel: false });
     tab.store.set(KEY, JSON.stringify(record(9, 9, { sentAt: 150, userId: 'bob' })));
     tab.shared.renewed(token, 200, tab.shared.position());
@@ -181,7 +181,7 @@ describe('a refresh', () => {
     expect(tab.written).toEqual(record(9, 10, { sentAt: 200, userId: 'bob' }));
   });
 
-  it('believes the token rather than the record about whose it is', () => {
+  it('prefers the user id of the token to that of the record', () => {
     const tab = openTabAt57({ hasChannel: false });
     tab.store.set(KEY, JSON.stringify(record(9, 9, { sentAt: 150, userId: 'bob' })));
     tab.shared.renewed({ ...token, userId: 'eve' }, 200, tab.shared.position());
@@ -189,7 +189,7 @@ describe('a refresh', () => {
   });
 });
 
-describe('what is written down', () => {
+describe('the record', () => {
   it.each([
     ['a later session', record(6, 6)],
     ['a later token', record(5, 9)],
@@ -200,7 +200,7 @@ describe('what is written down', () => {
     expect(tab.written).toEqual(written);
   });
 
-  it('says that a session has ended', () => {
+  it('contains the end of a session', () => {
     const tab = openTabAt57();
     tab.shared.ended('rejected');
     expect(tab.written).toEqual(record(5, 7, { ended: true }));
@@ -208,7 +208,7 @@ describe('what is written down', () => {
   });
 });
 
-describe('what another tab tells, to a tab in session 5 with token 7', () => {
+describe('a message to a tab in session 5 with token 7', () => {
   const nothing = [[], { session: 5, generation: 7 }] as const;
   const renewed = (generation: number, sentAt = 200) => ({ type: 'renewed', token, sentAt, generation });
   const signedIn = (generation: number) => ({ type: 'signed-in', token, sentAt: 200, generation });
@@ -251,7 +251,7 @@ describe('what another tab tells, to a tab in session 5 with token 7', () => {
     expect(tab.shared.position()).toEqual(position);
   });
 
-  it('after the end: only a sign-in counts, and the end is told once', () => {
+  it('after the end: the tab follows only a sign-in, and reports the end once', () => {
     const tab = openTabAt57();
     tab.hear({ type: 'ended', session: 5, reason: 'signed-out' });
     tab.hear({ type: 'ended', session: 5, reason: 'signed-out' });
@@ -263,7 +263,7 @@ describe('what another tab tells, to a tab in session 5 with token 7', () => {
   });
 });
 
-describe('a question of another tab', () => {
+describe('a request of another tab', () => {
   const ask = (session: number, generation: number) => ({ type: 'ask', session, generation });
   const answer = [{ type: 'token', session: 5, generation: 7, token, sentAt: 100 }];
 
@@ -288,7 +288,7 @@ describe('a question of another tab', () => {
     expect(tab.said).toEqual([]);
   });
 
-  it('is answered by the end, where the session is over, but not to a later one', () => {
+  it('is answered with the end of the session, unless that tab is in a later session', () => {
     const tab = openTabAt57();
     tab.shared.answerWith(() => ({ token, sentAt: 100 }));
     tab.shared.ended('rejected');
@@ -319,7 +319,7 @@ describe('a tab that wakes', () => {
     expect(tab.news.map(({ type }) => type)).toEqual(news);
   });
 
-  it('is not behind an end that it knows', () => {
+  it('sends no request about an end that it knows', () => {
     const tab = openTabAt57();
     tab.shared.ended('signed-out');
     tab.said.length = 0;
@@ -329,19 +329,19 @@ describe('a tab that wakes', () => {
 });
 
 describe('catching up', () => {
-  it('asks nobody where nothing is missing, and does not wait', async () => {
+  it('sends no message and does not wait when this tab is up to date', async () => {
     const tab = openTabAt57();
     expect(await tab.shared.catchUp()).toBe(false);
     expect([tab.said, tab.clock.timers]).toEqual([[], 0]);
   });
 
-  it('does not wait where nobody could answer', async () => {
+  it('does not wait without a channel', async () => {
     const tab = openTab({ written: record(5, 7), hasChannel: false });
     expect(await tab.shared.catchUp()).toBe(false);
     expect(tab.clock.timers).toBe(0);
   });
 
-  it.each([true, false])('finds an end that is written down, and asks nobody (a channel: %s)', async (hasChannel) => {
+  it.each([true, false])('finds the end in the record, without a message (a channel: %s)', async (hasChannel) => {
     const tab = openTabAt57({ hasChannel });
     tab.store.set(KEY, JSON.stringify(record(5, 7, { ended: true })));
     expect(await tab.shared.catchUp()).toBe(true);
@@ -349,7 +349,7 @@ describe('catching up', () => {
     expect([tab.said, tab.clock.timers]).toEqual([[], 0]);
   });
 
-  it('waits for the news that it asked for, and no longer', async () => {
+  it('waits until the requested news arrives', async () => {
     const tab = openTab({ written: record(5, 7) });
     const caught = tab.shared.catchUp();
     expect(tab.said).toEqual([{ type: 'ask', session: 5, generation: 0 }]);
@@ -370,7 +370,7 @@ describe('catching up', () => {
   });
 });
 
-it('a channel that is closed is closed, and harms nobody', () => {
+it('a tab whose channel is closed still delivers its own refresh to its listeners', () => {
   const tab = openTabAt57();
   tab.shared.close();
   expect(tab.isClosed).toBe(true);

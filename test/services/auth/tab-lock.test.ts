@@ -39,7 +39,7 @@ function openLocks() {
 const never = () => false;
 
 describe('the lock of the tabs', () => {
-  it('is asked for by its name; the work begins when it is granted', async () => {
+  it('is requested by its name, and the work begins when it is granted', async () => {
     const { lock, requests, enough$, clock } = openLocks();
     let began = 0;
     const done = lock.run(() => Promise.resolve((began += 1)), enough$, never);
@@ -50,7 +50,7 @@ describe('the lock of the tabs', () => {
     expect([clock.timers, enough$.observed]).toEqual([0, false]);
   });
 
-  it('is kept a moment longer where the others have to hear of something first; the value is there at once', async () => {
+  it('is held for another moment when a message has to reach the other tabs first; the value is returned immediately', async () => {
     const { lock, requests, enough$, clock } = openLocks();
     const done = lock.run(
       () => Promise.resolve('news'),
@@ -65,7 +65,7 @@ describe('the lock of the tabs', () => {
     expect(requests[0]?.isReleased).toBe(true);
   });
 
-  it('is not kept for nothing', async () => {
+  it('is released immediately when no message has to arrive first', async () => {
     const { lock, requests, enough$ } = openLocks();
     const done = lock.run(() => Promise.resolve('no news'), enough$, never);
     await requests[0]?.grant();
@@ -73,7 +73,7 @@ describe('the lock of the tabs', () => {
     expect(requests[0]?.isReleased).toBe(true);
   });
 
-  it('is not waited for any more when there is enough', async () => {
+  it('is no longer waited for when the work has become unnecessary', async () => {
     const { lock, requests, enough$, clock } = openLocks();
     let began = 0;
     const done = lock.run(() => Promise.resolve((began += 1)), enough$, never);
@@ -86,7 +86,7 @@ describe('the lock of the tabs', () => {
     expect([began, clock.timers, enough$.observed]).toEqual([0, 0, false]);
   });
 
-  it('is not given up by who has it, whatever is heard meanwhile', async () => {
+  it('is kept by its holder when the work becomes unnecessary', async () => {
     const { lock, requests, enough$ } = openLocks();
     const work = deferred<string>();
     const done = lock.run(() => work.promise, enough$, never);
@@ -98,7 +98,7 @@ describe('the lock of the tabs', () => {
     expect(requests[0]?.signal?.aborted).toBe(false);
   });
 
-  it('that a frozen tab keeps is waited for 16 s; then there is a second line, and after that none', async () => {
+  it('of a frozen tab is waited for 16 s, then a second lock as long; after that the work runs without one', async () => {
     const { lock, requests, enough$, clock } = openLocks();
     let began = 0;
     const done = lock.run(() => Promise.resolve((began += 1)), enough$, never);
@@ -122,7 +122,7 @@ describe('the lock of the tabs', () => {
       },
     ],
     ['refuses', () => Promise.reject(new Error('SecurityError'))],
-  ])('that %s is as good as none', async (_how, request) => {
+  ])('that %s is treated like a missing one', async (_how, request) => {
     const clock = virtualClock();
     const enough$ = new Subject<void>();
     const lock = createTabLock({ locks: { request }, name: 'refresh', clock, waitMs: 16_000 });
@@ -130,13 +130,13 @@ describe('the lock of the tabs', () => {
     expect([clock.timers, enough$.observed]).toEqual([0, false]);
   });
 
-  it('that does not exist is not asked for', async () => {
+  it('is not requested where the browser has none', async () => {
     const clock = virtualClock();
     const lock = createTabLock({ locks: null, name: 'refresh', clock, waitMs: 16_000 });
     expect(await lock.run(() => Promise.resolve(1), new Subject<void>(), never)).toEqual({ value: 1 });
   });
 
-  it('passes on what the work throws, and is free again', async () => {
+  it('rejects with the error of the work, and is released', async () => {
     const { lock, requests, enough$ } = openLocks();
     const done = lock.run(() => Promise.reject(new Error('broken')), enough$, never);
     await settle();

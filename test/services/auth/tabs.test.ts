@@ -7,7 +7,7 @@ const MINUTE = 60 * SECOND;
 /** How long a tab waits for a lock. */
 const WAIT = 16 * SECOND;
 
-/** A browser whose tabs all use the token that somebody signed in with just now. */
+/** A browser whose tabs all use the token of a sign-in that has just happened. */
 async function signedInBrowser(tabCount: number, options: Parameters<typeof openBrowser>[0] = {}) {
   const browser = openBrowser(options);
   const tabs = browser.openTabs(tabCount);
@@ -21,13 +21,13 @@ const held = (tabs: readonly Tab[]) => [...new Set(tabs.map((tab) => tab.held))]
 const eventsOf = (tab: Tab) => tab.heard.map(({ type }) => type);
 
 describe('the tabs of a browser', () => {
-  it('share the token of a sign-in, whichever tab it was in', async () => {
+  it('share the token of a sign-in in any tab', async () => {
     const { tabs, second } = await signedInBrowser(3);
     expect(held(tabs)).toEqual(['token-1']);
     expect(eventsOf(second)).toEqual(['session.restored']);
   });
 
-  it('refresh once when their token expires: one asks, the others adopt what it got', async () => {
+  it('refresh once when their token expires: one tab sends the request, the others adopt its token', async () => {
     const { browser, tabs } = await signedInBrowser(2);
     await browser.clock.advance(5 * MINUTE);
     expect([browser.seen.refreshes, browser.seen.reuses]).toEqual([1, 0]);
@@ -35,7 +35,7 @@ describe('the tabs of a browser', () => {
     expect(tabs.map((tab) => tab.tokens.current()?.generation)).toEqual([2, 2]);
   });
 
-  it.each([8, 50])('refresh once for each life of a token, %d tabs together', async (count) => {
+  it.each([8, 50])('refresh once per lifetime of a token, with %d tabs', async (count) => {
     const { browser, tabs } = await signedInBrowser(count);
     for (let life = 1; life <= 3; life += 1) {
       await browser.clock.advance(4 * MINUTE);
@@ -48,7 +48,7 @@ describe('the tabs of a browser', () => {
     expect(browser.queued()).toBe(0);
   });
 
-  it('all ask at once, and there is still one request', async () => {
+  it('send one request when all of them start a refresh at the same time', async () => {
     const { browser, tabs } = await signedInBrowser(50);
     const renewals = tabs.map((tab) => tab.tokens.renew(1));
     await browser.clock.advance(10 * SECOND);
@@ -56,8 +56,8 @@ describe('the tabs of a browser', () => {
     expect(browser.seen.refreshes).toBe(1);
   });
 
-  it('do not refresh again when the lock comes before the news', async () => {
-    // Slower than anybody has seen it, and still within the moment for which the lock is kept.
+  it('do not refresh again when the lock arrives before the message about the new token', async () => {
+    // An unusually slow message, still within the time for which the lock is held.
     const { browser, tabs } = await signedInBrowser(8, { messageMs: 400 });
     const renewals = tabs.map((tab) => tab.tokens.renew(1));
     await browser.clock.advance(10 * SECOND);
@@ -66,7 +66,7 @@ describe('the tabs of a browser', () => {
     expect(held(tabs)).toEqual(['token-2']);
   });
 
-  it('help a tab that is opened later to the token, without a refresh', async () => {
+  it('send the token to a tab that opens later, without a refresh', async () => {
     const { browser, first } = await signedInBrowser(1);
     const late = browser.openTab();
     const token = late.tokens.ensureValidToken();
@@ -78,7 +78,7 @@ describe('the tabs of a browser', () => {
   it.each([
     ['of a known life', { expiresIn: 300 }],
     ['of which nobody knows how long it lives', {}],
-  ])('pass a token on as it is, %s', async (_what, life) => {
+  ])('pass a token on unchanged, %s', async (_what, life) => {
     const { browser, first } = await signedInBrowser(1);
     first.tokens.signIn({ accessToken: 'opaque', userId: 'bob', refreshToken: 'in the body', ...life });
     await browser.clock.advance(MINUTE);
@@ -90,7 +90,7 @@ describe('the tabs of a browser', () => {
     expect(browser.seen.refreshes).toBe(0);
   });
 
-  it('do not pass on a token that is dead', async () => {
+  it('do not pass on an expired token', async () => {
     const { browser, first } = await signedInBrowser(1);
     first.freeze();
     await browser.clock.advance(10 * MINUTE);
@@ -103,7 +103,7 @@ describe('the tabs of a browser', () => {
     expect(browser.seen.refreshes).toBe(1);
   });
 
-  it('that is alone asks the cookie, when nobody answers', async () => {
+  it('refresh with the cookie when no other tab answers', async () => {
     const { browser, first } = await signedInBrowser(1);
     first.close();
     const next = browser.openTab();
@@ -113,7 +113,7 @@ describe('the tabs of a browser', () => {
     expect(browser.seen.refreshes).toBe(1);
   });
 
-  it('spend one budget: what one tab has spent, no other has', async () => {
+  it('share one budget of refreshes', async () => {
     const { browser, tabs } = await signedInBrowser(5);
     browser.fates.push('lost');
     const renewals = tabs.map((tab) => tab.tokens.renew(1));
@@ -131,7 +131,7 @@ describe('a tab that waits for the lock', () => {
   it.each([
     ['signs in', ({ browser, first }: Awaited<ReturnType<typeof signedInBrowser>>) => browser.signIn(first)],
     ['signs out', ({ first }: Awaited<ReturnType<typeof signedInBrowser>>) => first.tokens.signOut()],
-  ])('asks nothing when its user %s meanwhile', async (_what, act) => {
+  ])('sends no request when its user %s during the wait', async (_what, act) => {
     const stage = await signedInBrowser(2);
     const { browser, first, second } = stage;
     void second.tokens.renew(1);
@@ -152,7 +152,7 @@ describe('a tab that waits for the lock', () => {
 });
 
 describe('a tab that has the lock', () => {
-  it('and freezes is waited for within a bound, and not stolen from', async () => {
+  it('and freezes delays the others for a limited time, and keeps its lock', async () => {
     const { browser, tabs, first } = await signedInBrowser(8);
     const frozen = first.tokens.renew(1);
     await browser.clock.advance(60);
@@ -160,7 +160,7 @@ describe('a tab that has the lock', () => {
     const others = tabs.slice(1);
     const renewals = others.map((tab) => tab.tokens.renew(1));
     await browser.clock.advance(3 * WAIT);
-    // Its request had left: the minute is spent, so nobody asks again yet, and nobody gives up either.
+    // The frozen tab has sent its request, so the minute is spent: the others neither retry yet nor give up.
     expect(new Set((await Promise.all(renewals)).map(({ type }) => type))).toEqual(new Set(['wait']));
     await browser.clock.advance(MINUTE - 3 * WAIT);
     const second = others.map((tab) => tab.tokens.renew(1));
@@ -176,7 +176,7 @@ describe('a tab that has the lock', () => {
     expect(browser.seen.refreshes).toBe(2);
   });
 
-  it('and sleeps through the next refresh wakes with an answer that is old, and deceives nobody with it', async () => {
+  it('and sleeps through the next refresh does not publish its stale answer when it wakes', async () => {
     const { browser, tabs, first, second } = await signedInBrowser(3);
     void first.tokens.renew(1);
     await browser.clock.advance(60);
@@ -191,7 +191,7 @@ describe('a tab that has the lock', () => {
     expect(browser.accepts(second.held)).toBe(true);
   });
 
-  it('and is closed in the middle hands it over, and its minute stays spent', async () => {
+  it('and is closed during the request releases it, and its attempt still counts', async () => {
     const { browser, tabs, first } = await signedInBrowser(4);
     void first.tokens.renew(1);
     await browser.clock.advance(60);
@@ -208,7 +208,7 @@ describe('a tab that has the lock', () => {
     expect([browser.seen.refreshes, browser.seen.reuses]).toEqual([2, 0]);
   });
 
-  it('and loses the answer, but not the cookie, is followed by one attempt when the minute is over', async () => {
+  it('and loses the answer but not the cookie is followed by one attempt after a minute', async () => {
     const { browser, tabs } = await signedInBrowser(4);
     browser.fates.push('lost');
     await browser.clock.advance(6 * MINUTE);
@@ -219,7 +219,7 @@ describe('a tab that has the lock', () => {
     ).toBeGreaterThanOrEqual(MINUTE);
   });
 
-  it('and loses the cookie with the answer costs the session at last, but no burst of calls', async () => {
+  it('and loses the cookie with the answer loses the session, without a burst of calls', async () => {
     const { browser, tabs } = await signedInBrowser(4);
     browser.fates.push('lost with its cookie');
     await browser.clock.advance(10 * MINUTE);
@@ -233,37 +233,37 @@ describe('a call of another tab', () => {
   const { signal } = new AbortController();
 
   it.each([
-    ['on its way', 10],
+    ['on its way to the server', 10],
     ['on its way back', 60],
-  ])('while a refresh is %s waits for its token: the one of before is about to die', async (_where, ms) => {
-    const { browser, first, second } = await signedInBrowser(2);
-    void first.tokens.renew(1);
-    await browser.clock.advance(ms);
-    expect(browser.accepts('token-1')).toBe(ms < 50);
-    const call = second.tokens.forCall(signal);
-    await browser.clock.advance(200);
-    expect(await call).toMatchObject({ value: 'token-2', inDoubt: false });
-  });
+  ])(
+    'while a refresh is %s waits for the new token, because the previous one is about to be invalidated',
+    async (_where, ms) => {
+      const { browser, first, second } = await signedInBrowser(2);
+      void first.tokens.renew(1);
+      await browser.clock.advance(ms);
+      expect(browser.accepts('token-1')).toBe(ms < 50);
+      const call = second.tokens.forCall(signal);
+      await browser.clock.advance(200);
+      expect(await call).toMatchObject({ value: 'token-2', inDoubt: false });
+    },
+  );
 
   it.each([
     ['is closed', (tab: Tab) => tab.close()],
     ['freezes', (tab: Tab) => tab.freeze()],
-  ])(
-    'waits for a moment when the tab that refreshes %s, and then knows that the token is in doubt',
-    async (_what, act) => {
-      const { browser, first, second } = await signedInBrowser(2);
-      void first.tokens.renew(1);
-      await browser.clock.advance(10);
-      act(first);
-      const call = second.tokens.forCall(signal);
-      await browser.clock.advance(2 * SECOND);
-      expect(await call).toMatchObject({ value: 'token-1', inDoubt: true });
-    },
-  );
+  ])('waits up to 2 s when the refreshing tab %s, and then gets the token marked as in doubt', async (_what, act) => {
+    const { browser, first, second } = await signedInBrowser(2);
+    void first.tokens.renew(1);
+    await browser.clock.advance(10);
+    act(first);
+    const call = second.tokens.forCall(signal);
+    await browser.clock.advance(2 * SECOND);
+    expect(await call).toMatchObject({ value: 'token-1', inDoubt: true });
+  });
 });
 
-describe('a refusal', () => {
-  it('that was given to a race is not believed: the token of the other tab counts', async () => {
+describe('a rejected refresh', () => {
+  it('after a lost race is ignored in favour of the token of the other tab', async () => {
     const { browser, first, second } = await signedInBrowser(2, { locks: false });
     browser.fates.push('refused');
     const refused = first.tokens.renew(1);
@@ -277,7 +277,7 @@ describe('a refusal', () => {
     expect(browser.seen.reuses).toBe(0);
   });
 
-  it('is not tried again when the token of the other tab came before it', async () => {
+  it('causes no retry when the token of the other tab arrived first', async () => {
     const { browser, first, second } = await signedInBrowser(2, { locks: false });
     browser.fates.push('refused');
     const refused = first.tokens.renew(1);
@@ -289,13 +289,13 @@ describe('a refusal', () => {
     expect(browser.seen.refreshes).toBe(0);
   });
 
-  it('is tried once more with the cookie of now, when the other tab cannot be asked', async () => {
+  it('causes one retry with the current cookie when the other tab is unreachable', async () => {
     const { browser, first, second } = await signedInBrowser(2, { locks: false, channel: false });
     browser.signIn(second);
     browser.fates.push('refused');
     const refused = first.tokens.renew(1);
     await browser.clock.advance(10);
-    // Another tab asks meanwhile.
+    // Another tab starts a refresh during the request.
     browser.storage.set(
       'assessment-monitor:refresh-budget',
       JSON.stringify({ attemptedAt: browser.clock.now() - 1, availableAt: browser.clock.now() }),
@@ -305,7 +305,7 @@ describe('a refusal', () => {
     expect(browser.accepts(first.held)).toBe(true);
   });
 
-  it('that nobody raced is believed at once, and told to all tabs', async () => {
+  it('without a race ends the session immediately in all tabs', async () => {
     const { browser, tabs, first } = await signedInBrowser(3);
     browser.fates.push('refused');
     const refused = first.tokens.renew(1);
@@ -316,7 +316,7 @@ describe('a refusal', () => {
     expect(browser.seen.refreshes).toBe(0);
   });
 
-  it('is believed at once by a tab that was behind before it asked: that is no race', async () => {
+  it('ends the session immediately in a tab that was behind before its request, because that is no race', async () => {
     const { browser, first, second } = await signedInBrowser(2, { channel: false, locks: false });
     const elsewhere = second.tokens.renew(1);
     await browser.clock.advance(2 * MINUTE);
@@ -330,7 +330,7 @@ describe('a refusal', () => {
 });
 
 describe('sessions', () => {
-  it('a sign-out in one tab parks the others, without a refresh', async () => {
+  it('a sign-out in one tab ends the session in the others, without a refresh', async () => {
     const { browser, tabs, second } = await signedInBrowser(3);
     second.tokens.signOut();
     await browser.clock.advance(10 * MINUTE);
@@ -338,7 +338,7 @@ describe('sessions', () => {
     expect(browser.seen.refreshes).toBe(0);
   });
 
-  it('a sign-in as somebody else is told as such, and no tab keeps the token of the user before', async () => {
+  it('a sign-in as another user reaches all tabs, and none keeps the token of the previous user', async () => {
     const { browser, tabs, second } = await signedInBrowser(3);
     browser.signIn(second, 'bob');
     await browser.clock.advance(SECOND);
@@ -349,7 +349,7 @@ describe('sessions', () => {
     }
   });
 
-  it('a refresh that lands after a sign-out in another tab brings nobody back to life', async () => {
+  it('a refresh that finishes after a sign-out in another tab does not restore the session', async () => {
     const { browser, tabs, first, second } = await signedInBrowser(2);
     const renewal = first.tokens.renew(1);
     await browser.clock.advance(60);
@@ -359,7 +359,7 @@ describe('sessions', () => {
     expect(held(tabs)).toEqual([null]);
   });
 
-  it('a tab that slept through a sign-out is signed out when it wakes', async () => {
+  it('a tab that slept through a sign-out ends its session when it wakes', async () => {
     const { browser, first, second } = await signedInBrowser(2, { channel: false });
     browser.signIn(second);
     first.tokens.recheck();
@@ -370,7 +370,7 @@ describe('sessions', () => {
     expect(browser.seen.refreshes).toBe(0);
   });
 
-  it('a sign-in without us, after a sign-out with us, is found by the cookie', async () => {
+  it('a sign-in on a page without this package, after a sign-out with it, is found through the cookie', async () => {
     const { browser, first } = await signedInBrowser(1);
     first.tokens.signOut();
     first.close();
@@ -380,7 +380,7 @@ describe('sessions', () => {
     expect(browser.accepts(await token)).toBe(true);
   });
 
-  it('ensureValidToken may be called by whoever hears that a token was renewed', async () => {
+  it('a listener may call ensureValidToken when it receives token.renewed', async () => {
     const { browser, first, second } = await signedInBrowser(2);
     const tokens: Promise<string>[] = [];
     second.tokens.events$.subscribe((event) => {
@@ -395,7 +395,7 @@ describe('sessions', () => {
 });
 
 describe('a page that slept', () => {
-  it('through a refresh of another tab has the new token when it wakes, and refreshes nothing', async () => {
+  it('through a refresh of another tab adopts the new token when it wakes, without a refresh', async () => {
     const { browser, first, second } = await signedInBrowser(2);
     second.freeze();
     await browser.clock.advance(4 * MINUTE);
@@ -405,7 +405,7 @@ describe('a page that slept', () => {
     expect(browser.seen.refreshes).toBe(1);
   });
 
-  it('for ten minutes past the death of its token refreshes once', async () => {
+  it('for ten minutes past the expiry of its token refreshes once', async () => {
     const { browser, first } = await signedInBrowser(1);
     first.freeze();
     await browser.clock.advance(15 * MINUTE);
@@ -421,7 +421,7 @@ describe('a browser that lacks', () => {
     ['locks', { locks: false }],
     ['a channel', { channel: false }],
     ['both', { locks: false, channel: false }],
-  ])('%s still has at most one refresh a minute, and no stolen cookie', async (_what, options) => {
+  ])('%s sends at most one refresh a minute and reuses no cookie', async (_what, options) => {
     const { browser, tabs, first } = await signedInBrowser(4, options);
     for (const tab of tabs.slice(1)) void tab.tokens.renew(null);
     void first.tokens.renew(1);

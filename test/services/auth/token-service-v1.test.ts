@@ -66,7 +66,7 @@ async function refuseUntilGivenUp({ tokens, clock }: Tab) {
 }
 
 describe('the token of the application', () => {
-  it('is read at each use: the application owns it', async () => {
+  it('is read at each use, because the application owns it', async () => {
     const tab = openTab();
     expect(tab.held).toBeNull();
     tab.store.set('token', 'one');
@@ -119,7 +119,7 @@ describe('the token of the application', () => {
     expect(generation()).toBe(2);
   });
 
-  it('is never used when its own claims say that it is dead', async () => {
+  it('is never used when its own claims say that it has expired', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     await tab.clock.advance(HOUR - 10 * SECOND - 1);
     expect(tab.held).not.toBeNull();
@@ -129,7 +129,7 @@ describe('the token of the application', () => {
     expect(tab.tokens.isRefreshDue()).toBe(true);
   });
 
-  it("dies by the server's clock", () => {
+  it("expires by the server's clock", () => {
     const tab = openTab({ stored: tokenOf('ann') });
     tab.tokens.observeServerTime(T0 + HOUR);
     expect(tab.held).toBeNull();
@@ -137,7 +137,7 @@ describe('the token of the application', () => {
     expect(tab.tokens.current()?.expiresAt).toBe(T0 + 2 * HOUR - 500);
   });
 
-  it('needs no refresh ahead: there is none', async () => {
+  it('needs no refresh ahead, because there is no refresh', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     await tab.clock.advance(58 * 60 * SECOND);
     expect(tab.tokens.isRefreshDue()).toBe(false);
@@ -154,7 +154,7 @@ describe('the token of the application', () => {
 });
 
 describe('a token for a call', () => {
-  it('is the stored one, and never in doubt: nothing ends it but its age', async () => {
+  it('is the stored one, and never in doubt', async () => {
     const tab = openTab();
     const { signal } = new AbortController();
     expect(await tab.tokens.forCall(signal)).toBeNull();
@@ -165,7 +165,7 @@ describe('a token for a call', () => {
 });
 
 describe('renew', () => {
-  it('ends the session when the token has died', async () => {
+  it('ends the session when the token has expired', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     await tab.clock.advance(HOUR);
     expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
@@ -175,14 +175,14 @@ describe('renew', () => {
     await expect(tab.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
   });
 
-  it('says once that a sign-in is needed when there is no token at all', async () => {
+  it('announces once that a sign-in is needed when there is no token at all', async () => {
     const tab = openTab();
     expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
     expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
     expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
   });
 
-  it('takes refusals of a token that looks good for an outage, a few times, with growing waits', async () => {
+  it('treats rejections of a valid token as an outage, a few times, with growing waits', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     expect(await refuseUntilGivenUp(tab)).toEqual([
       { type: 'outage', retryAfterMs: 1_000 },
@@ -207,7 +207,7 @@ describe('renew', () => {
     expect(await tab.tokens.renew(1)).toEqual({ type: 'outage', retryAfterMs: 500 });
   });
 
-  it('counts the refusals of one outage once, however many assessments meet with it', async () => {
+  it('counts the rejections of one outage once, however many assessments receive one', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     const outage = (retryAfterMs: number) => ({ type: 'outage', retryAfterMs });
     const refusals = await Promise.all(Array.from({ length: 10 }, () => tab.tokens.renew(1)));
@@ -229,7 +229,7 @@ describe('renew', () => {
     expect(await tab.tokens.renew(1)).toEqual({ type: 'outage', retryAfterMs: 2_000 });
   });
 
-  it('counts from the beginning again when the server accepted the token in between', async () => {
+  it('restarts the count when the server has accepted the token in between', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     for (let round = 0; round < 10; round += 1) {
       expect(await tab.tokens.renew(1)).toEqual({ type: 'outage', retryAfterMs: 1_000 });
@@ -237,14 +237,14 @@ describe('renew', () => {
     }
   });
 
-  it('counts from the beginning again when the application stored another token', async () => {
+  it('restarts the count when the application stores another token', async () => {
     const tab = openTab({ stored: 'one' });
     await tab.tokens.renew(1);
     tab.store.set('token', 'two');
     expect(await tab.tokens.renew(2)).toEqual({ type: 'outage', retryAfterMs: 1_000 });
   });
 
-  it('has nothing to do for a late refusal of a token that was replaced meanwhile', async () => {
+  it('ignores a late rejection of a token that was replaced', async () => {
     const tab = openTab({ stored: 'one' });
     tab.tokens.current();
     tab.store.set('token', 'two');
@@ -252,13 +252,13 @@ describe('renew', () => {
     expect(tab.recorded.events).toEqual([]);
   });
 
-  it('leaves the token where it is when it gives it up: it is not ours', async () => {
+  it('leaves a token that it gives up in the storage, because the application owns it', async () => {
     const tab = openTab({ stored: 'one' });
     await refuseUntilGivenUp(tab);
     expect(tab.store.get('token')).toBe('one');
   });
 
-  it('gives up the next token as well, when the application puts one there that is no better', async () => {
+  it('gives up the next token too when the application stores one that is rejected as well', async () => {
     const tab = openTab({ stored: 'one' });
     await refuseUntilGivenUp(tab);
     tab.store.set('token', 'two');
@@ -269,15 +269,15 @@ describe('renew', () => {
     expect(tab.heard).toHaveLength(2);
   });
 
-  it('does not log a refusal where nothing was sent', async () => {
+  it('does not log a rejection where no request was sent', async () => {
     const tab = openTab();
     await tab.tokens.renew(null);
     expect(tab.recorded.of('token.refused')).toEqual([]);
   });
 });
 
-describe('what other tabs do', () => {
-  it('restores a session that was given up, when they store another token', async () => {
+describe('a change by another tab', () => {
+  it('restores a session that was given up when it stores another token', async () => {
     const tab = openTab({ stored: 'one' });
     await refuseUntilGivenUp(tab);
     tab.inAnotherTab(() => tab.store.set('token', tokenOf('ann')));
@@ -286,7 +286,7 @@ describe('what other tabs do', () => {
     expect(tab.recorded.events.at(-1)).toEqual({ type: 'session.restored' });
   });
 
-  it('does not restore it when they store the same token, a dead one, or something else', async () => {
+  it('does not restore it when it stores the same token, an expired one, or something else', async () => {
     const tab = openTab({ stored: 'one' });
     await refuseUntilGivenUp(tab);
     tab.inAnotherTab(() => tab.store.set('token', '"one"'));
@@ -296,7 +296,7 @@ describe('what other tabs do', () => {
     expect(tab.held).toBeNull();
   });
 
-  it('is nothing to tell of while nobody was signed in and nobody is', () => {
+  it('is not announced while there is no session before and after it', () => {
     const tab = openTab();
     tab.inAnotherTab(() => tab.store.set('theme', 'dark'));
     expect(tab.heard).toEqual([]);
@@ -308,7 +308,7 @@ describe('what other tabs do', () => {
     expect(tab.heard).toEqual([{ type: 'session.restored', userId: 'ann' }]);
   });
 
-  it('ends the session when they remove the token', () => {
+  it('ends the session when it removes the token', () => {
     const tab = openTab({ stored: 'one' });
     tab.inAnotherTab(() => tab.store.remove('token'));
     expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
@@ -316,14 +316,14 @@ describe('what other tabs do', () => {
     expect(tab.heard).toHaveLength(1);
   });
 
-  it('tells who is signed in when they store the token of somebody else', () => {
+  it('announces the new user when it stores the token of another user', () => {
     const tab = openTab({ stored: tokenOf('ann') });
     tab.inAnotherTab(() => tab.store.set('token', tokenOf('bob')));
     expect(tab.heard).toEqual([{ type: 'session.restored', userId: 'bob' }]);
     expect(tab.tokens.userId()).toBe('bob');
   });
 
-  it('tells so although the token was already used before the browser told us', () => {
+  it('announces the new user although the token was already used before the storage event', () => {
     const tab = openTab({ stored: tokenOf('ann') });
     tab.inAnotherTab(() => {
       tab.store.set('token', tokenOf('bob'));
@@ -332,7 +332,7 @@ describe('what other tabs do', () => {
     expect(tab.heard).toEqual([{ type: 'session.restored', userId: 'bob' }]);
   });
 
-  it('is told once, and not at all when nothing changed', () => {
+  it('is announced once, and not at all when the token is the same', () => {
     const tab = openTab({ stored: tokenOf('ann') });
     tab.tokens.recheck();
     expect(tab.heard).toEqual([]);
@@ -341,7 +341,7 @@ describe('what other tabs do', () => {
     expect(tab.heard).toHaveLength(1);
   });
 
-  it('is also noticed when the page wakes up', () => {
+  it('is also found when the page wakes up', () => {
     const tab = openTab({ stored: 'one' });
     tab.store.remove('token');
     tab.tokens.recheck();
@@ -363,14 +363,14 @@ describe('signing in', () => {
     expect(tab.recorded.events).toEqual([{ type: 'session.restored' }]);
   });
 
-  it('is not told a second time by a look at the storage', () => {
+  it('is not announced a second time by a recheck of the storage', () => {
     const tab = openTab();
     tab.tokens.signIn({ accessToken: tokenOf('ann') });
     tab.tokens.recheck();
     expect(tab.heard).toHaveLength(1);
   });
 
-  it('gives a token that was given up before all its chances again', async () => {
+  it('restarts the retries of a token that was given up before', async () => {
     const tab = openTab({ stored: 'one' });
     await refuseUntilGivenUp(tab);
     tab.tokens.signIn({ accessToken: 'one' });
@@ -381,7 +381,7 @@ describe('signing in', () => {
     });
   });
 
-  it('again with the same token does not wait for an outage of before', async () => {
+  it('again with the same token does not wait for an earlier outage', async () => {
     const tab = openTab({ stored: 'one' });
     await tab.tokens.renew(1);
     tab.tokens.signIn({ accessToken: 'one' });
@@ -391,7 +391,7 @@ describe('signing in', () => {
 });
 
 describe('signing out', () => {
-  it('removes the token under every key, and says so once', () => {
+  it('removes the token under every key, and announces it once', () => {
     const tab = openTab({ stored: 'one' });
     tab.store.set('auth_token', 'two');
     tab.store.set('theme', 'dark');
@@ -403,7 +403,7 @@ describe('signing out', () => {
     expect(tab.recorded.events).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
   });
 
-  it('is the end: nobody needs to hear of it again', async () => {
+  it('is announced only once, also after later rejections', async () => {
     const tab = openTab({ stored: 'one' });
     tab.tokens.signOut();
     expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
@@ -411,7 +411,7 @@ describe('signing out', () => {
     expect(tab.heard).toHaveLength(1);
   });
 
-  it('leaves no usable token to those who hear of it', () => {
+  it('leaves no usable token when its listeners run', () => {
     const tab = openTab({ stored: 'one' });
     const seen: unknown[] = [];
     tab.tokens.events$.subscribe(() => seen.push(tab.held));
@@ -430,7 +430,7 @@ describe('signing out', () => {
 });
 
 describe('whose session it is', () => {
-  it('is said by the token, or at the sign-in', () => {
+  it('is stated by the token or at the sign-in', () => {
     const tab = openTab({ stored: tokenOf('ann') });
     expect(tab.tokens.userId()).toBe('ann');
     tab.tokens.signIn({ accessToken: 'opaque', userId: 'bob' });
@@ -441,12 +441,12 @@ describe('whose session it is', () => {
     expect(tab.tokens.userId()).toBe('cat');
   });
 
-  it('is nobody where nobody says', () => {
+  it('is unknown where neither states it', () => {
     expect(openTab().tokens.userId()).toBeNull();
     expect(openTab({ stored: 'opaque' }).tokens.userId()).toBeNull();
   });
 
-  it('is not taken from the token before', () => {
+  it('is not taken from the previous token', () => {
     const tab = openTab({ stored: tokenOf('ann') });
     expect(tab.tokens.userId()).toBe('ann');
     tab.store.set('token', 'opaque');
@@ -457,7 +457,7 @@ describe('whose session it is', () => {
 });
 
 describe('dispose', () => {
-  it('listens to other tabs no more, and completes its events', () => {
+  it('stops listening to other tabs, and completes its events', () => {
     const tab = openTab({ stored: 'one' });
     let completed = false;
     tab.tokens.events$.subscribe({ complete: () => (completed = true) });
@@ -468,7 +468,7 @@ describe('dispose', () => {
   });
 });
 
-it('says nothing of the token itself: not in an event, an outcome, an error or the log', async () => {
+it('the token is in no event, outcome, error or log line', async () => {
   const tab = openTab({ stored: 's3cret-one' });
   const said: unknown[] = [...(await refuseUntilGivenUp(tab))];
   await tab.tokens.ensureValidToken().catch((error: unknown) => said.push(String(error), JSON.stringify(error)));

@@ -1,5 +1,5 @@
-import { describe, expect, it, vi } from 'vitest';
-import type { Subscription } from 'xstate';
+import { config, type Subscription } from 'rxjs';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { SignInRequiredError, TokenUnavailableError } from '../../../src/lib/errors.ts';
 import { createRefreshCoordinator, type RefreshAnswer } from '../../../src/services/auth/refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from '../../../src/services/auth/refresh-request.ts';
@@ -97,7 +97,7 @@ async function refuseAndReplace(tab: Tab, replacement = 'second') {
 }
 
 describe('ensureValidToken', () => {
-  it('returns a token that has long to live, and asks nobody', async () => {
+  it('returns a token with a long remaining lifetime without a request', async () => {
     const tab = signedInTab();
     await tab.clock.advance(55 * MINUTE - 1);
     expect(await tab.tokens.ensureValidToken()).toBe('first');
@@ -112,7 +112,7 @@ describe('ensureValidToken', () => {
     expect(await token).toBe('second');
   });
 
-  it('refreshes one of a short life in its second half only', async () => {
+  it('refreshes a token of a short lifetime in its second half only', async () => {
     const tab = signedInTab({ expiresIn: 300 });
     await tab.clock.advance(150 * SECOND - 1);
     expect(await tab.tokens.ensureValidToken()).toBe('first');
@@ -122,7 +122,7 @@ describe('ensureValidToken', () => {
     expect(await token).toBe('second');
   });
 
-  it('asks once for fifty callers who find the token dead', async () => {
+  it('sends one request for fifty callers that find the token expired', async () => {
     const tab = signedInTab();
     await tab.clock.advance(HOUR);
     const callers = Array.from({ length: 50 }, () => tab.tokens.ensureValidToken());
@@ -132,14 +132,14 @@ describe('ensureValidToken', () => {
     expect(tab.recorded.of('token.renewed')).toHaveLength(2);
   });
 
-  it('asks the cookie when nobody has signed in here', async () => {
+  it('refreshes with the cookie when there was no sign-in in this tab', async () => {
     const tab = openTab();
     const token = tab.tokens.ensureValidToken();
     await tab.issue('from the cookie');
     expect(await token).toBe('from the cookie');
   });
 
-  it('returns a token of unknown expiry as it is: only the server can tell', async () => {
+  it('returns a token of unknown expiry unchanged, because only the server can decide', async () => {
     const tab = openTab();
     tab.tokens.signIn({ accessToken: 'opaque' });
     await tab.clock.advance(1_000 * HOUR);
@@ -148,14 +148,14 @@ describe('ensureValidToken', () => {
     expect(tab.endpoint.requests).toBe(0);
   });
 
-  it('refreshes a good token when it is told to', async () => {
+  it('refreshes a valid token when forced', async () => {
     const tab = signedInTab();
     const token = tab.tokens.ensureValidToken(true);
     await tab.issue('second');
     expect(await token).toBe('second');
   });
 
-  it('returns the token that holds when it is told to refresh and the minute is not over', async () => {
+  it('returns the valid token when a refresh is forced within the minute', async () => {
     const tab = signedInTab();
     const token = tab.tokens.ensureValidToken(true);
     await tab.issue('second');
@@ -165,7 +165,7 @@ describe('ensureValidToken', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('returns the token that holds when the server cannot renew it', async () => {
+  it('returns the valid token when the server cannot renew it', async () => {
     const tab = signedInTab();
     await tab.clock.advance(57 * MINUTE);
     const token = tab.tokens.ensureValidToken();
@@ -177,7 +177,7 @@ describe('ensureValidToken', () => {
     ['is down', down],
     ['was asked too often', { type: 'limited', retryAfterMs: null }],
     ['lost the answer', { type: 'ambiguous' }],
-  ])('says when to ask again when the token is dead and the server %s', async (_case, answer) => {
+  ])('throws an error that says when to retry when the token has expired and the server %s', async (_case, answer) => {
     const tab = signedInTab();
     await tab.clock.advance(HOUR);
     const token = watch(tab.tokens.ensureValidToken());
@@ -187,7 +187,7 @@ describe('ensureValidToken', () => {
     expect(token.error).toMatchObject({ code: 'unavailable', retryAfterMs: 55 * SECOND });
   });
 
-  it('tells a caller one tick after a failed refresh the same, without another request', async () => {
+  it('gives a caller one tick after a failed refresh the same answer without another request', async () => {
     const tab = signedInTab();
     await tab.clock.advance(HOUR);
     const first = watch(tab.tokens.ensureValidToken());
@@ -197,7 +197,7 @@ describe('ensureValidToken', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('goes on when the server comes back: nothing of the session was lost', async () => {
+  it('continues the session when the server is back', async () => {
     const tab = signedInTab();
     await tab.clock.advance(HOUR);
     const failed = watch(tab.tokens.ensureValidToken());
@@ -210,7 +210,7 @@ describe('ensureValidToken', () => {
     expect(tab.recorded.of('session.ended')).toEqual([]);
   });
 
-  it('asks for a sign-in when the session was revoked, once for everybody and without asking again', async () => {
+  it('throws SignInRequiredError to all callers after one request when the session was revoked', async () => {
     const tab = signedInTab();
     tab.listen();
     await tab.clock.advance(HOUR);
@@ -223,7 +223,7 @@ describe('ensureValidToken', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('goes on, here and in other tabs, when somebody signs in as soon as it is asked for', async () => {
+  it('continues, in this tab and in others, when a listener signs in synchronously', async () => {
     const tab = signedInTab();
     tab.tokens.events$.subscribe(({ type }) => {
       if (type === 'session.ended') tab.tokens.signIn({ accessToken: 'second', expiresIn: 3_600, userId: 'ann' });
@@ -235,7 +235,7 @@ describe('ensureValidToken', () => {
     expect(JSON.parse(tab.budgetStore.get('session') ?? '')).toMatchObject({ ended: false });
   });
 
-  it('asks for nothing more when somebody signs in while the refresh of an earlier session is waited out', async () => {
+  it('sends no request when a user signs in while it waits for the refresh of an earlier session', async () => {
     const tab = signedInTab();
     const first = watch(tab.tokens.ensureValidToken(true));
     tab.tokens.signIn({ accessToken: 'second', expiresIn: 3_600, userId: 'bob' });
@@ -247,7 +247,7 @@ describe('ensureValidToken', () => {
     expect([first.state, tab.held, tab.endpoint.requests]).toEqual(['resolved', 'third', 1]);
   });
 
-  it('does not ask for a sign-in when a new token is dead on arrival: the session has not ended', async () => {
+  it('does not end the session when a new token has already expired', async () => {
     const tab = openTab();
     const token = watch(tab.tokens.ensureValidToken());
     const exp = T0 / SECOND - 60;
@@ -258,7 +258,7 @@ describe('ensureValidToken', () => {
 });
 
 describe('renew', () => {
-  it('has nothing to do when the token is good and nobody complained', async () => {
+  it('sends no request when the token is valid and was not rejected', async () => {
     const tab = signedInTab();
     expect(await tab.tokens.renew(null)).toEqual({ type: 'renewed' });
     expect(tab.endpoint.requests).toBe(0);
@@ -282,14 +282,14 @@ describe('renew', () => {
     expect(tab.held).toBe('first');
   });
 
-  it('gets a better token when the server refused the one that looked good', async () => {
+  it('gets a new token when the server rejected a valid one', async () => {
     const tab = signedInTab();
     expect(await refuseAndReplace(tab)).toEqual({ type: 'renewed' });
     expect(tab.held).toBe('second');
     expect(tab.recorded.of('token.refused')).toEqual([{ type: 'token.refused', generation: 1, outage: false }]);
   });
 
-  it('refreshes nothing for a late refusal of a token that was replaced meanwhile', async () => {
+  it('sends no refresh for a late rejection of a token that was replaced', async () => {
     const tab = signedInTab();
     await refuseAndReplace(tab);
     await tab.clock.advance(2 * MINUTE);
@@ -298,7 +298,7 @@ describe('renew', () => {
     expect(tab.held).toBe('second');
   });
 
-  it('asks once when the timer and a refusal want the same in one tick', async () => {
+  it('sends one request when the timer and a rejection need a refresh in one tick', async () => {
     const tab = signedInTab();
     await tab.clock.advance(56 * MINUTE);
     const renewals = [tab.tokens.renew(null), tab.tokens.renew(1), tab.tokens.ensureValidToken(true)];
@@ -307,7 +307,7 @@ describe('renew', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('lets a refusal that arrives during a refresh wait for it', async () => {
+  it('joins the refresh in flight when a rejection arrives during it', async () => {
     const tab = signedInTab();
     const first = tab.tokens.renew(1);
     await tab.clock.advance(5 * SECOND);
@@ -321,7 +321,7 @@ describe('renew', () => {
     ['transient', down],
     ['limited', { type: 'limited', retryAfterMs: null }],
     ['ambiguous', { type: 'ambiguous' }],
-  ])('says how long to wait, and why, when a refused token could not be replaced: %s', async (reason, answer) => {
+  ])('says how long to wait, and why, when a rejected token could not be replaced: %s', async (reason, answer) => {
     const tab = signedInTab();
     const renewal = tab.tokens.renew(1);
     await tab.clock.advance(20 * SECOND);
@@ -329,7 +329,7 @@ describe('renew', () => {
     expect(await renewal).toEqual({ type: 'wait', retryAfterMs: 40 * SECOND, reason });
   });
 
-  it('waits for the slot when a dead token needs a refresh within the minute', async () => {
+  it('waits for the budget when an expired token needs a refresh within the minute', async () => {
     const tab = signedInTab({ expiresIn: 30 });
     const forced = tab.tokens.ensureValidToken(true);
     await tab.issue('second', 30);
@@ -342,7 +342,7 @@ describe('renew', () => {
     expect(await renewal).toEqual({ type: 'renewed' });
   });
 
-  it('obeys a server that asks for more patience than the minute', async () => {
+  it('obeys a Retry-After that is longer than the minute', async () => {
     const tab = signedInTab();
     await tab.clock.advance(HOUR);
     const renewal = tab.tokens.renew(null);
@@ -350,7 +350,7 @@ describe('renew', () => {
     expect(await renewal).toEqual({ type: 'wait', retryAfterMs: 5 * MINUTE, reason: 'limited' });
   });
 
-  it('ends the session when the refresh itself is refused, with no refresh of the refresh', async () => {
+  it('ends the session when the refresh itself is rejected, without another refresh', async () => {
     const tab = signedInTab();
     tab.listen();
     const renewals = [tab.tokens.renew(1), tab.tokens.renew(1)];
@@ -363,7 +363,7 @@ describe('renew', () => {
     expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
   });
 
-  it('takes in a token that lives longer although its text is the same', async () => {
+  it('adopts a token with a longer lifetime although its text is the same', async () => {
     const tab = signedInTab();
     await tab.clock.advance(HOUR);
     const renewal = tab.tokens.renew(null);
@@ -373,7 +373,7 @@ describe('renew', () => {
   });
 });
 
-describe('a fresh token that is refused', () => {
+describe('a fresh token that is rejected', () => {
   it('means an outage of the verifier: the session is kept and nothing is refreshed', async () => {
     const tab = signedInTab({ random: () => 0.5 });
     tab.listen();
@@ -388,7 +388,7 @@ describe('a fresh token that is refused', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('is tried again after a wait that grows up to 15 s and never vanishes', async () => {
+  it('is used again after a wait that grows to 15 s and is never zero', async () => {
     const waitsOf = async (random: () => number) => {
       const tab = signedInTab({ random });
       await refuseAndReplace(tab);
@@ -401,7 +401,7 @@ describe('a fresh token that is refused', () => {
     expect(await waitsOf(() => 0)).toEqual(outages(500, 500, 500, 500, 500, 500));
   });
 
-  it('is doubted after the patience is over: then one more refresh is tried', async () => {
+  it('is refreshed once more when the outage has lasted too long', async () => {
     const tab = signedInTab();
     await refuseAndReplace(tab);
     await tab.clock.advance(OUTAGE_PATIENCE - 1);
@@ -412,7 +412,7 @@ describe('a fresh token that is refused', () => {
     expect(tab.endpoint.requests).toBe(2);
   });
 
-  it('is doubted at once when the clock was set back: it may simply have died', async () => {
+  it('is refreshed immediately when the clock was set back, because it may have expired', async () => {
     const tab = signedInTab();
     await refuseAndReplace(tab);
     tab.clock.jump(-HOUR);
@@ -429,19 +429,21 @@ describe('a fresh token that is refused', () => {
     expect(await refuseAndReplace(tab, 'third')).toEqual({ type: 'renewed' });
   });
 
-  it('is not the only one that the server accepts', () => {
+  it('is not every accepted token: the token of a sign-in that is rejected later is refreshed', async () => {
     const tab = signedInTab();
-    expect(() => tab.tokens.accepted(1)).not.toThrow();
+    tab.tokens.accepted(1);
+    expect(await refuseAndReplace(tab)).toEqual({ type: 'renewed' });
+    expect([tab.held, tab.endpoint.requests]).toEqual(['second', 1]);
   });
 
-  it('is not proven by an answer to an older token', async () => {
+  it('is still unproven after the server accepts an older token', async () => {
     const tab = signedInTab();
     await refuseAndReplace(tab);
     tab.tokens.accepted(1);
     expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
   });
 
-  it('is told apart from one that somebody signed in with: that one is refreshed first', async () => {
+  it('differs from the token of a sign-in, which is refreshed first', async () => {
     const tab = signedInTab();
     await refuseAndReplace(tab);
     tab.tokens.signIn({ accessToken: 'another', expiresIn: 3_600 });
@@ -449,7 +451,7 @@ describe('a fresh token that is refused', () => {
     expect(await refuseAndReplace(tab, 'better')).toEqual({ type: 'renewed' });
   });
 
-  it('says so in the log', async () => {
+  it('is logged as an outage', async () => {
     const tab = signedInTab();
     await refuseAndReplace(tab);
     await tab.tokens.renew(2);
@@ -481,7 +483,7 @@ describe('a session that ends or changes', () => {
     expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
   });
 
-  it('asks nothing of the server after a sign-out', async () => {
+  it('sends no request after a sign-out', async () => {
     const tab = signedInTab();
     tab.tokens.signOut();
     expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
@@ -519,7 +521,7 @@ describe('a session that ends or changes', () => {
     expect(tab.clock.timers).toBe(1);
   });
 
-  it('does not end because a refresh of the session before was refused', async () => {
+  it('does not end because a refresh of the previous session was rejected', async () => {
     const tab = signedInTab();
     const renewal = tab.tokens.renew(1);
     await settle();
@@ -529,7 +531,7 @@ describe('a session that ends or changes', () => {
     expect(tab.held).toBe("bob's");
   });
 
-  it('never takes in the token of a refresh that the session before began, even if it asks meanwhile', async () => {
+  it('never adopts the token of a refresh of the previous session, even if it requests one during it', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
     await settle();
@@ -543,7 +545,7 @@ describe('a session that ends or changes', () => {
     expect(tab.tokens.userId()).toBe('bob');
   });
 
-  it('is not ended by a refusal that was meant for the session before, even if it asks meanwhile', async () => {
+  it('is not ended by the rejection of a refresh of the previous session, even if it requests one during it', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
     await settle();
@@ -553,7 +555,7 @@ describe('a session that ends or changes', () => {
     expect(await forced).toBe("bob's");
   });
 
-  it('that begins after a sign-out does not take in a refresh of before, either', async () => {
+  it('that begins after a sign-out does not adopt a refresh of the previous session either', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
     await settle();
@@ -565,7 +567,7 @@ describe('a session that ends or changes', () => {
     expect(tab.held).toBe("bob's");
   });
 
-  it('asks nothing of the server when it is over before its turn came', async () => {
+  it('sends no request when it ends before its refresh could start', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
     await settle();
@@ -578,7 +580,7 @@ describe('a session that ends or changes', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('gives a caller who waits for a refresh of the session before the token of now', async () => {
+  it('gives a caller that waits for a refresh of the previous session the current token', async () => {
     const tab = signedInTab();
     void tab.tokens.renew(1);
     await settle();
@@ -590,7 +592,7 @@ describe('a session that ends or changes', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('begins anew with a sign-in after it was rejected', async () => {
+  it('begins again with a sign-in after it was rejected', async () => {
     const tab = signedInTab();
     tab.listen();
     const renewal = tab.tokens.renew(1);
@@ -602,7 +604,7 @@ describe('a session that ends or changes', () => {
     expect(tab.recorded.of('session.restored')).toHaveLength(2);
   });
 
-  it('never lets generations go back, so that a late refusal of an old token harms no new one', async () => {
+  it('never decreases generations, so that a late rejection of an old token never concerns a new one', async () => {
     const tab = signedInTab();
     const generations = [tab.tokens.current()?.generation];
     await refuseAndReplace(tab);
@@ -615,15 +617,15 @@ describe('a session that ends or changes', () => {
   });
 });
 
-describe('whose session it is', () => {
-  it('is nobody as long as nobody knows', () => {
+describe('the user of the session', () => {
+  it('is null as long as it is unknown', () => {
     const tab = openTab();
     expect(tab.tokens.userId()).toBeNull();
     tab.tokens.signIn({ accessToken: 'opaque' });
     expect(tab.tokens.userId()).toBeNull();
   });
 
-  it('is said at the sign-in, or by the token', () => {
+  it('is stated at the sign-in or by the token', () => {
     const tab = openTab();
     tab.tokens.signIn({ accessToken: jwt({ sub: 'ann' }) });
     expect(tab.tokens.userId()).toBe('ann');
@@ -631,7 +633,7 @@ describe('whose session it is', () => {
     expect(tab.tokens.userId()).toBe('bob');
   });
 
-  it('stays the same when a refreshed token does not say', async () => {
+  it('stays the same when a refreshed token does not name one', async () => {
     const tab = signedInTab();
     tab.listen();
     await refuseAndReplace(tab);
@@ -639,14 +641,14 @@ describe('whose session it is', () => {
     expect(tab.heard).toEqual([{ type: 'token.renewed', generation: 2, userId: 'ann' }]);
   });
 
-  it('is told when a refreshed token speaks for somebody else', async () => {
+  it('is announced when a refreshed token names another one', async () => {
     const tab = signedInTab();
     tab.listen();
     await refuseAndReplace(tab, jwt({ sub: 'bob' }));
     expect(tab.heard).toEqual([{ type: 'token.renewed', generation: 2, userId: 'bob' }]);
   });
 
-  it('is not taken from the session before when somebody signs in without saying who', () => {
+  it('is not taken from the previous session when a sign-in does not name one', () => {
     const tab = signedInTab();
     tab.listen();
     tab.tokens.signOut();
@@ -665,7 +667,7 @@ describe('a refresh token in the storage', () => {
     expect(stored(tab)).toBe('r1');
   });
 
-  it('is not left to another user who signs in without one', () => {
+  it('is removed when another user signs in without one', () => {
     for (const userId of ['bob', undefined]) {
       const tab = openTab();
       tab.tokens.signIn({ accessToken: 'first', refreshToken: "ann's", userId: 'ann' });
@@ -674,14 +676,14 @@ describe('a refresh token in the storage', () => {
     }
   });
 
-  it('is not left to anybody when nobody says who it is', () => {
+  it('is removed when the users of both sign-ins are unknown', () => {
     const tab = openTab();
     tab.tokens.signIn({ accessToken: 'opaque', refreshToken: 'r1' });
     tab.tokens.signIn({ accessToken: 'another opaque' });
     expect(stored(tab)).toBeNull();
   });
 
-  it('is left to the same user', () => {
+  it('is kept for the same user', () => {
     const tab = openTab();
     tab.tokens.signIn({ accessToken: 'first', refreshToken: "ann's", userId: 'ann' });
     tab.tokens.signIn({ accessToken: 'second', userId: 'ann' });
@@ -699,7 +701,7 @@ describe('the announcement of the next refresh', () => {
     [60, 0, 30 * SECOND],
     [60, 1, 46.5 * SECOND],
   ])(
-    'for a life of %i s and the luck %d comes after %d ms, in the first part of the window',
+    'for a lifetime of %i s and the random number %d comes after %d ms, in the first part of the window',
     async (expiresIn, luck, ms) => {
       const tab = signedInTab({ expiresIn, random: () => luck });
       tab.listen();
@@ -728,7 +730,7 @@ describe('the announcement of the next refresh', () => {
     expect(tab.heard).toEqual([expiring, expiring]);
   });
 
-  it('is not moved by a listener who comes later', async () => {
+  it('is not moved by a later listener', async () => {
     let luck = 0;
     const tab = signedInTab({ random: () => luck });
     tab.listen();
@@ -753,7 +755,7 @@ describe('the announcement of the next refresh', () => {
     expect(tab.clock.timers).toBe(1);
   });
 
-  it('comes at once to the first listener of a token that is in its window, or dead', async () => {
+  it('comes immediately to the first listener when the token is in its window or expired', async () => {
     for (const ms of [57 * MINUTE, 2 * HOUR]) {
       const tab = signedInTab();
       await tab.clock.advance(ms);
@@ -770,7 +772,7 @@ describe('the announcement of the next refresh', () => {
     expect(tab.clock.timers).toBe(0);
   });
 
-  it('is set anew by a new token, and the old timer is gone', async () => {
+  it('is rescheduled for a new token, and the old timer is cleared', async () => {
     const tab = signedInTab();
     tab.listen();
     await tab.clock.advance(10 * MINUTE);
@@ -783,7 +785,7 @@ describe('the announcement of the next refresh', () => {
     expect(tab.heard).toEqual([expiring]);
   });
 
-  it('waits for the minute: a token that needs a refresh earlier is used meanwhile', async () => {
+  it('waits for the minute, and until then the valid token stays in use', async () => {
     const tab = signedInTab({ expiresIn: 40 });
     tab.listen();
     const forced = tab.tokens.ensureValidToken(true);
@@ -813,7 +815,7 @@ describe('the announcement of the next refresh', () => {
     expect(tab.heard).toEqual([expiring]);
   });
 
-  it('comes when the clock says so, although the timer was early', async () => {
+  it('follows the clock although the timer fires early', async () => {
     const tab = signedInTab();
     tab.listen();
     tab.clock.jump(-10 * MINUTE);
@@ -824,7 +826,7 @@ describe('the announcement of the next refresh', () => {
     expect(tab.heard).toEqual([expiring]);
   });
 
-  it('comes at once when the page wakes from a sleep that was longer', async () => {
+  it('comes immediately when the page wakes from a longer sleep', async () => {
     const tab = signedInTab();
     tab.listen();
     tab.clock.jump(2 * HOUR);
@@ -845,7 +847,7 @@ describe('the announcement of the next refresh', () => {
     expect(tab.heard).toEqual([expiring]);
   });
 
-  it('does not come when the session is over: neither on a wake, nor to a new listener', async () => {
+  it('does not come when the session has ended, neither on a wake nor to a new listener', async () => {
     const tab = signedInTab();
     const subscription = tab.listen();
     tab.tokens.signOut();
@@ -858,7 +860,7 @@ describe('the announcement of the next refresh', () => {
     expect(tab.heard).toEqual([]);
   });
 
-  it('of a session that was overtaken starts no second timer', async () => {
+  it('has one timer after the late refresh of an earlier session', async () => {
     const tab = signedInTab();
     tab.listen();
     void tab.tokens.renew(1);
@@ -922,7 +924,7 @@ describe('isRefreshDue', () => {
 describe('a token for a call', () => {
   const { signal } = new AbortController();
 
-  it('is the one that a refresh under way brings: the one of before is about to die', async () => {
+  it('is the one that a refresh in flight brings, because the previous one is about to be invalidated', async () => {
     const tab = signedInTab();
     const renewal = tab.tokens.ensureValidToken(true);
     const call = watch(tab.tokens.forCall(signal));
@@ -934,7 +936,7 @@ describe('a token for a call', () => {
     expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'second', inDoubt: false });
   });
 
-  it('is in doubt when the refresh brought nothing, until one brings another', async () => {
+  it('is in doubt when the refresh brought no token, until one does', async () => {
     const tab = signedInTab();
     const renewal = tab.tokens.ensureValidToken(true);
     await tab.endpoint.answer({ type: 'ambiguous' });
@@ -947,7 +949,7 @@ describe('a token for a call', () => {
     expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'second', inDoubt: false });
   });
 
-  it('is not in doubt when somebody has signed in since', async () => {
+  it('is not in doubt after a new sign-in', async () => {
     const tab = signedInTab();
     const renewal = tab.tokens.ensureValidToken(true);
     await tab.endpoint.answer({ type: 'ambiguous' });
@@ -956,7 +958,7 @@ describe('a token for a call', () => {
     expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'another', inDoubt: false });
   });
 
-  it('is none where there is none, or where it dies while a refresh is waited for', async () => {
+  it('is null where there is none, or where it expires during the wait for a refresh', async () => {
     expect(await openTab().tokens.forCall(signal)).toBeNull();
     const tab = signedInTab({ expiresIn: 100 });
     await tab.clock.advance(89 * SECOND);
@@ -968,7 +970,7 @@ describe('a token for a call', () => {
 });
 
 describe('with refreshing switched off', () => {
-  it('uses the token as long as it holds, and asks nobody', async () => {
+  it('uses the token as long as it is valid, without a request', async () => {
     const tab = signedInTab();
     tab.settings.refresh = false;
     await tab.clock.advance(57 * MINUTE);
@@ -979,7 +981,7 @@ describe('with refreshing switched off', () => {
     expect(tab.endpoint.requests).toBe(0);
   });
 
-  it('asks for a sign-in when the token has died, or was refused', async () => {
+  it('requires a sign-in when the token has expired or was rejected', async () => {
     const tab = signedInTab();
     tab.settings.refresh = false;
     expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
@@ -997,7 +999,7 @@ describe('with refreshing switched off', () => {
     expect(tab.clock.timers).toBe(0);
   });
 
-  it('refreshes again as soon as it is switched on: the session was not given up', async () => {
+  it('refreshes again as soon as it is switched on, because the session has not ended', async () => {
     const tab = signedInTab();
     tab.settings.refresh = false;
     await tab.clock.advance(HOUR);
@@ -1010,7 +1012,7 @@ describe('with refreshing switched off', () => {
 });
 
 describe('a clock that is wrong or jumps', () => {
-  it('does no harm where the server tells a lifetime, however wrong it is', async () => {
+  it('does no harm where the server states a lifetime, however wrong it is', async () => {
     for (const offset of [HOUR, -HOUR, 50 * SECOND]) {
       const tab = openTab({ clock: virtualClock(T0 + offset) });
       const iat = T0 / SECOND;
@@ -1021,7 +1023,7 @@ describe('a clock that is wrong or jumps', () => {
     }
   });
 
-  it('does no harm to a refreshed token whose lifetime only its claims tell', async () => {
+  it('does no harm to a refreshed token whose lifetime only its claims state', async () => {
     const tab = openTab({ clock: virtualClock(T0 + HOUR) });
     const iat = T0 / SECOND;
     const renewal = tab.tokens.renew(null);
@@ -1042,7 +1044,7 @@ describe('a clock that is wrong or jumps', () => {
     expect(tab.tokens.current()?.expiresAt).toBe(T0 + HOUR + 60 * SECOND - 500);
   });
 
-  it('that jumps ahead leads to one refresh, not to a storm', async () => {
+  it('that jumps ahead causes one refresh', async () => {
     const tab = signedInTab();
     tab.clock.jump(HOUR);
     const callers = Array.from({ length: 10 }, () => tab.tokens.ensureValidToken());
@@ -1052,7 +1054,7 @@ describe('a clock that is wrong or jumps', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('that is set back leaves a dead token to the server to refuse, and one refresh mends it', async () => {
+  it('that is set back hides the expiry of a token, and one refresh after the 401 replaces it', async () => {
     const tab = signedInTab({ expiresIn: 60 });
     await tab.clock.advance(MINUTE);
     tab.clock.jump(-HOUR);
@@ -1061,7 +1063,7 @@ describe('a clock that is wrong or jumps', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('does not cost the session when the network is not there yet after a sleep', async () => {
+  it('does not end the session when the network is still down after a sleep', async () => {
     const tab = signedInTab();
     tab.listen();
     tab.clock.jump(2 * HOUR);
@@ -1095,8 +1097,8 @@ describe('a refresh whose answer was lost', () => {
   });
 });
 
-describe('a refresh that nobody waits for any more', () => {
-  it('is not broken off, and its token is kept', async () => {
+describe('a refresh without a waiting caller', () => {
+  it('is not aborted, and its token is kept', async () => {
     const tab = signedInTab();
     const subscription = tab.listen();
     void tab.tokens.renew(1);
@@ -1106,7 +1108,7 @@ describe('a refresh that nobody waits for any more', () => {
     expect(tab.clock.timers).toBe(0);
   });
 
-  it('keeps its token for the next page even when the client was disposed of meanwhile', async () => {
+  it('keeps its token for the next page although the client was disposed during it', async () => {
     const tab = signedInTab();
     tab.listen();
     void tab.tokens.renew(1);
@@ -1118,7 +1120,7 @@ describe('a refresh that nobody waits for any more', () => {
 });
 
 describe('listeners', () => {
-  it('may ask for the token while they hear that it was renewed', async () => {
+  it('may call ensureValidToken when they receive token.renewed', async () => {
     const tab = signedInTab();
     const asked: ReturnType<typeof watch<string>>[] = [];
     tab.tokens.events$.subscribe((event) => {
@@ -1129,7 +1131,7 @@ describe('listeners', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('may force another refresh while they hear that it was renewed: the minute holds it back', async () => {
+  it('may force another refresh when they receive token.renewed, which the limit prevents', async () => {
     const tab = signedInTab();
     const asked: Promise<string>[] = [];
     tab.tokens.events$.subscribe((event) => {
@@ -1140,7 +1142,7 @@ describe('listeners', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
-  it('may sign out while they hear that it was renewed', async () => {
+  it('may sign out when they receive token.renewed', async () => {
     const tab = signedInTab();
     tab.tokens.events$.subscribe((event) => {
       if (event.type === 'token.renewed') tab.tokens.signOut();
@@ -1152,14 +1154,30 @@ describe('listeners', () => {
     expect(tab.clock.timers).toBe(0);
   });
 
-  it('may leave while they hear that the token expires', async () => {
+  it('may unsubscribe when they receive token.expiring', async () => {
     const tab = signedInTab();
     const subscription: Subscription = tab.tokens.events$.subscribe(() => subscription.unsubscribe());
     await tab.clock.advance(HOUR);
     expect(tab.clock.timers).toBe(0);
   });
 
-  it('hear that it is over when the service is disposed of, and nothing afterwards', async () => {
+  it('receive an event although another one throws, and the error is reported as uncaught', async () => {
+    const reported: unknown[] = [];
+    config.onUnhandledError = (error) => reported.push(error);
+    onTestFinished(() => void (config.onUnhandledError = null));
+    const tab = signedInTab();
+    const error = new Error('a defect of a listener');
+    tab.tokens.events$.subscribe(() => {
+      throw error;
+    });
+    tab.listen();
+    await refuseAndReplace(tab);
+    expect(tab.heard).toMatchObject([{ type: 'token.renewed' }]);
+    expect(tab.held).toBe('second');
+    await vi.waitFor(() => expect(reported).toEqual([error]));
+  });
+
+  it('receive the completion when the service is disposed, also if they subscribe afterwards', async () => {
     const tab = signedInTab();
     let completions = 0;
     tab.tokens.events$.subscribe({ complete: () => (completions += 1) });
@@ -1172,7 +1190,7 @@ describe('listeners', () => {
 });
 
 describe('after a reload', () => {
-  it('goes on with the token of before', async () => {
+  it('continues with the stored token', async () => {
     const before = signedInTab();
     await before.clock.advance(10 * MINUTE);
     const after = openTab(before);
@@ -1191,7 +1209,7 @@ describe('after a reload', () => {
     expect(after.heard).toEqual([{ type: 'token.expiring' }]);
   });
 
-  it('keeps to the minute of before', async () => {
+  it('keeps the limit of one refresh a minute', async () => {
     const before = signedInTab();
     void before.tokens.ensureValidToken(true);
     const after = openTab(before);
@@ -1199,7 +1217,7 @@ describe('after a reload', () => {
     expect(after.endpoint.requests).toBe(0);
   });
 
-  it('refreshes a token that died meanwhile', async () => {
+  it('refreshes a token that expired before the reload', async () => {
     const before = signedInTab();
     await before.clock.advance(HOUR);
     const after = openTab(before);
@@ -1210,7 +1228,7 @@ describe('after a reload', () => {
     expect(after.tokens.current()?.generation).toBe(2);
   });
 
-  it('finds nothing of a session that was rejected', async () => {
+  it('finds no token of a session that was rejected', async () => {
     const before = signedInTab();
     const renewal = before.tokens.renew(1);
     await before.endpoint.answer({ type: 'rejected' });
@@ -1229,7 +1247,7 @@ describe('after a reload', () => {
     ['a token that is no text', { value: 5, generation: 1, expiresAt: null, ttlMs: null, userId: null }],
     ['a token with an odd expiry', { value: 'x', generation: 1, expiresAt: 'soon', ttlMs: null, userId: null }],
     ['a token without a generation', { value: 'x', expiresAt: null, ttlMs: null, userId: null }],
-  ])('finds %s in the storage, and asks for a new token', async (_case, planted) => {
+  ])('ignores %s in the storage and refreshes', async (_case, planted) => {
     const store = memoryStore();
     store.set(TOKEN_KEY, typeof planted === 'string' ? planted : JSON.stringify(planted));
     const tab = openTab({ store });
@@ -1242,8 +1260,8 @@ describe('after a reload', () => {
   });
 });
 
-describe('what is told of a new token', () => {
-  it('is its generation, its life and what is left of it', async () => {
+describe('the log line of a new token', () => {
+  it('contains its generation, its lifetime and the remaining time', async () => {
     const tab = signedInTab();
     expect(tab.recorded.of('token.renewed')).toEqual([
       { type: 'token.renewed', generation: 1, ttlMs: HOUR, remainingMs: HOUR },
@@ -1261,13 +1279,13 @@ describe('what is told of a new token', () => {
     });
   });
 
-  it('is nothing of its life where nobody knows it', () => {
+  it('contains null for an unknown lifetime', () => {
     const tab = openTab();
     tab.tokens.signIn({ accessToken: 'opaque' });
     expect(tab.recorded.of('token.renewed')).toMatchObject([{ ttlMs: null, remainingMs: null }]);
   });
 
-  it('is never the token: not in an event, an outcome, an error or the log, nor in a storage but its own', async () => {
+  it('never contains the token, nor does an event, an outcome, an error or another storage', async () => {
     const secret = (name: string) => `s3cret-${name}`;
     const said: unknown[] = [];
     const tab = openTab();
