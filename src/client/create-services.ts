@@ -11,6 +11,7 @@ import {
 } from './browser.ts';
 import {
   type AssessmentClientOptions,
+  type AuthVersion,
   DEFAULT_MONITORING_TIMEOUT_MS,
   defaultPaths,
   defaultTimeouts,
@@ -67,48 +68,50 @@ export function createServices<Submission, Result>(
   const world = { clock, random, log };
   const send: typeof fetch = options.fetch ?? ((...args) => fetch(...args));
 
-  const createTokens = (): TokenService => {
-    if (options.auth?.version === 'v1') {
-      return createTokenServiceV1({
+  // A version without its service does not compile.
+  const createTokens: Record<AuthVersion, () => TokenService> = {
+    v1: () =>
+      createTokenServiceV1({
         ...world,
         store: options.tokenStorage ?? storage,
-        keys: options.auth.v1TokenKeys ?? ['token', 'auth_token'],
+        keys: options.auth?.v1TokenKeys ?? ['token', 'auth_token'],
         onStorageChange: (listener) => {
           const watch = eventsOf(page?.window, 'storage').subscribe(listener);
           return () => watch.unsubscribe();
         },
+      }),
+    v2: () => {
+      // What a service keeps is written out: an object that is spread and added to gets a shape of its own, which takes more than itself.
+      const request = createRefreshRequest({
+        fetch: send,
+        baseUrl,
+        clock,
+        log,
+        path: paths.refresh,
+        timeoutMs: timings.refreshTimeoutMs,
+        transport: options.auth?.refreshTransport ?? 'cookie',
+        store: tokenStorage,
       });
-    }
-    // What a service keeps is written out: an object that is spread and added to gets a shape of its own, which takes more than itself.
-    const request = createRefreshRequest({
-      fetch: send,
-      baseUrl,
-      clock,
-      log,
-      path: paths.refresh,
-      timeoutMs: timings.refreshTimeoutMs,
-      transport: options.auth?.refreshTransport ?? 'cookie',
-      store: tokenStorage,
-    });
-    // One name for each API: what tabs tell one another is for clients of the same one.
-    const name = `assessment-monitor:${originOf(baseUrl)}${paths.refresh}`;
-    const { locks = browserLocks(log), channel: openChannel = browserChannel(log) } = options;
-    const key = `${name}:session`;
-    const shared = createSharedSession({ store: storage, channel: openChannel?.(name) ?? null, clock, key });
-    // Nobody who is awake keeps the lock for longer than one request.
-    const waitMs = timings.refreshTimeoutMs + 1_000;
-    const lock = createTabLock({ locks, name, clock, waitMs });
-    const minIntervalMs = timings.refreshIntervalMs;
-    return createTokenServiceV2({
-      ...world,
-      ...timings,
-      store: tokenStorage,
-      isRefreshEnabled: () => settings().refresh ?? true,
-      shared,
-      coordinator: createRefreshCoordinator({ ...world, store: storage, shared, lock, minIntervalMs, request }),
-    });
+      // One name for each API: what tabs tell one another is for clients of the same one.
+      const name = `assessment-monitor:${originOf(baseUrl)}${paths.refresh}`;
+      const { locks = browserLocks(log), channel: openChannel = browserChannel(log) } = options;
+      const key = `${name}:session`;
+      const shared = createSharedSession({ store: storage, channel: openChannel?.(name) ?? null, clock, key });
+      // Nobody who is awake keeps the lock for longer than one request.
+      const waitMs = timings.refreshTimeoutMs + 1_000;
+      const lock = createTabLock({ locks, name, clock, waitMs });
+      const minIntervalMs = timings.refreshIntervalMs;
+      return createTokenServiceV2({
+        ...world,
+        ...timings,
+        store: tokenStorage,
+        isRefreshEnabled: () => settings().refresh ?? true,
+        shared,
+        coordinator: createRefreshCoordinator({ ...world, store: storage, shared, lock, minIntervalMs, request }),
+      });
+    },
   };
-  const tokens = createTokens();
+  const tokens = createTokens[options.auth?.version ?? 'v2']();
 
   // After a sleep the token comes first: everything else needs one.
   const resumed$ = createPageSignals({ ...world, page, onResumed: () => tokens.recheck() });

@@ -19,6 +19,9 @@ export interface RuntimeSettings {
   monitoringTimeoutMs?: number;
 }
 
+/** How the API authenticates. `v2`: short-lived tokens with refresh. `v1`: one stored token, no refresh. */
+export type AuthVersion = 'v1' | 'v2';
+
 /** Options of `createAssessmentClient`. Only `baseUrl` must be given. */
 export interface AssessmentClientOptions<Result = unknown> {
   /** Where the API is: an origin, perhaps with a path prefix. In a page, `''` is the page's own origin. */
@@ -29,7 +32,7 @@ export interface AssessmentClientOptions<Result = unknown> {
 
   auth?: {
     /** `v2`: short-lived tokens with refresh. `v1`: one stored token, no refresh. Default `v2`. */
-    version?: 'v1' | 'v2';
+    version?: AuthVersion;
     /** How a V2 refresh token travels. Default `cookie`: httpOnly, never seen by a script. */
     refreshTransport?: 'cookie' | 'body';
     /** Where a V1 application keeps its token; the first key that holds one wins. Default `['token', 'auth_token']`. */
