@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CHROMIUM_VARIABLE, ensureChromium } from '../e2e/chromium.ts';
+import { failureScenarios, untested, type VitestReport } from './failure-scenarios.ts';
 import { packPackage, TARBALL_VARIABLE } from './pack.ts';
 
 let passed = 0;
@@ -64,13 +65,19 @@ spawnSync(
   { stdio: 'inherit' },
 );
 try {
-  const { numPassedTests, numTotalTests, success } = JSON.parse(readFileSync(report, 'utf8')) as Record<
-    string,
-    unknown
-  >;
-  passed += Number(numPassedTests);
+  const results = JSON.parse(readFileSync(report, 'utf8')) as VitestReport;
+  passed += results.numPassedTests;
   // A file that does not load has no tests to fail: it still is a failure. What is skipped did not pass.
-  failed += Math.max(Number(numTotalTests) - Number(numPassedTests), success === true ? 0 : 1);
+  failed += Math.max(results.numTotalTests - results.numPassedTests, results.success ? 0 : 1);
+  // With arguments only some of the tests run.
+  if (process.argv.length === 2) {
+    const missing = untested(failureScenarios(readFileSync('docs/failure-scenarios.md', 'utf8')), results);
+    for (const { number, test, file } of missing)
+      process.stderr.write(
+        `docs/failure-scenarios.md, ${number}: no test of ${file} passed that is called "${test}"\n`,
+      );
+    note('each failure scenario names a test that passed', missing.length === 0);
+  }
 } catch {
   failed += 1;
 }

@@ -1,23 +1,34 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { failureScenarios, untested } from '../../scripts/failure-scenarios.ts';
 
-/* The page that says which test covers which failure: each test is where it says, and no failure is left out. */
+/* The page that names the test of each failure. `npm test` compares it with the tests that ran. */
 
-const page = readFileSync('docs/failure-scenarios.md', 'utf8');
-const rows = [...page.matchAll(/^\| +(\d+) +\| (.+?) +\| (.+?) +\| (\S+) +\|$/gm)].map(([, number, , test, file]) => ({
-  number: Number(number),
-  test: test ?? '',
-  file: file ?? '',
-}));
+const row = '| 7 | a failure | survives a failure of %s | test/a.test.ts |';
 
-describe('the list of failures', () => {
-  it('has every one of them', () => {
-    const numbers = new Set(rows.map(({ number }) => number));
+const reportOf = (fullName: string, status = 'passed', name = '/project/test/a.test.ts') => ({
+  numPassedTests: 1,
+  numTotalTests: 1,
+  success: true,
+  testResults: [{ name, assertionResults: [{ fullName, status }] }],
+});
+
+describe('the list of failure scenarios', () => {
+  it('has a row for each of the 52 failures', () => {
+    const numbers = new Set(failureScenarios(readFileSync('docs/failure-scenarios.md', 'utf8')).map((it) => it.number));
     expect([...numbers].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 52 }, (_, index) => index + 1));
   });
 
-  it.each(rows)('names the test of $number: "$test"', ({ test, file }) => {
-    expect(existsSync(file), file).toBe(true);
-    expect(readFileSync(file, 'utf8')).toContain(test);
+  it('accepts a row whose test ran and passed', () => {
+    expect(untested(failureScenarios(row), reportOf('the client survives a failure of the network'))).toEqual([]);
+  });
+
+  it.each([
+    ['failed', reportOf('the client survives a failure of the network', 'failed')],
+    ['was skipped', reportOf('the client survives a failure of the network', 'skipped')],
+    ['has another name', reportOf('the client survives the network')],
+    ['is in another file', reportOf('the client survives a failure of it', 'passed', '/project/test/b.test.ts')],
+  ])('reports a row whose test %s', (_, report) => {
+    expect(untested(failureScenarios(row), report)).toMatchObject([{ number: 7, file: 'test/a.test.ts' }]);
   });
 });
