@@ -41,8 +41,10 @@ const compared = [
   '@azure/core-lro',
   '@azure/core-rest-pipeline',
   'xstate',
-  'valibot',
+  '@xstate/react',
   'rxjs',
+  'zod',
+  'jose',
 ];
 
 function introduction(): string[] {

@@ -38,8 +38,10 @@ const ENTRY_FILE = fileURLToPath(new URL('entry.ts', import.meta.url));
 const PRELOAD_HELPER = '\0vite/preload-helper.js';
 
 const react = ['react', 'react-dom'];
-/** What ours is made of, beside React. */
-const dependencies = ['xstate', 'rxjs', 'zod', 'jose', '@xstate/react'];
+/** The package's dependencies, beside React. */
+const dependencies = ['xstate', '@xstate/react', 'rxjs', 'zod', 'jose'];
+/** The dependencies that an application of this kind has already. */
+const shared = ['xstate', '@xstate/react', 'rxjs', 'zod'];
 
 /**
  * Bundles `code` and weighs it.
@@ -50,7 +52,7 @@ const dependencies = ['xstate', 'rxjs', 'zod', 'jose', '@xstate/react'];
 async function weigh(
   code: string,
   without: readonly string[] = [],
-  { withHelper = false }: { withHelper?: boolean } = {},
+  { withHelper = false, firstOnly = false }: { withHelper?: boolean; firstOnly?: boolean } = {},
 ): Promise<number> {
   const entry = 'virtual:entry';
   const left = [...react, ...without];
@@ -84,11 +86,26 @@ async function weigh(
     },
   })) as Rolldown.RolldownOutput;
   const chunks = output.filter((it) => it.type === 'chunk');
-  return chunks.reduce((sum, chunk) => sum + gzipSync(chunk.code, { level: 9 }).length, 0);
+  return (firstOnly ? firstChunks(chunks) : chunks).reduce(
+    (sum, chunk) => sum + gzipSync(chunk.code, { level: 9 }).length,
+    0,
+  );
+}
+
+/** The code of the chunks that a page loads before any `import()` runs. */
+function firstChunks(chunks: readonly Rolldown.OutputChunk[]): Rolldown.OutputChunk[] {
+  const wanted = new Set(chunks.filter(({ isEntry }) => isEntry).map(({ fileName }) => fileName));
+  for (const name of wanted)
+    for (const it of chunks) if (it.fileName === name) it.imports.forEach((i) => wanted.add(i));
+  return chunks.filter(({ fileName }) => wanted.has(fileName));
 }
 
 /** Gzipped bytes. */
 export interface Sizes {
+  /** The marginal cost in an application that has xstate, @xstate/react, rxjs and zod already: our own code and jose. */
+  marginal: number;
+  /** What an application loads at its start when it loads the whole client on use, by `import('assessment-monitor')`. */
+  onUse: number;
   /** Our own code, core and React, without its dependencies. */
   ours: number;
   core: number;
@@ -109,6 +126,11 @@ export async function measureSizes(): Promise<Sizes> {
   const onUse = `export const load = () => import('socket.io-client');`;
   // The core loads Socket.IO on use: it is counted where it is asked for.
   return {
+    marginal: await weigh(coreReact, [...shared, 'socket.io-client']),
+    onUse: await weigh(`export const load = () => import('assessment-monitor');`, [], {
+      withHelper: true,
+      firstOnly: true,
+    }),
     ours: await weigh(coreReact, [...dependencies, 'socket.io-client']),
     core: await weigh(core, ['socket.io-client']),
     texts: await weigh(texts),
