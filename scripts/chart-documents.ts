@@ -1,25 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { assessmentMachine } from '../src/machines/assessment-machine.ts';
-import { declaredTransitions, explore, pathsOver, stateClass, statesOf } from '../src/testing/index.ts';
+import { declaredTransitions, explore, pathsOver, stateClass, stateName, statesOf } from '../src/testing/index.ts';
 import { toMermaid, toOverview } from './chart-diagrams.ts';
-import { stateComments } from './state-comments.ts';
 
 /** The command that updates the documents. */
 export const REGENERATE = 'npm run --silent chart';
 
-/** The generated documents of the chart, by path: what the chart is now, in words that a review can compare. */
+/** The generated documents of the chart, by path, in a form that a review can compare. */
 export function chartDocuments(): Readonly<Record<string, string>> {
   const diagram = toMermaid(assessmentMachine);
   const chart = [
     '# The chart',
-    `Generated from \`src/machines\` by \`${REGENERATE}\`; a test fails when it is not up to date. The reasons are in the source.`,
+    `Generated from \`src/machines\` by \`${REGENERATE}\`; a test fails when it is out of date. The source gives the reasons.`,
     counts(),
     '## The diagram',
     `\`\`\`mermaid\n${diagram}\`\`\``,
     '## Every state',
     states(),
     '## Every transition',
-    '`done` is the answer of a call, `broken` a defect in it, `after` a timer, `always` no event at all. Guards are asked from top to bottom.',
+    '`done` is the answer of a call, `broken` a defect in it, `after` a timer, and `always` waits for no event. Guards are evaluated from top to bottom.',
     table(),
   ].join('\n\n');
   return {
@@ -46,13 +45,10 @@ function counts(): string {
   const rows = [
     ['States in the chart', statesOf(assessmentMachine).length - 1],
     ['Declared transitions, all of them walked', declaredTransitions(assessmentMachine).length],
-    ['States that can be reached, told apart by all that a guard reads', vertices.length],
-    [
-      '… without counting failures and telling users apart',
-      new Set(vertices.map(({ snapshot }) => stateClass(snapshot))).size,
-    ],
-    ['Steps that can be taken, each held against the rules', steps],
-    ['Paths that are walked on live actors', paths.length],
+    ['Reachable states, told apart by everything that a guard reads', vertices.length],
+    ['… without ids and counts', new Set(vertices.map(({ snapshot }) => stateClass(snapshot))).size],
+    ['Possible steps, each checked against the rules', steps],
+    ['Paths walked on live actors', paths.length],
     ['… with this many steps', paths.reduce((sum, { events }) => sum + events.length, 0)],
   ];
   return [
@@ -63,8 +59,9 @@ function counts(): string {
 }
 
 function states(): string {
-  const comments = stateComments('src/machines/assessment-machine.ts');
-  return [...comments].map(([name, comment]) => `- \`${name}\`: ${comment}`).join('\n');
+  return statesOf(assessmentMachine)
+    .flatMap((node) => (node.description ? [`- \`${stateName(node)}\`: ${node.description}`] : []))
+    .join('\n');
 }
 
 function table(): string {

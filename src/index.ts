@@ -19,12 +19,14 @@ export type { Metrics } from './services/metrics.ts';
 export type { MonitorEvent } from './lib/log.ts';
 export type { Schema } from './lib/schema.ts';
 
-// The parts of the world that a client takes as options.
+// The types of the options, and the defaults that an application may want to share.
+export type { Pacing } from './actors/delays.ts';
+export type { Random } from './lib/backoff.ts';
 export { systemClock } from './lib/clock.ts';
 export type { Clock } from './lib/clock.ts';
-export type { Random } from './lib/backoff.ts';
 export { memoryStore } from './lib/storage.ts';
 export type { KeyValueStore } from './lib/storage.ts';
+export type { ApiPaths, ApiTimeouts } from './services/api/assessment-api.ts';
 export type { TabChannel } from './services/auth/shared-session.ts';
 export type { TabLocks } from './services/auth/tab-lock.ts';
 export type { FeedSocket, LoadSocketIo } from './services/feed/socket-io.ts';
@@ -32,10 +34,10 @@ export type { PageTarget } from './services/page-signals.ts';
 
 // For XState users: the chart itself, to run with actors of their own.
 export { assessmentMachine } from './machines/assessment-machine.ts';
+export type { AssessmentEvent } from './machines/assessment-events.ts';
 export type {
   AssessmentContext,
   AssessmentEmitted,
-  AssessmentEvent,
   AssessmentInput,
   AssessmentOutput,
   Progress,

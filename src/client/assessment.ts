@@ -1,5 +1,5 @@
-import { type ActorRefFrom, createActor } from 'xstate';
-import { boundMachine, equip } from '../actors/bind-machine.ts';
+import { type Actor, type AnyActorRef, createActor } from 'xstate';
+import type { BoundMachine } from '../actors/bind-machine.ts';
 import { callSafely } from '../lib/call-safely.ts';
 import { isPartOf } from '../lib/is-part-of.ts';
 import type { assessmentMachine } from '../machines/assessment-machine.ts';
@@ -8,36 +8,45 @@ import type { JobRecord } from '../services/job-store.ts';
 import type { Services } from './create-services.ts';
 import { type AssessmentSnapshot, type AssessmentView, stateNameOf, toView } from './view.ts';
 
-/** One assessment, from submission to its end. It lives in the client: components come and go. */
+/** One assessment, from its submission to its end. The client owns it, so it outlives the components that show it. */
 export interface Assessment<Result = unknown> {
-  /** Also its idempotency key. Stable over reloads. */
+  /** Also the idempotency key of the submission. Stable over reloads. */
   readonly id: string;
-  /** What a page shows. The same object until something visible changes. */
+  /** The view of the assessment. The same object until something visible changes. */
   getSnapshot(): AssessmentView<Result>;
-  /** Calls back when {@link getSnapshot} changes. Returns the unsubscription. */
+  /** Calls the listener when {@link getSnapshot} changes. Returns the unsubscription. */
   subscribe(listener: () => void): () => void;
-  /** Resolves when the assessment has ended, however it ended. Stays pending if the client is disposed of first. */
+  /** Resolves when the assessment has ended, whatever the outcome. Stays pending if the client is disposed of first. */
   settled(): Promise<AssessmentView<Result>>;
-  /** Nobody wants the result any more. The server may finish it all the same. */
+  /** Stops watching and drops the assessment. The server may still finish its job. */
   cancel(): void;
   /** In phase `delayed`: waits for another monitoring timeout. */
   keepWaiting(): void;
   /** In phase `unconfirmed`: sends the answers once more, at the risk of a second charge. */
   sendAgain(): void;
-  /** The running machine, for XState users. */
-  readonly actor: ActorRefFrom<typeof assessmentMachine>;
+  /**
+   * The running machine, for XState users.
+   *
+   * @example
+   * const isPaused = useSelector(assessment.actor, (snapshot) => snapshot.hasTag('parked')); // of @xstate/react
+   */
+  readonly actor: Actor<typeof assessmentMachine>;
 }
 
-/** Starts an assessment from its record and keeps the record up to date until the result was shown. */
+/** Starts an assessment from its record, and keeps the record up to date until the result has been shown. */
 export function startAssessment<Submission, Result>(
   services: Services<Submission, Result>,
+  bound: BoundMachine<Submission>,
   record: JobRecord,
   begin: 'assessment.submit' | 'assessment.resume',
 ): Assessment<Result> {
   const { clock, inspect, jobs, log, tokens, monitoringTimeoutMs } = services;
   const { submissionId: id, submittedAt } = record;
 
-  const actor = createActor(boundMachine(), {
+  const release = bound.add(id, { submission: record.submission as Submission | undefined, submittedAt });
+  /** The type of the event that the machine processes, or processed last. Subscribers receive snapshots without their events. */
+  let cause = 'xstate.init';
+  const actor = createActor(bound.machine, {
     clock,
     input: {
       submissionId: id,
@@ -49,32 +58,36 @@ export function startAssessment<Submission, Result>(
       outcomeUnknown: record.outcomeUnknown ?? false,
       refreshDue: tokens.isRefreshDue(),
     },
-    ...(inspect && { inspect: (inspected) => callSafely(() => inspect(inspected), log) }),
+    inspect: (inspected) => {
+      const isOwn = inspected.actorRef.sessionId === inspected.rootId;
+      if (isOwn && inspected.type === '@xstate.microstep') cause = inspected.event.type;
+      if (inspect) callSafely(() => inspect(inspected), log);
+    },
   });
-  const desk = equip(actor, services, { submission: record.submission as Submission | undefined, submittedAt });
   const watchers = new Set<() => void>();
   const waiting: ((view: AssessmentView<Result>) => void)[] = [];
   let state = stateNameOf(actor.getSnapshot());
   let view = toView<Result>(actor.getSnapshot());
-  /** What the store has of it. */
+  /** The record as the store has it. */
   let saved: JobRecord = { outcomeUnknown: false, ...record };
-  /** Stopped is not over: the page is closing, and the assessment goes on with the next one. */
-  const isOver = () => actor.getSnapshot().status === 'done';
+  /** Ended by the machine, or by a defect in it. A stopped assessment has not ended: the next page resumes it. */
+  const hasEnded = () => ['done', 'error'].includes(actor.getSnapshot().status);
 
   const remember = (snapshot: AssessmentSnapshot): void => {
     const { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked } = snapshot.context;
-    // What is on its way may have arrived when the page dies now. Without a key the next page must ask before it sends again.
+    // A submission in flight may arrive although the page closes now. Without a key the next page must ask before it sends again.
     const isAtRisk = !services.idempotent && snapshot.matches({ active: { submitting: 'sending' } });
     const known = { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked || isAtRisk };
     if (isPartOf(known, saved)) return;
-    // Accepted: from now on the server has the answers, and they need not lie around.
+    // From the acceptance on the server has the answers, so the store drops them.
     const submission = jobId === null ? record.submission : undefined;
     saved = { version: 1, submissionId: id, submittedAt, submission, ...known };
     jobs.save(saved);
   };
-  /** A result that nobody has seen yet stays resumable: the tab may be closed before anybody looks. */
+  /** A result that has not been shown yet stays resumable: the tab may close before a component reads it. */
   const forgetWhenShown = (): void => {
-    if (isOver() && (view.phase !== 'completed' || watchers.size > 0 || waiting.length > 0)) jobs.remove(id);
+    const isShown = view.phase !== 'completed' || watchers.size > 0 || waiting.length > 0;
+    if (actor.getSnapshot().status === 'done' && isShown) jobs.remove(id);
   };
   const report = (output: AssessmentOutput<Result>): void => {
     if (output.outcome === 'cancelled' && output.reason === 'another-user')
@@ -86,19 +99,24 @@ export function startAssessment<Submission, Result>(
     const before = { state, view };
     state = stateNameOf(snapshot);
     view = toView(snapshot, view);
-    if (state !== before.state)
-      log({ type: 'state.changed', assessmentId: id, from: before.state, to: state, cause: desk.cause });
+    if (state !== before.state) log({ type: 'state.changed', assessmentId: id, from: before.state, to: state, cause });
     if (snapshot.status === 'active') remember(snapshot);
     if (snapshot.status === 'done') report(snapshot.output as AssessmentOutput<Result>);
     if (view !== before.view) for (const watcher of watchers) callSafely(watcher, log);
     forgetWhenShown();
-    if (snapshot.status === 'done') for (const resolve of waiting.splice(0)) resolve(view);
+    if (!hasEnded()) return;
+    release();
+    for (const resolve of waiting.splice(0)) resolve(view);
   };
 
   actor.subscribe({
     next: observe,
-    // A defect must not reach the global error handler of the page; the log names it.
-    error: (error) => log({ type: 'listener.failed', error: error instanceof Error ? error.name : 'unknown' }),
+    // A defect in the machine. The store keeps the record, so the next page resumes the job.
+    error(error) {
+      log({ type: 'listener.failed', error: error instanceof Error ? error.name : 'unknown' });
+      stopChildren(actor.getSnapshot());
+      observe(actor.getSnapshot());
+    },
   });
   actor.start();
   actor.send({ type: begin });
@@ -116,10 +134,17 @@ export function startAssessment<Submission, Result>(
       new Promise((resolve) => {
         waiting.push(resolve);
         forgetWhenShown();
-        if (isOver()) waiting.splice(0).forEach((it) => it(view));
+        if (hasEnded()) waiting.splice(0).forEach((it) => it(view));
       }),
     cancel: () => actor.send({ type: 'assessment.cancel' }),
     keepWaiting: () => actor.send({ type: 'assessment.keepWaiting', deadlineAt: clock.now() + monitoringTimeoutMs() }),
     sendAgain: () => actor.send({ type: 'assessment.sendAgain' }),
   };
+}
+
+/** XState leaves the children of a machine that throws running; their requests and subscriptions must not outlive it. */
+function stopChildren({ children }: AssessmentSnapshot): void {
+  for (const child of Object.values(children) as AnyActorRef[]) {
+    if (child.getSnapshot().status === 'active') child.send({ type: 'xstate.stop' });
+  }
 }

@@ -6,7 +6,8 @@ import type { TabLocks } from '../services/auth/tab-lock.ts';
 import { type KeyValueStore, memoryStore, webStore } from '../lib/storage.ts';
 
 /*
- * What the platform offers. Importing this file touches nothing: a server renders with it, and a worker has no document.
+ * The parts of the environment that a browser provides. Importing this file touches none of them, so it also loads on a server
+ * and in a worker.
  */
 
 export const inBrowser = (): boolean => typeof window !== 'undefined' && typeof document !== 'undefined';
@@ -19,22 +20,22 @@ export function browserStore(kind: 'localStorage' | 'sessionStorage', log: Log):
   return inBrowser() ? webStore(() => window[kind], log) : memoryStore();
 }
 
-/** Without Web Locks tabs take turns as well as the channel and the storage allow, and the log says so once. */
+/** Web Locks; without them tabs coordinate through the channel and the storage only, and the log reports it once. */
 export function browserLocks(log: Log): TabLocks | null {
   if (!inBrowser()) return null;
-  // Not there outside of secure contexts, whatever the types say.
+  // Missing outside of secure contexts, contrary to the types.
   const locks = navigator.locks as TabLocks | undefined;
   if (!locks) log({ type: 'tabs.uncoordinated', missing: 'locks' });
   return locks ?? null;
 }
 
-/** Without a channel each tab asks for its own tokens, one a minute among them all, and the log says so once. */
+/** BroadcastChannel; without it each tab refreshes for itself, within one shared budget, and the log reports it once. */
 export function browserChannel(log: Log): ((name: string) => TabChannel) | null {
   if (!inBrowser()) return null;
   if (typeof BroadcastChannel === 'function') {
     return (name) => {
       const channel = new BroadcastChannel(name);
-      // Node has channels too, for pages in tests: there it must not keep the process from ending.
+      // In Node, where tests run pages, an open channel would keep the process alive.
       (channel as { unref?: () => void }).unref?.();
       return channel;
     };
@@ -48,7 +49,7 @@ export const loadSocketIo: LoadSocketIo = async () => {
   return { io: (url, options): FeedSocket => io(url, options) };
 };
 
-/** @throws TypeError when it is not an address, before anything is sent to it */
+/** The base URL without trailing slashes. @throws TypeError when it is not an address */
 export function checkBaseUrl(baseUrl: unknown): string {
   const isAddress =
     typeof baseUrl === 'string' && (inBrowser() ? /^(https?:\/\/+[^/]|\/|$)/ : /^https?:\/\/+[^/]/).test(baseUrl);
@@ -58,7 +59,7 @@ export function checkBaseUrl(baseUrl: unknown): string {
   );
 }
 
-/** Socket.IO takes an origin; a path prefix would be taken for a namespace. */
+/** The origin of the API: Socket.IO would take a path prefix for a namespace. */
 export function originOf(baseUrl: string): string {
   return new URL(baseUrl, inBrowser() ? window.location.href : undefined).origin;
 }

@@ -1,5 +1,7 @@
+import { bindMachine } from '../actors/bind-machine.ts';
 import { type Assessment, startAssessment } from './assessment.ts';
 import { callSafely } from '../lib/call-safely.ts';
+import { systemClock } from '../lib/clock.ts';
 import { SignInRequiredError, TokenUnavailableError, UnauthorizedError } from '../lib/errors.ts';
 import type { AssessmentClientOptions } from './options.ts';
 import type { IssuedToken } from '../services/auth/access-token.ts';
@@ -7,73 +9,88 @@ import type { Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../services/metrics.ts';
 import { createServices } from './create-services.ts';
 
-/** What all assessments of a client have in common. */
+/** The state that all assessments of a client share. */
 export interface ClientSnapshot<Result = unknown> {
-  /** In the order of their submission; the last one is the newest. */
+  /** In the order of submission; the last one is the newest. */
   readonly assessments: readonly Assessment<Result>[];
-  /** The user's credit as last heard from the server; null before that. */
+  /** The user's credit, as the server last reported it; null before that. */
   readonly balance: number | null;
 }
 
 export interface AssessmentClient<Submission = unknown, Result = unknown> {
   /**
-   * Submits answers and watches over them until the result is there. The same answers submitted again while the first
-   * submission is under way are the same assessment: a double click costs nothing.
+   * Submits answers and monitors their job until the result arrives. Submitting the same answers again while the first
+   * submission is under way returns the same assessment, so a double click costs nothing.
    *
-   * @throws TypeError when the answers are not JSON; nothing was submitted
+   * @throws TypeError when the answers are not JSON; nothing is submitted
    */
   submit(submission: Submission): Assessment<Result>;
-  /** Goes on with what was under way before a reload, a crash or a closed tab. Never submits an accepted job again. */
+  /** Resumes the assessments from before a reload, a crash or a closed tab. Never submits an accepted job again. */
   resume(): readonly Assessment<Result>[];
-  /** Removes an assessment that has ended from {@link getSnapshot}. One that is under way stays. */
+  /** Removes an assessment that has ended from {@link getSnapshot}. One under way stays. */
   dismiss(id: string): void;
   getSnapshot(): ClientSnapshot<Result>;
-  /** Calls back when {@link getSnapshot} changes. Returns the unsubscription. */
+  /** Calls the listener when {@link getSnapshot} changes. Returns the unsubscription. */
   subscribe(listener: () => void): () => void;
-  /** The user has signed in: parked assessments of the same user go on, those of another user are dropped. */
+  /** The user has signed in: paused assessments of the same user resume, those of another user are dropped. */
   signedIn(session: IssuedToken): void;
-  /** The user has signed out: assessments are parked, and nothing is sent for them. */
+  /** The user has signed out: assessments pause, and nothing is sent for them. */
   signedOut(): void;
   /**
-   * A token for the application's own calls, sure to be valid now.
+   * A valid token for the application's own calls.
    *
-   * @param forceRefresh refresh even if it looks good; within a minute of the last refresh the one that holds is returned
+   * @param forceRefresh refresh even a token that looks good; within a minute of the last refresh the current one is returned
    * @throws SignInRequiredError when the session has ended
-   * @throws TokenUnavailableError when there is none now; it says when to ask again
+   * @throws TokenUnavailableError when there is none now; it says when to try again
    */
   ensureValidToken(forceRefresh?: boolean): Promise<string>;
   /**
-   * Asks the server for the balance; the snapshot follows. A token that died is renewed first.
+   * Requests the balance from the server and updates the snapshot. An expired token is refreshed first.
    *
    * @throws SignInRequiredError, TokenUnavailableError, TransientError or RejectedError
    */
   refreshBalance(): Promise<number>;
-  /** What to watch in production. */
+  /** The signals to watch in production. */
   metrics(): Metrics;
-  /** Stops everything. No timer, socket or request is left, but for a refresh that has begun: it may have rotated the token. */
+  /** Stops everything. Only a refresh in flight is left to end, since it may have rotated the token already. */
   dispose(): void;
 }
 
 /**
- * Puts the services together and owns the assessments, outside of any component.
+ * Creates the services and owns the assessments, outside of any component.
  *
  * @example
  * const client = createAssessmentClient({ baseUrl: 'https://api.example.test' });
  * client.signedIn({ accessToken, expiresIn: 3600 });
  * const view = await client.submit(answers).settled();
  * if (view.phase === 'completed') show(view.result);
+ *
+ * // Called without options, it takes the type of the answers alone and infers that of the result from the schema.
+ * const typed = createAssessmentClient<Answers>()({ baseUrl: 'https://api.example.test', resultSchema });
  */
+export function createAssessmentClient<Submission = unknown>(): <Result = Record<string, unknown>>(
+  options: AssessmentClientOptions<Result>,
+) => AssessmentClient<Submission, Result>;
 export function createAssessmentClient<Submission = unknown, Result = Record<string, unknown>>(
   options: AssessmentClientOptions<Result>,
+): AssessmentClient<Submission, Result>;
+export function createAssessmentClient<Submission, Result>(options?: AssessmentClientOptions<Result>) {
+  if (options === undefined) return (later: AssessmentClientOptions<Result>) => openClient<Submission, Result>(later);
+  return openClient<Submission, Result>(options);
+}
+
+function openClient<Submission, Result>(
+  options: AssessmentClientOptions<Result>,
 ): AssessmentClient<Submission, Result> {
-  const { createId = () => crypto.randomUUID() } = options;
+  const { clock = systemClock, createId = () => crypto.randomUUID() } = options;
   const metrics = createMetrics();
   const log: Log = (event) => {
     metrics.record(event);
-    callSafely(() => options.onEvent?.({ ...event, at: services.clock.now() }));
+    callSafely(() => options.onEvent?.({ ...event, at: clock.now() }));
   };
-  const services = createServices<Submission, Result>(options, log);
-  const { api, clock, jobs, tokens, monitoringTimeoutMs } = services;
+  const services = createServices<Submission, Result>(options, clock, log);
+  const bound = bindMachine(services);
+  const { api, jobs, tokens, monitoringTimeoutMs } = services;
 
   const answersOf = new WeakMap<Assessment<Result>, string>();
   const listeners = new Set<() => void>();
@@ -83,16 +100,16 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
     snapshot = { ...snapshot, ...patch };
     for (const listener of listeners) callSafely(listener, log);
   };
-  /** How often a balance was heard, so that a late answer can tell that something newer was heard meanwhile. */
-  let balancesHeard = 0;
-  const hearBalance = (balance: number): void => {
-    balancesHeard += 1;
+  /** Counts the balances received, so that a late answer can tell that a newer one came first. */
+  let balancesReceived = 0;
+  const receiveBalance = (balance: number): void => {
+    balancesReceived += 1;
     if (balance !== snapshot.balance) change({ balance });
   };
-  /** The application's own calls get a better token once, and then an error that says what to do: never a bare 401. */
+  /** A call of the application gets a fresh token once, and then an error that says what to do: never a bare 401. */
   const authorised = async <T>(call: () => Promise<T>): Promise<T> => {
     try {
-      // Where a refresh is due it comes first: a call beside it would carry the token that it ends.
+      // A due refresh comes first: a call beside it would carry the token that it invalidates.
       await tokens.ensureValidToken();
       return await call();
     } catch (error) {
@@ -106,34 +123,38 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
     });
   };
   const refreshBalance = async (): Promise<number> => {
-    let heardBefore = 0;
+    let receivedBefore = 0;
     const balance = await authorised(() => {
-      heardBefore = balancesHeard;
+      receivedBefore = balancesReceived;
       return api.balance(disposal.signal);
     });
-    if (balancesHeard === heardBefore) hearBalance(balance);
+    if (balancesReceived === receivedBefore) receiveBalance(balance);
     return balance;
   };
-  /** Nobody waits for this one: a later event or submission brings the number as well. */
+  /** Failures do not matter here: a later event or submission reports the balance as well. */
   const refreshBalanceQuietly = (): void => void refreshBalance().catch(() => {});
 
   const add = (assessment: Assessment<Result>): Assessment<Result> => {
     let isBalanceKnown = false;
-    const heardBefore = balancesHeard;
+    const receivedBefore = balancesReceived;
     assessment.actor.on('balance.changed', ({ balance, cause }) => {
       isBalanceKnown = true;
       const isAnswer = cause !== 'balance.changed';
-      // Two submissions at once: the answer may be older than what was heard since it was asked for, and it may not.
-      if (isAnswer && balancesHeard !== heardBefore && balance !== snapshot.balance) refreshBalanceQuietly();
-      else hearBalance(balance);
+      // With two submissions in flight the answer may be older than the balance received since.
+      if (isAnswer && balancesReceived !== receivedBefore && balance !== snapshot.balance) refreshBalanceQuietly();
+      else receiveBalance(balance);
     });
-    const unwatch = assessment.actor.subscribe(({ context }) => {
-      if (context.jobId === null) return;
-      unwatch.unsubscribe();
-      if (!isBalanceKnown) refreshBalanceQuietly();
-      isBalanceKnown = true;
+    const unwatch = assessment.actor.subscribe({
+      next({ context }) {
+        if (context.jobId === null) return;
+        unwatch.unsubscribe();
+        if (!isBalanceKnown) refreshBalanceQuietly();
+        isBalanceKnown = true;
+      },
+      // XState throws an error that any of its subscribers does not handle; the assessment reports it.
+      error: () => {},
     });
-    // The credit of a failed job is given back, and not every server says so.
+    // The server refunds a failed job, and not every server reports it.
     assessment.actor.on('assessment.settled', ({ outcome }) => {
       if (outcome === 'failed' && isBalanceKnown) refreshBalanceQuietly();
     });
@@ -158,11 +179,11 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
         deadlineAt: now + monitoringTimeoutMs(),
         userId: tokens.userId(),
         submittedAt: now,
-        // A copy: what the application does to its object later must not change what is sent.
+        // A copy: later changes to the application's object must not change what is sent.
         submission: JSON.parse(answers) as unknown,
       } as const;
       jobs.save(record);
-      const assessment = startAssessment(services, record, 'assessment.submit');
+      const assessment = startAssessment(services, bound, record, 'assessment.submit');
       answersOf.set(assessment, answers);
       return add(assessment);
     },
@@ -172,12 +193,12 @@ export function createAssessmentClient<Submission = unknown, Result = Record<str
       return jobs
         .load(tokens.userId())
         .filter(({ submissionId }) => !isKnown(submissionId))
-        .map((record) => add(startAssessment(services, record, 'assessment.resume')));
+        .map((record) => add(startAssessment(services, bound, record, 'assessment.resume')));
     },
     dismiss(id) {
       const dismissed = snapshot.assessments.find((it) => it.id === id && isOver(it));
       if (!dismissed) return;
-      // Its result may not have been seen: it must not come back all the same. What broke off is not done, and may.
+      // A dismissed result must not come back, even if it was never shown. A broken assessment may resume after a reload.
       if (dismissed.actor.getSnapshot().status === 'done') jobs.remove(id);
       change({ assessments: snapshot.assessments.filter((it) => it !== dismissed) });
     },

@@ -1,5 +1,5 @@
 import { filter, NEVER, type Observable } from 'rxjs';
-import type { Pacing } from '../actors/bind-machine.ts';
+import type { Pacing } from '../actors/delays.ts';
 import {
   browserChannel,
   browserLocks,
@@ -20,7 +20,7 @@ import {
 } from './options.ts';
 import { type AssessmentApi, createAssessmentApi } from '../services/api/assessment-api.ts';
 import type { Random } from '../lib/backoff.ts';
-import { type Clock, systemClock } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 import { createJobFeed, type JobFeed } from '../services/feed/job-feed.ts';
 import { createJobStore, type JobStore } from '../services/job-store.ts';
 import type { Log } from '../lib/log.ts';
@@ -55,10 +55,11 @@ export interface Services<Submission, Result> {
 
 export function createServices<Submission, Result>(
   options: AssessmentClientOptions<Result>,
+  clock: Clock,
   log: Log,
 ): Services<Submission, Result> {
   const baseUrl = checkBaseUrl(options.baseUrl);
-  const { clock = systemClock, random = Math.random, idempotencyHeader = 'Idempotency-Key' } = options;
+  const { random = Math.random, idempotencyHeader = 'Idempotency-Key' } = options;
   const settings = (): RuntimeSettings => options.settings?.() ?? {};
   const paths = { ...defaultPaths, ...options.paths };
   const timings = { ...defaultTimings, ...options.timings };

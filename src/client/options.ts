@@ -1,5 +1,5 @@
 import type { InspectionEvent } from 'xstate';
-import type { Pacing } from '../actors/bind-machine.ts';
+import type { Pacing } from '../actors/delays.ts';
 import type { ApiPaths, ApiTimeouts } from '../services/api/assessment-api.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -11,38 +11,38 @@ import type { TabChannel } from '../services/auth/shared-session.ts';
 import type { KeyValueStore } from '../lib/storage.ts';
 import type { TabLocks } from '../services/auth/tab-lock.ts';
 
-/** What can be changed in production without a new build: it is read each time it matters. */
+/** Settings that can change in production without a new build: the client reads them each time they matter. */
 export interface RuntimeSettings {
-  /** Whether tokens are refreshed at all. Off, a token that dies parks the assessment until the next sign-in. Default true. */
-  refresh?: boolean;
-  /** From acceptance to the question whether to wait longer, ms. Default 30 min, as long as the server's own limit. */
-  monitoringTimeoutMs?: number;
+  /** Whether tokens are refreshed at all. When off, a token that expires pauses the assessment until the next sign-in. @default true */
+  refresh?: boolean | undefined;
+  /** From the acceptance to the question whether to wait longer, ms. @default 1_800_000, the server's own limit */
+  monitoringTimeoutMs?: number | undefined;
 }
 
 /** How the API authenticates. `v2`: short-lived tokens with refresh. `v1`: one stored token, no refresh. */
 export type AuthVersion = 'v1' | 'v2';
 
-/** Options of `createAssessmentClient`. Only `baseUrl` must be given. */
+/** Options of `createAssessmentClient`. Only `baseUrl` is required. */
 export interface AssessmentClientOptions<Result = unknown> {
-  /** Where the API is: an origin, perhaps with a path prefix. In a page, `''` is the page's own origin. */
+  /** The address of the API: an origin, optionally with a path prefix. In a page, `''` is the page's own origin. */
   baseUrl: string;
 
-  /** What a result looks like: any Standard Schema (zod, arktype, …). Default: any object. */
+  /** The shape of a result: any Standard Schema (zod, arktype, …). @default any object */
   resultSchema?: Schema<Result>;
 
   auth?: {
-    /** `v2`: short-lived tokens with refresh. `v1`: one stored token, no refresh. Default `v2`. */
+    /** `v2`: short-lived tokens with refresh. `v1`: one stored token, no refresh. @default 'v2' */
     version?: AuthVersion;
-    /** How a V2 refresh token travels. Default `cookie`: httpOnly, never seen by a script. */
+    /** How a V2 refresh token travels. `cookie` is httpOnly and invisible to scripts. @default 'cookie' */
     refreshTransport?: 'cookie' | 'body';
-    /** Where a V1 application keeps its token; the first key that holds one wins. Default `['token', 'auth_token']`. */
+    /** The storage keys of a V1 application's token; the first key that holds one wins. @default ['token', 'auth_token'] */
     v1TokenKeys?: readonly [string, ...string[]];
   };
 
   /** Paths relative to `baseUrl`; `:id` is the id of the job or the result. */
   paths?: Partial<ApiPaths & { refresh: string; socket: string }>;
 
-  /** Header that carries the idempotency key; null where a gateway's CORS list blocks it. Default `Idempotency-Key`. */
+  /** Header that carries the idempotency key; null where a gateway's CORS list blocks it. @default 'Idempotency-Key' */
   idempotencyHeader?: string | null;
 
   /**
@@ -57,50 +57,50 @@ export interface AssessmentClientOptions<Result = unknown> {
    */
   socket?: false | { transports: readonly string[] };
 
-  /** All in ms. Defaults: poll 2 000 to 10 000, heartbeat 45 000, slow check 60 000, distance 1 000, archive 600 000. */
+  /** All in ms. */
   timings?: Partial<
     Pacing & {
-      /** At most one refresh attempt in this time, in this browser profile. Default 60 000. */
+      /** At most one refresh attempt in this time, in this browser profile. @default 60_000 */
       refreshIntervalMs: number;
-      /** How long a token that was just refreshed may be refused before one more refresh is tried. Default 600 000. */
+      /** How long the server may refuse a token that was just refreshed before one more refresh is tried. @default 600_000 */
       outagePatienceMs: number;
-      /** Bound of one refresh call. Default 15 000. */
+      /** Bound of one refresh call. @default 15_000 */
       refreshTimeoutMs: number;
-      /** From opening the socket to being authenticated on it. Default 8 000. */
+      /** From opening the socket to being authenticated on it. @default 8_000 */
       connectTimeoutMs: number;
-      /** A socket that lived this long was a good one: the backoff starts over. Default 5 000. */
+      /** A socket that stays live this long resets the reconnect backoff. @default 5_000 */
       stableAfterMs: number;
-      /** Bounds of the API calls. Default submit 30 000, status 15 000, result 30 000, balance 15 000. */
+      /** Bounds of the API calls. @default { submit: 30_000, status: 15_000, result: 30_000, balance: 15_000 } */
       timeouts: Partial<ApiTimeouts>;
     }
   >;
 
-  /** Asked whenever one of its values matters. Default: nothing changed. */
-  settings?: () => RuntimeSettings;
+  /** Called whenever one of its values matters. @default no change */
+  settings?: (() => RuntimeSettings) | undefined;
 
-  /** Everything that happens, one event each, free of secrets: for a log, a timeline, telemetry. */
+  /** Receives everything that happens, the client's own creation included, one event each and free of secrets. */
   onEvent?: (event: MonitorEvent & { at: number }) => void;
 
-  /** Hears everything that happens inside the machines: for `assessment-monitor/inspect`, in development. */
+  /** Receives XState's inspection events: for `assessment-monitor/inspect`, in development. */
   inspect?: (event: InspectionEvent) => void;
 
-  /** The world. Each part has the platform's own as its default. */
+  /** The environment; each part defaults to the platform's own. */
   fetch?: typeof fetch;
   clock?: Clock;
   random?: Random;
-  /** Default `crypto.randomUUID`. Ids serve as idempotency keys: letters, digits, `-` and `_` only. */
+  /** Ids serve as idempotency keys: letters, digits, `-` and `_` only. @default crypto.randomUUID */
   createId?: () => string;
-  /** Jobs and the refresh budget; outlives the tab. Default `localStorage`. */
+  /** Jobs and the refresh budget; outlives the tab. @default localStorage */
   storage?: KeyValueStore;
-  /** The access token; outlives a reload. Default `sessionStorage`. */
+  /** The access token; outlives a reload. @default sessionStorage */
   tokenStorage?: KeyValueStore;
-  /** Lets one tab refresh at a time; null for a client that is alone. Default `navigator.locks` in a page. */
+  /** Lets one tab refresh at a time; null for a client without other tabs. @default navigator.locks, in a page */
   locks?: TabLocks | null;
-  /** Opens the channel over which tabs tell one another of new tokens; null for none. Default `BroadcastChannel` in a page. */
+  /** Opens the channel over which tabs share new tokens; null for none. @default BroadcastChannel, in a page */
   channel?: ((name: string) => TabChannel) | null;
-  /** Default: the document and window, where there are any. */
+  /** @default the document and window, where they exist */
   page?: PageTarget;
-  /** Default `() => import('socket.io-client')`. */
+  /** @default () => import('socket.io-client') */
   loadSocketIo?: LoadSocketIo;
 }
 
@@ -128,6 +128,6 @@ export const defaultTimings = {
   stableAfterMs: 5_000,
 } as const;
 
-export const defaultTimeouts: ApiTimeouts = { submit: 30_000, status: 15_000, result: 15_000, balance: 15_000 };
+export const defaultTimeouts: ApiTimeouts = { submit: 30_000, status: 15_000, result: 30_000, balance: 15_000 };
 
 export const DEFAULT_MONITORING_TIMEOUT_MS = 30 * 60_000;

@@ -4,7 +4,7 @@ import type { assessmentMachine } from '../machines/assessment-machine.ts';
 import type { AssessmentOutput, Progress } from '../machines/assessment-setup.ts';
 import { describeProblem, type ProblemDescription } from '../messages/index.ts';
 
-/** The states of the chart in which an assessment can be found, without their inner steps. */
+/** The top-level states of the chart; inside `active`, the ones below it. */
 export type AssessmentStateName =
   | 'idle'
   | 'submitting'
@@ -21,24 +21,24 @@ export type AssessmentStateName =
 interface Common {
   /** The assessment's own id, stable over reloads. */
   readonly id: string;
-  /** The server's id of the job, for support; null until it was accepted. */
+  /** The server's id of the job, for support; null until the acceptance. */
   readonly jobId: string | null;
   readonly progress: Progress;
 }
 
 /**
- * An assessment as a page sees it. `phase` says everything that a user needs to know: a refresh of the token or a fallback to
- * polling is none of it.
+ * An assessment as a page shows it. `phase` covers all that a user needs to know; a token refresh or a fallback to polling is
+ * not part of it.
  */
 export type AssessmentView<Result = unknown> =
   | (Common & { readonly phase: 'submitting' })
-  /** The server works on it. */
+  /** The analysis runs on the server. */
   | (Common & { readonly phase: 'waiting' })
-  /** Parked until the user signs in; it then goes on by itself. */
+  /** Paused until the user signs in; it then resumes by itself. */
   | (Common & { readonly phase: 'sign-in-needed'; readonly error: ProblemDescription })
-  /** Past its deadline and still running: offer `keepWaiting`. */
+  /** The deadline has passed and the analysis still runs: offer `keepWaiting`. */
   | (Common & { readonly phase: 'delayed'; readonly error: ProblemDescription })
-  /** Nobody knows whether the answers arrived: offer `sendAgain` or `cancel`. Only without idempotency keys. */
+  /** The answers may not have arrived: offer `sendAgain` or `cancel`. Only without idempotency keys. */
   | (Common & { readonly phase: 'unconfirmed'; readonly error: ProblemDescription })
   | (Common & { readonly phase: 'completed'; readonly result: Result })
   | (Common & { readonly phase: 'failed'; readonly error: ProblemDescription })
@@ -46,19 +46,19 @@ export type AssessmentView<Result = unknown> =
 
 export type AssessmentPhase = AssessmentView['phase'];
 
-/** A moment of the running machine, for XState users: `matches`, `hasTag`, `context`. */
+/** A snapshot of the running machine, for XState users: `matches`, `hasTag`, `context`. */
 export type AssessmentSnapshot = SnapshotFrom<typeof assessmentMachine>;
 
-/** The state of the chart, by the name that the mission gives it. */
+/** The name of the state that a snapshot is in, without its inner steps. */
 export function stateNameOf({ value }: Pick<AssessmentSnapshot, 'value'>): AssessmentStateName {
   if (typeof value === 'string') return value as AssessmentStateName;
   const inner: unknown = value.active;
   return (typeof inner === 'string' ? inner : Object.keys(inner as object)[0]) as AssessmentStateName;
 }
 
-/** What the user needs to know of where an assessment stands. */
+/** The phase of a snapshot: all that a user needs to know. */
 function phaseOf(snapshot: AssessmentSnapshot): AssessmentPhase {
-  // A defect of ours. The job is kept in the store: the next page goes on with it.
+  // A defect of the package. The store keeps the job, and the next page resumes it.
   if (snapshot.status === 'error') return 'failed';
   const state = stateNameOf(snapshot);
   switch (state) {
@@ -78,9 +78,9 @@ function phaseOf(snapshot: AssessmentSnapshot): AssessmentPhase {
 }
 
 /**
- * What a page shows of a snapshot.
+ * The view of a snapshot.
  *
- * @param before what it showed last; returned as it is where nothing has changed that a user can see
+ * @param before the last view; returned unchanged when nothing has changed that a user can see
  */
 export function toView<Result>(snapshot: AssessmentSnapshot, before?: AssessmentView<Result>): AssessmentView<Result> {
   const { submissionId: id, jobId, progress, problem } = snapshot.context;
@@ -92,11 +92,11 @@ export function toView<Result>(snapshot: AssessmentSnapshot, before?: Assessment
     case 'submitting':
     case 'waiting':
     case 'cancelled':
-      return { id, jobId, progress, phase };
+      return { ...common, phase };
     case 'sign-in-needed':
       return { ...common, phase, error: because('sign-in-required') };
     case 'delayed':
-      // Without a job nothing runs on the server yet: it could not be reached, and is tried again now and then.
+      // Without a job nothing runs on the server yet: the submission is retried now and then.
       return { ...common, phase, error: because(jobId === null ? 'unavailable' : 'timed-out') };
     case 'unconfirmed':
       return { ...common, phase, error: because('outcome-unknown') };

@@ -1,49 +1,50 @@
-import { assessmentSetup, jobOf, type AssessmentOutput } from './assessment-setup.ts';
+import { outcomeIn } from './assessment-events.ts';
+import { type AssessmentOutput, assessmentSetup, jobOf } from './assessment-setup.ts';
 
 /*
  * The life of an assessment.
  *
- * The token's life and the job's life are independent; this chart is what follows from taking that seriously:
+ * The token's life and the job's life are independent. The chart follows from that:
  *
- * - Events record facts. Waiting states watch the facts. `deciding` routes by them, and it is the only place that does, so that
- *   a start, a return from a refresh or a sign-in, a reload and a wake from sleep are one and the same thing.
- * - Trouble with credentials parks a job and never fails it.
- * - The feed belongs to `active`: refreshing a token or falling back to polling never closes it.
- * - A call in flight is answered before anything else is decided; only what waits is interrupted.
+ * - Events record facts, waiting states watch the facts, and `deciding` alone routes by them: a start, a return from a refresh
+ *   or a sign-in, a reload and a wake from sleep all take the same way.
+ * - Auth problems pause a job; they never fail it.
+ * - The feed belongs to `active`: neither a token refresh nor a fallback to polling closes it.
+ * - A call in flight ends before the chart decides anything else; only waits are interrupted.
  *
- * `Ignores` in a state's comment names each event that can arrive there and changes nothing, and says why.
+ * `Ignores` in a state's description names each event that can arrive there and changes nothing, and says why.
  */
 
 const DECIDING = '#assessment.active.deciding';
 const FAILED = '#assessment.failed';
 const TIMED_OUT = '#assessment.active.timed-out';
 
-/** What any call but a refresh may come to: a token that was refused, which is no end, and a refusal for good. */
+/** What every call but a refresh can meet: a refused token, which ends nothing, and a final refusal. */
 const refusals = [
   { guard: 'isUnauthorized', actions: 'noteRefused', target: DECIDING },
   { guard: 'isRejected', actions: 'noteProblem', target: FAILED },
 ] as const;
 
-/** Time can heal it. What throws is a defect; it is tried again as well, and neither goes on for ever. */
+/** A failure that time can heal, or a defect. Both are tried again, up to the chart's patience. */
 const failing = <Again extends string>(again: Again) =>
   [
     { guard: 'isGivingUp', actions: 'noteFailure', target: TIMED_OUT },
     { actions: 'noteFailure', target: again },
   ] as const;
 
-/** What ends the watching, whoever asked for the status. */
+/** The answers of a status call that end the monitoring. */
 const verdicts = [
   { guard: 'isCompleted', actions: 'noteFinished', target: DECIDING },
   { guard: 'isFailed', actions: 'noteProblem', target: FAILED },
   ...refusals,
 ] as const;
 
-/** What a status call means for an assessment that is being watched. The usual answer comes first: it is looked for at every poll. */
+/** Every answer of a status call, for a job that is being monitored. */
 const afterStatus = <StillRunning extends string>(stillRunning: StillRunning) =>
   [
+    ...verdicts,
     { guard: 'isRunningLate', actions: 'noteProgress', target: TIMED_OUT },
     { guard: 'isRunning', actions: 'noteProgress', target: stillRunning },
-    ...verdicts,
     ...failing(stillRunning),
   ] as const;
 
@@ -76,11 +77,10 @@ export const assessmentMachine = assessmentSetup.createMachine({
   output: ({ event }) => (event as { output?: unknown }).output as AssessmentOutput,
   initial: 'idle',
   states: {
-    /**
-     * Nothing was submitted yet. Nothing is invoked here, so only the user is heard.
-     * Ignores `assessment.keepWaiting` and `assessment.sendAgain`: nobody has asked yet.
-     */
     idle: {
+      description:
+        "Nothing has been submitted. Nothing is invoked here, so only the user's events can arrive. Ignores " +
+        '`assessment.keepWaiting` and `assessment.sendAgain`: they answer questions that have not been asked.',
       on: {
         'assessment.submit': { target: 'active' },
         'assessment.resume': { target: 'active' },
@@ -88,25 +88,24 @@ export const assessmentMachine = assessmentSetup.createMachine({
       },
     },
 
-    /**
-     * The user waits for an assessment. The feed, the token and the page are watched all the time.
-     * Ignores `assessment.submit` and `assessment.resume`: it has begun, and nothing is submitted twice.
-     * Ignores `assessment.keepWaiting` and `assessment.sendAgain`: they answer questions that only some states ask.
-     * Ignores `job.progressed`, `job.completed` and `job.failed` of other jobs, of finished ones, and before the job is known: a
-     * status call follows every subscription and every acceptance.
-     */
     active: {
+      description:
+        'The assessment is under way. The feed, the token and the page are watched throughout. Ignores ' +
+        '`assessment.submit` and `assessment.resume`: the assessment has begun, and nothing is submitted twice. ' +
+        'Ignores `assessment.keepWaiting` and `assessment.sendAgain`: they answer questions that only some states ' +
+        'ask. Ignores `job.progressed`, `job.completed` and `job.failed` of other jobs, of finished jobs, and ' +
+        'before the job is known: a status call follows every subscription and every acceptance.',
       entry: 'armDeadline',
       exit: 'disarmDeadline',
       invoke: [
         {
           id: 'jobFeed',
           src: 'jobFeed',
-          // A feed that ends or breaks is a feed that is lost: polling takes over.
+          // A feed that ends or breaks counts as lost: polling takes over.
           onDone: { actions: ['noteFeedLost', 'tellFeed'] },
           onError: { actions: ['noteFeedLost', 'tellFeed'] },
         },
-        // Without these two the answers of the server still tell everything, only later.
+        // Without these two the answers of the server carry the same facts, only later.
         { id: 'tokenWatch', src: 'tokenWatch', onDone: {}, onError: {} },
         { id: 'pageSignals', src: 'pageSignals', onDone: {}, onError: {} },
       ],
@@ -138,13 +137,13 @@ export const assessmentMachine = assessmentSetup.createMachine({
         ],
 
         'page.resumed': { actions: ['armDeadline', 'hurry'] },
-        // Noted; the states below decide when it is acted upon, because nobody is parked before one more look at the job.
+        // Only recorded here: one more status call comes before the assessment pauses.
         'deadline.passed': { actions: 'noteOverdue' },
       },
       initial: 'deciding',
       states: {
-        /** Where does this assessment stand? Passed through in no time; no event can arrive here. */
         deciding: {
+          description: 'Routes by the facts. It is left at once, so no event can arrive here.',
           always: [
             { guard: 'isRefreshDue', target: 'refreshing-token' },
             { guard: 'isFinished', target: 'fetching-result' },
@@ -158,12 +157,14 @@ export const assessmentMachine = assessmentSetup.createMachine({
           ],
         },
 
-        /** The answers are on their way, under one idempotency key however often they are sent. */
         submitting: {
+          description: 'Sends the answers, under one idempotency key for all attempts.',
           initial: 'sending',
           states: {
-            /** One call. It is never broken off for a token: whether the server has the answers must not become unknown. */
             sending: {
+              description:
+                'One call. A token event never aborts it: whether the server has the answers must not become ' +
+                'unknown.',
               tags: 'busy',
               invoke: {
                 id: 'submitAssessment',
@@ -181,8 +182,10 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 'session.ended': { actions: 'noteRefreshDue' },
               },
             },
-            /** The server did not take it, or will recognise it: it is sent again shortly. */
             waiting: {
+              description:
+                'The server did not take the submission, or will recognise a repetition: the next attempt follows ' +
+                'soon.',
               tags: 'busy',
               always: { guard: 'isRefreshDue', target: DECIDING },
               after: { retryDelay: { target: 'sending' } },
@@ -190,12 +193,11 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 'page.resumed': { actions: 'armDeadline', target: 'sending' },
               },
             },
-            /**
-             * The answers were sent, the reply was lost, and the server would not recognise them: only the user may send them
-             * again.
-             * Ignores `deadline.passed` but for the note: a question to the user has no deadline.
-             */
             unconfirmed: {
+              description:
+                'The answers were sent, the reply was lost, and the server would not recognise a repetition: only ' +
+                'the user may send them again. Ignores `deadline.passed` except for recording it: the question to ' +
+                'the user has no deadline.',
               tags: 'parked',
               on: {
                 'assessment.sendAgain': { actions: 'noteSendAgain', target: DECIDING },
@@ -204,13 +206,13 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
-        /** The feed is live: it says when the job ends, and a status call now and then makes sure. */
         'ws-monitoring': {
+          description: 'The feed is live and reports the end of the job; a status call now and then makes sure of it.',
           tags: 'monitoring',
           initial: 'reconciling',
           states: {
-            /** One status call: whatever happened before we listened is known after it. */
             reconciling: {
+              description: 'One status call, which covers everything that happened before the feed was live.',
               invoke: {
                 id: 'checkStatus',
                 src: 'checkStatus',
@@ -222,8 +224,10 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 onError: failing('listening'),
               },
             },
-            /** A server that drops every feed, or refuses every token, has all its clients here: none of them hurries. */
             listening: {
+              description:
+                'Waits for an event of the feed. A server that drops every feed, or refuses every token, affects ' +
+                'all clients at once, so the next call is spread over time.',
               always: { guard: 'canListenNoMore', target: DECIDING },
               after: {
                 heartbeat: [
@@ -242,8 +246,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
-        /** No feed: the status is asked for, often at first and less often later. */
         polling: {
+          description: 'There is no feed: status calls, frequent at first and less frequent later.',
           tags: 'monitoring',
           initial: 'checking',
           states: {
@@ -259,7 +263,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
             waiting: {
               always: { guard: 'canPollNoMore', target: DECIDING },
               after: {
-                // Refused while the feed was there, which tells no more.
+                // The token was refused while the feed was live; now only a call can report the job.
                 pollDelay: [
                   { guard: 'isInDoubt', actions: 'noteRefreshDue', target: DECIDING },
                   { target: 'checking' },
@@ -275,12 +279,14 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
-        /** The token is renewed. The job goes on meanwhile, and so does the feed. */
         'refreshing-token': {
+          description: 'The token is renewed. The job and the feed are not affected.',
           initial: 'requesting',
           states: {
-            /** One attempt, shared with everybody who needs the same token. Leaving this state does not break it off. */
             requesting: {
+              description:
+                'One attempt, shared by every part of the client that needs the same token. Leaving this state ' +
+                'does not abort it.',
               tags: 'busy',
               invoke: {
                 id: 'refreshToken',
@@ -296,8 +302,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 onError: failing('waiting'),
               },
             },
-            /** Too early for another attempt, or the verifier is down. The session is kept. */
             waiting: {
+              description: 'It is too early for the next attempt, or the token verifier is down. The session is kept.',
               tags: 'busy',
               after: {
                 refreshDelay: [
@@ -325,8 +331,10 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
-        /** The server has finished. The assessment is complete when the result is really there and fits its schema. */
         'fetching-result': {
+          description:
+            'The server has finished the job. The assessment completes when the result has arrived and fits its ' +
+            'schema.',
           initial: 'requesting',
           states: {
             requesting: {
@@ -355,12 +363,11 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
-        /**
-         * Parked until somebody signs in; the job goes on without us.
-         * Ignores `session.ended`: it has ended.
-         * Ignores `page.resumed` and `deadline.passed` but for the note: neither moves a job that waits for a sign-in.
-         */
         'auth-failed': {
+          description:
+            'Paused until the next sign-in; the job continues on the server. Ignores `session.ended`: the session ' +
+            'has ended already. Ignores `page.resumed` and `deadline.passed` except for recording them: neither ' +
+            'moves a job that waits for a sign-in.',
           tags: ['parked', 'needs-sign-in'],
           entry: 'noteSignInNeeded',
           on: {
@@ -379,11 +386,10 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
         },
 
-        /**
-         * Parked: it takes longer than anybody expected, and the user is asked. We still look now and then, so a job that ends late
-         * ends well.
-         */
         'timed-out': {
+          description:
+            'Paused: the job takes longer than its deadline allows, and the user is asked. Status calls continue ' +
+            'at a low rate, so a job that ends late ends well.',
           tags: 'parked',
           entry: 'noteTimedOut',
           initial: 'resting',
@@ -396,12 +402,12 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 'job.failed': { guard: 'isHint', target: 'looking' },
               },
             },
-            /** What is there to look at? Passed through in no time; no event can arrive here. */
             looking: {
+              description: 'Chooses what to check. It is left at once, so no event can arrive here.',
               always: [
                 { guard: 'isReadyToDecide', target: DECIDING },
                 { guard: 'hasJob', target: 'checking' },
-                // It could not even be submitted. The user has not cancelled, and the key keeps it from happening twice.
+                // The submission never got through. The user has not cancelled, and the key prevents a second job.
                 { target: '#assessment.active.submitting' },
               ],
             },
@@ -426,18 +432,21 @@ export const assessmentMachine = assessmentSetup.createMachine({
       },
     },
 
-    /** The result is there. It leaves with the output of the machine and is not kept in its context. */
     completed: {
+      description: 'The result has arrived. It leaves with the output of the machine and is not kept in the context.',
       type: 'final',
       entry: { type: 'tellSettled', params: { outcome: 'completed' } },
-      output: ({ context, event }): AssessmentOutput => ({
-        outcome: 'completed',
-        jobId: context.jobId,
-        result: (event as { output?: { result?: unknown } }).output?.result,
-      }),
+      output: ({ context, event }): AssessmentOutput => {
+        const outcome = outcomeIn(event);
+        return {
+          outcome: 'completed',
+          jobId: context.jobId,
+          result: outcome?.type === 'ready' ? outcome.result : undefined,
+        };
+      },
     },
-    /** It cannot succeed any more. Never because of a token. */
     failed: {
+      description: 'The assessment cannot succeed. A token never leads here.',
       type: 'final',
       entry: { type: 'tellSettled', params: { outcome: 'failed' } },
       output: ({ context }): AssessmentOutput => ({
@@ -446,8 +455,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
         problem: context.problem ?? { code: 'unexpected', message: 'failed without a reason' },
       }),
     },
-    /** The user, or somebody else who signed in, does not want it any more. */
     cancelled: {
+      description: 'The user has cancelled the assessment, or another user has signed in.',
       type: 'final',
       entry: { type: 'tellSettled', params: { outcome: 'cancelled' } },
       output: ({ context, event }): AssessmentOutput => ({

@@ -1,10 +1,17 @@
-import { assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
-import { type Problem, toProblem } from '../lib/errors.ts';
+import { NEVER } from 'rxjs';
+import { assertEvent, assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
+import type { Problem } from '../lib/errors.ts';
 import { isPartOf } from '../lib/is-part-of.ts';
-import type { JobFeedEvent } from '../services/feed/vocabulary.ts';
-import type { PageEvent } from '../services/page-signals.ts';
-import { createSubject } from '../lib/subject.ts';
-import type { TokenEvent } from '../services/auth/token-service.ts';
+import {
+  type AssessmentEvent,
+  assertOutcome,
+  type FeedEvent,
+  outcomeIn,
+  type PageEvent,
+  problemIn,
+  retryAfterIn,
+  type TokenEvent,
+} from './assessment-events.ts';
 import type {
   ProgressReport,
   RefreshOutcome,
@@ -13,20 +20,20 @@ import type {
   SubmitOutcome,
 } from './assessment-outcomes.ts';
 
-/** What the machine is started with. A resumed assessment brings what the job store remembered of it. */
+/** The input of the machine. A resumed assessment brings what the job store has recorded of it. */
 export interface AssessmentInput {
   /** Identifies the assessment; also its idempotency key. */
   submissionId: string;
-  /** Until when to wait before the user is asked, ms since the epoch. */
+  /** When the wait ends and the user is asked, ms since the epoch. */
   deadlineAt: number;
-  /** Whether the server recognises a submission that is sent twice. Default true. */
+  /** Whether the server recognises a submission that is sent twice. @default true */
   idempotent?: boolean;
   userId?: string | null;
   jobId?: string | null;
   resultId?: string | null;
-  /** The answer to an earlier submission was lost, and the server cannot recognise a second one. */
+  /** The answer to an earlier submission was lost, and the server would not recognise a second one. @default false */
   outcomeUnknown?: boolean;
-  /** There is no usable token yet, or one that expires soon. */
+  /** There is no usable token, or one that expires soon. @default false */
   refreshDue?: boolean;
 }
 
@@ -38,7 +45,7 @@ export interface Progress {
   queuePosition: number | null;
 }
 
-/** What is known of the assessment. Serialisable; no secret, clock, request or storage in it. */
+/** The facts about the assessment. Serialisable; they hold no secret, clock, request or storage. */
 export interface AssessmentContext {
   submissionId: string;
   idempotent: boolean;
@@ -49,9 +56,9 @@ export interface AssessmentContext {
   progress: Progress;
 
   // The facts that `deciding` reads.
-  /** The token should be renewed before anything else is asked. */
+  /** The token must be renewed before the next call. */
   refreshDue: boolean;
-  /** The generation of the token that the server refused, if it refused one. */
+  /** The generation of the token that the server refused; null when it refused none. */
   refusedGeneration: number | null;
   /** The feed is connected and authenticated. */
   feedLive: boolean;
@@ -59,35 +66,22 @@ export interface AssessmentContext {
   finished: boolean;
   /** The deadline has passed. */
   overdue: boolean;
-  /** The deadline has passed and we have looked: the user was told. */
+  /** The deadline has passed, a status call has followed, and the user is asked. */
   timedOut: boolean;
-  /** The submission may or may not have arrived, and only the user may send it again. */
+  /** The submission may have arrived, and only the user may send it again. */
   outcomeUnknown: boolean;
 
-  /** A terminal event that names no job was heard. It may be ours: look again soon. */
+  /** A terminal event named no job. It may be about this one: the next status call comes soon. */
   hinted: boolean;
-  /** The feed broke while all was quiet, and perhaps everybody's did: the next look at the job takes its time. */
+  /** The feed broke without a reason to hurry, perhaps for every client: the next status call is spread over time. */
   unhurried: boolean;
-  /** Failures since the last good answer, counted up to `PATIENCE`. */
+  /** Failures since the last good answer, counted up to {@link PATIENCE}. */
   failures: number;
-  /** What the server asked us to wait, ms. */
+  /** The wait that the server asked for, ms. */
   retryAfterMs: number | null;
-  /** The latest problem, until something goes well again. */
+  /** The latest problem, until a call succeeds. */
   problem: Problem | null;
 }
-
-export type AssessmentEvent =
-  | { type: 'assessment.submit' }
-  | { type: 'assessment.resume' }
-  | { type: 'assessment.cancel' }
-  /** The user wants to wait longer: until `deadlineAt`, ms since the epoch. */
-  | { type: 'assessment.keepWaiting'; deadlineAt: number }
-  /** The user decides that a submission of unknown outcome is sent once more. */
-  | { type: 'assessment.sendAgain' }
-  | { type: 'deadline.passed' }
-  | JobFeedEvent
-  | TokenEvent
-  | PageEvent;
 
 /** How an assessment ended. */
 export type AssessmentOutput<Result = unknown> =
@@ -95,7 +89,7 @@ export type AssessmentOutput<Result = unknown> =
   | { outcome: 'failed'; jobId: string | null; problem: Problem }
   | { outcome: 'cancelled'; jobId: string | null; reason: 'cancelled' | 'another-user' };
 
-/** What the machine tells the world, each with the event that caused it. */
+/** What the machine emits, each with the type of the event that caused it. */
 export type AssessmentEmitted =
   | { type: 'progress.changed'; progress: Progress; cause: string }
   | { type: 'balance.changed'; balance: number; cause: string }
@@ -103,71 +97,46 @@ export type AssessmentEmitted =
   | { type: 'feed.changed'; live: boolean; cause: string }
   | { type: 'assessment.settled'; outcome: AssessmentOutput['outcome']; cause: string };
 
-/** Failures in a row after which an overdue assessment is parked although nobody could be asked. Also the counter's cap. */
+/** Failures in a row after which an overdue assessment pauses without a status answer. Also the cap of the counter. */
 export const PATIENCE = 5;
 
-/** The job that a call is about, and whether nobody misses the answer for a while: the feed would tell as well. */
-export const jobOf = ({ context }: { context: AssessmentContext }): Job => ({
+/** The job that a call is about, and whether its answer can wait because the feed would report the same. */
+export const jobOf = ({ context }: { context: AssessmentContext }): JobInput => ({
   submissionId: context.submissionId,
   jobId: context.jobId ?? '',
   resultId: context.resultId,
   canWait: context.feedLive && !context.hinted && !context.overdue,
 });
-type Job = { submissionId: string; jobId: string; resultId: string | null; canWait: boolean };
-
-/** All that an event or an answer may tell. A guard makes sure of what an action takes from it. */
-interface Said extends Partial<ProgressReport> {
-  type?: string;
-  jobId?: string | null;
-  resultId?: string | null;
-  userId?: string | null;
-  generation?: number | null;
-  balance?: number | null;
-  deadlineAt?: number;
-  message?: string;
-  retryAfterMs?: number | null;
-  problem?: Problem;
-}
-
-/** What an event tells: the answer of a call, a defect as a failure (nothing that throws may end an assessment), or the event itself. */
-function said(event: object): Said {
-  if ('error' in event) return { problem: toProblem(event.error) };
-  return 'output' in event ? (event.output as Said) : event;
-}
+/** The input of the calls about a job. */
+export type JobInput = { submissionId: string; jobId: string; resultId: string | null; canWait: boolean };
 
 type Known = { context: AssessmentContext; event: AssessmentEvent };
 
-/** The answer of a call is of this kind. */
+/** The call ended with an outcome of this type. */
 const answers =
-  (type: string) =>
+  (type: NonNullable<ReturnType<typeof outcomeIn>>['type']) =>
   ({ event }: Known): boolean =>
-    said(event).type === type;
+    outcomeIn(event)?.type === type;
 
-const isSameUser = ({ context, event }: Known): boolean => {
-  const { userId = null } = said(event);
-  return context.userId === null || userId === null || userId === context.userId;
-};
-
-/** The event is about the job that is watched, by its id or by that of its result. */
-export function isOurJob({ context, event }: Known): boolean {
-  const { jobId = null, resultId = null } = said(event);
-  if (context.jobId === null || context.finished) return false;
-  return jobId === null ? resultId !== null && resultId === context.resultId : jobId === context.jobId;
+/** An unknown user counts as the same: the session that began the assessment may not have named its user. */
+function isSameUser({ context, event }: Known): boolean {
+  assertEvent(event, ['token.renewed', 'session.restored']);
+  return context.userId === null || event.userId === null || event.userId === context.userId;
 }
 
-/** What a good answer means, whatever it says. */
+/** What any good answer resets. */
 const fine = { failures: 0, retryAfterMs: null, problem: null, unhurried: false };
-/** What the answer of a status call means: the token was taken as well. */
+/** What a good answer to a status call resets: the server has accepted the token as well. */
 const answered = { ...fine, refusedGeneration: null };
-/** What a new deadline means. */
+/** What a new deadline resets. */
 const inTime = { overdue: false, timedOut: false, failures: 0, problem: null };
 
-/** The same object where a report tells nothing new. */
-function progressAfter(before: Progress, report: Said): Progress {
-  const status = before.status === 'processing' ? 'processing' : (report.status ?? 'queued');
+/** The same object where a report adds nothing. */
+function progressAfter(before: Progress, report: ProgressReport): Progress {
+  const status = before.status === 'processing' ? 'processing' : report.status;
   const percent = Math.max(before.percent, report.percent ?? 0);
-  // A stale report does not bring back a place in a queue that was left.
-  const queuePosition = status === 'queued' ? (report.queuePosition ?? null) : null;
+  // A stale report does not bring back a place in a queue that the job has left.
+  const queuePosition = status === 'queued' ? report.queuePosition : null;
   const isSame = status === before.status && percent === before.percent && queuePosition === before.queuePosition;
   return isSame ? before : { status, percent, queuePosition };
 }
@@ -190,58 +159,67 @@ export const assessmentSetup = setup({
 
   actors: {
     submitAssessment: fromPromise<SubmitOutcome, { submissionId: string }>(unprovided('submitAssessment')),
-    checkStatus: fromPromise<StatusOutcome, Job>(unprovided('checkStatus')),
-    fetchResult: fromPromise<ResultOutcome, Job>(unprovided('fetchResult')),
+    checkStatus: fromPromise<StatusOutcome, JobInput>(unprovided('checkStatus')),
+    fetchResult: fromPromise<ResultOutcome, JobInput>(unprovided('fetchResult')),
     refreshToken: fromPromise<RefreshOutcome, { refusedGeneration: number | null }>(unprovided('refreshToken')),
-    jobFeed: fromEventObservable<JobFeedEvent, undefined>(() => createSubject<JobFeedEvent>()),
-    tokenWatch: fromEventObservable<TokenEvent, undefined>(() => createSubject<TokenEvent>()),
-    pageSignals: fromEventObservable<PageEvent, undefined>(() => createSubject<PageEvent>()),
+    jobFeed: fromEventObservable<FeedEvent, undefined>(() => NEVER),
+    tokenWatch: fromEventObservable<TokenEvent, undefined>(() => NEVER),
+    pageSignals: fromEventObservable<PageEvent, undefined>(() => NEVER),
   },
 
   guards: {
-    // What is known.
+    // The facts.
     isRefreshDue: ({ context }) => context.refreshDue,
     hasNoJob: ({ context }) => context.jobId === null,
     hasJob: ({ context }) => context.jobId !== null,
     isFinished: ({ context }) => context.finished,
     isTimedOut: ({ context }) => context.timedOut,
-    /** What there is to do does not need another look at the status. */
+    /** The next step needs no further status call. */
     isReadyToDecide: ({ context }) => context.refreshDue || context.finished,
     isFeedLive: ({ context }) => context.feedLive,
     isUnhurried: ({ context }) => context.unhurried,
-    /** Whatever happened while it was away can wait for a moment. */
+    /** The feed is back after it broke without a reason to hurry: the status call can wait for a moment. */
     isFeedBack: ({ context }) => context.feedLive && context.unhurried,
-    /** A token was refused, and nothing is done about it yet. */
+    /** The server refused a token, and no refresh has followed yet. */
     isInDoubt: ({ context }) => context.refusedGeneration !== null,
     isOutcomeUnknown: ({ context }) => context.outcomeUnknown,
-    /** Listening makes sense with a live feed and a good token only. */
+    /** Listening needs a live feed and a good token. */
     canListenNoMore: ({ context }) => !context.feedLive || context.refreshDue,
-    /** Polling makes sense without a feed and with a good token only. */
+    /** Polling needs a good token, and no feed. */
     canPollNoMore: ({ context }) => context.feedLive || context.refreshDue,
     /** This failure is one too many for an assessment whose deadline has passed. */
     isGivingUp: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE - 1),
     /** The latest failure, counted already, was one too many. */
     isOutOfPatience: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE),
 
-    // What an event says.
-    isOurJob,
-    /** It names no job that we could compare: it may be ours, and it may not. */
-    isHint: ({ context, event }) => {
-      const { jobId = null, resultId = null } = said(event);
+    // The events.
+    /** The event is about the watched job, by the job's id or by the result's. */
+    isOurJob: ({ context, event }) => {
+      assertEvent(event, 'job.*');
       if (context.jobId === null || context.finished) return false;
-      return jobId === null && (resultId === null || context.resultId === null);
+      if (event.jobId !== null) return event.jobId === context.jobId;
+      return event.resultId !== null && event.resultId === context.resultId;
+    },
+    /** The event names no job that can be compared: it may be about the watched one. */
+    isHint: ({ context, event }) => {
+      assertEvent(event, 'job.*');
+      if (context.jobId === null || context.finished) return false;
+      return event.jobId === null && (event.resultId === null || context.resultId === null);
     },
     isSameUser,
     isAnotherUser: (it) => !isSameUser(it),
 
-    // What a call came to.
+    // The outcomes of calls.
     isAccepted: answers('accepted'),
     isUnauthorized: answers('unauthorized'),
-    /** The first refusal of a token that seemed good may be the verifier's fault, and the feed tells of the job meanwhile. */
-    isDoubtful: ({ context, event }) =>
-      context.feedLive && context.refusedGeneration === null && said(event).generation != null,
+    /** The first refusal of a token that seemed good may be the verifier's fault, and the feed reports the job all the same. */
+    isDoubtful: ({ context, event }) => {
+      const outcome = outcomeIn(event);
+      const isRefused = outcome?.type === 'unauthorized' && outcome.generation !== null;
+      return isRefused && context.feedLive && context.refusedGeneration === null;
+    },
     isRejected: answers('rejected'),
-    /** It may have arrived, and sending it again might do it twice. */
+    /** The submission may have arrived, and sending it again might start a second job. */
     isUnrepeatable: (it) => answers('unconfirmed')(it) && !it.context.idempotent,
     isRunning: answers('running'),
     isRunningLate: (it) => answers('running')(it) && it.context.overdue,
@@ -256,57 +234,71 @@ export const assessmentSetup = setup({
 
   actions: {
     noteAccepted: assign(({ event }) => {
-      const { jobId = null, resultId = null, deadlineAt = 0 } = said(event);
+      const { jobId, resultId, deadlineAt } = assertOutcome(event, 'accepted');
       return { ...inTime, ...fine, jobId, resultId, deadlineAt };
     }),
     noteOutcomeUnknown: assign({ outcomeUnknown: true }),
     noteSendAgain: assign({ outcomeUnknown: false }),
 
     noteProgress: enqueueActions(({ context, event, enqueue }) => {
-      const progress = progressAfter(context.progress, said(event));
-      const news: Partial<AssessmentContext> = { progress, ...('output' in event && answered) };
-      // Most answers say what is known. A copy of the snapshot for nothing would be the dearest part of a poll.
+      const isPushed = event.type === 'job.progressed';
+      const report = isPushed ? { ...event, queuePosition: null } : assertOutcome(event, 'running');
+      const progress = progressAfter(context.progress, report);
+      const news: Partial<AssessmentContext> = { progress, ...(!isPushed && answered) };
+      // Most polls report nothing new: they then leave the context as it is.
       if (isPartOf(news, context)) return;
       enqueue.assign(news);
       if (progress !== context.progress) enqueue.emit({ type: 'progress.changed', progress, cause: event.type });
     }),
     noteFinished: assign(({ context, event }) => {
-      const isInDoubt = 'jobId' in event && context.refusedGeneration !== null;
+      const isPushed = event.type === 'job.completed';
+      const { resultId } = isPushed ? event : assertOutcome(event, 'completed');
+      // The feed needs no token, and the result does. A server that answered has accepted the token.
+      const isInDoubt = isPushed && context.refusedGeneration !== null;
       return {
         ...fine,
         finished: true,
-        resultId: said(event).resultId ?? context.resultId,
-        // The feed needs no token, and the result does. A server that answered has taken it.
+        resultId: resultId ?? context.resultId,
         refreshDue: context.refreshDue || isInDoubt,
         refusedGeneration: isInDoubt ? context.refusedGeneration : null,
       };
     }),
     noteHint: assign({ hinted: true }),
-    /** The reasons to look sooner, or later, than usual end with the look. */
+    /** The reasons for a sooner or a later status call end with the call. */
     noteLook: assign({ hinted: false, unhurried: false }),
     noteUnhurried: assign({ unhurried: true }),
     hurry: assign({ unhurried: false }),
 
-    noteFailure: assign(({ context, event }) => {
-      const { retryAfterMs = null, problem = context.problem } = said(event);
-      return { failures: Math.min(PATIENCE, context.failures + 1), retryAfterMs, problem };
+    noteFailure: assign(({ context, event }) => ({
+      failures: Math.min(PATIENCE, context.failures + 1),
+      retryAfterMs: retryAfterIn(event),
+      problem: problemIn(event) ?? context.problem,
+    })),
+    noteProblem: assign(({ context, event }) => ({ problem: problemIn(event) ?? context.problem })),
+    noteJobFailed: assign(({ event }) => {
+      assertEvent(event, 'job.failed');
+      return { problem: { code: 'job-failed', message: event.message } };
     }),
-    noteProblem: assign(({ context, event }) => ({ problem: said(event).problem ?? context.problem })),
-    noteJobFailed: assign(({ event }) => ({ problem: { code: 'job-failed', message: said(event).message ?? '' } })),
 
-    noteDoubt: assign(({ event }) => ({ refusedGeneration: said(event).generation ?? null, unhurried: false })),
+    noteDoubt: assign(({ event }) => ({
+      refusedGeneration: assertOutcome(event, 'unauthorized').generation,
+      unhurried: false,
+    })),
     noteRefused: assign(({ event }) => ({
       refreshDue: true,
-      refusedGeneration: said(event).generation ?? null,
+      refusedGeneration: assertOutcome(event, 'unauthorized').generation,
       unhurried: false,
     })),
     noteRefreshDue: assign({ refreshDue: true }),
     noteTokenGood: assign({ refreshDue: false, refusedGeneration: null }),
-    noteUser: assign(({ context, event }) => ({ userId: context.userId ?? said(event).userId ?? null })),
+    noteUser: assign(({ context, event }) => {
+      assertEvent(event, ['token.renewed', 'session.restored']);
+      return { userId: context.userId ?? event.userId };
+    }),
     noteSignInNeeded: assign({
       problem: {
         code: 'sign-in-required',
-        message: 'the session has ended; the job is kept and goes on after a sign-in',
+        message: 'the session has ended; the assessment is kept and resumes after a sign-in',
       },
       unhurried: false,
     }),
@@ -320,10 +312,13 @@ export const assessmentSetup = setup({
       unhurried: false,
       problem: context.problem ?? { code: 'timed-out', message: 'the deadline passed and the analysis still runs' },
     })),
-    /** After a sign-in the deadline must not win unseen: the job may have finished meanwhile. */
+    /** After a sign-in a status call comes before the deadline counts: the job may have finished in between. */
     lookAgain: assign({ timedOut: false, failures: 0, problem: null }),
-    extendDeadline: assign(({ event }) => ({ ...inTime, deadlineAt: said(event).deadlineAt ?? 0 })),
-    /** Sets the timer anew: a sleep, a jump of the clock or a new deadline has made the old one wrong. */
+    extendDeadline: assign(({ event }) => {
+      assertEvent(event, 'assessment.keepWaiting');
+      return { ...inTime, deadlineAt: event.deadlineAt };
+    }),
+    /** Replaces the timer: a sleep, a jump of the clock or a new deadline has made the old one wrong. */
     armDeadline: enqueueActions(({ context, enqueue }) => {
       enqueue.cancel('deadline');
       if (!context.overdue) enqueue.raise({ type: 'deadline.passed' }, { id: 'deadline', delay: 'untilDeadline' });
@@ -331,7 +326,7 @@ export const assessmentSetup = setup({
     disarmDeadline: cancel('deadline'),
 
     tellBalance: enqueueActions(({ event, enqueue }) => {
-      const { balance = null } = said(event);
+      const { balance } = event.type === 'balance.changed' ? event : assertOutcome(event, 'accepted');
       if (balance !== null) enqueue.emit({ type: 'balance.changed', balance, cause: event.type });
     }),
     tellRefreshed: emit(({ event }) => ({ type: 'token.refreshed', cause: event.type })),
@@ -343,7 +338,7 @@ export const assessmentSetup = setup({
     })),
   },
 
-  // Only here so that the chart works as it is; the client provides adaptive, jittered ones.
+  // Fixed delays, so that the chart works without a client. The client provides adaptive, jittered ones: `actors/delays.ts`.
   delays: {
     /** Between two polls. */
     pollDelay: 5_000,
@@ -351,11 +346,11 @@ export const assessmentSetup = setup({
     heartbeat: 45_000,
     /** Before a failed submission or result fetch is repeated. */
     retryDelay: 2_000,
-    /** Before a refresh is tried again, or a refused fresh token. */
+    /** Before the next refresh attempt, or the next use of a fresh token that the server refused. */
     refreshDelay: 5_000,
-    /** Between two looks at a job whose deadline has passed. */
+    /** Between two status calls for a job whose deadline has passed. */
     slowCheck: 60_000,
-    /** From now to `deadlineAt`. Wall-clock time is the client's business: the chart has no clock. */
+    /** From now to `deadlineAt`. The chart has no clock, so the client computes it. */
     untilDeadline: 1_800_000,
   },
 });

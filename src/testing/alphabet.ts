@@ -7,7 +7,7 @@ import type {
   Transient,
   Unauthorized,
 } from '../machines/assessment-outcomes.ts';
-import type { AssessmentEvent } from '../machines/assessment-setup.ts';
+import type { AssessmentEvent } from '../machines/assessment-events.ts';
 
 /*
  * The alphabet of the model: one case for each payload that is worth telling apart. The types make sure that no event and no

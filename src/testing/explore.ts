@@ -9,6 +9,7 @@ import {
   ids,
   type ModelEvent,
 } from './alphabet.ts';
+import { keyOfContext } from './facts.ts';
 import { eventsFor } from './possible-events.ts';
 
 const started: AssessmentInput = { submissionId: ids.submission, deadlineAt: deadlines.first };
@@ -16,7 +17,7 @@ const started: AssessmentInput = { submissionId: ids.submission, deadlineAt: dea
 /** How an assessment can begin. */
 export const modelInputs = {
   'a fresh assessment': { ...started, userId: ids.user },
-  'a fresh assessment of nobody known': started,
+  'a fresh assessment of an unknown user': started,
   'a fresh assessment without a usable token': { ...started, userId: ids.user, refreshDue: true },
   'a fresh assessment on a server that does not recognise repeats': {
     ...started,
@@ -39,12 +40,12 @@ export const modelInputs = {
   },
 } as const satisfies Record<string, AssessmentInput>;
 
-/** One step of the model: what happened, and what the chart made of it. */
+/** One step of the model: an event, and the snapshots before and after it. */
 export interface Edge {
   readonly event: ModelEvent;
   readonly before: AssessmentSnapshot;
   readonly after: AssessmentSnapshot;
-  /** Key of the vertex that it starts from, and of the one that it leads to. */
+  /** Keys of the vertices that it connects. */
   readonly from: string;
   readonly to: string;
 }
@@ -55,7 +56,7 @@ export interface Vertex {
   readonly edges: readonly Edge[];
 }
 
-/** Everything that can be reached. */
+/** Everything that is reachable. */
 export interface ModelMap {
   readonly machine: AssessmentMachine;
   readonly starts: readonly { readonly name: string; readonly input: AssessmentInput; readonly key: string }[];
@@ -63,19 +64,19 @@ export interface ModelMap {
 }
 
 export interface ExploreOptions {
-  /** How assessments begin. Default {@link modelInputs}. */
+  /** How assessments begin. @default {@link modelInputs} */
   inputs?: Readonly<Record<string, AssessmentInput>>;
-  /** What can happen in a state. Default {@link eventsFor}. */
+  /** The events that are possible in a state. @default {@link eventsFor} */
   events?: (snapshot: AssessmentSnapshot) => readonly ModelEvent[];
-  /** What makes two states one. Default {@link stateKey}. */
+  /** Two states with the same key count as one. @default {@link stateKey} */
   keyOf?: (snapshot: AssessmentSnapshot) => string;
-  /** Steps after which the exploration gives up: a counter without a cap would never end. Default 250 000. */
+  /** The exploration gives up after this many steps: a counter without a cap would never end. @default 250_000 */
   limit?: number;
 }
 
 /**
- * Tells states apart by all that a guard can read. What no guard reads (progress, problem, waits) is not in it: the two
- * snapshots with the same key have the same future.
+ * Tells states apart by everything that a guard can read: two snapshots with the same key have the same future. Progress,
+ * problems and waits are not part of it, because no guard reads them.
  */
 export function stateKey(snapshot: AssessmentSnapshot): string {
   const known = keys.get(snapshot) ?? computeKey(snapshot);
@@ -86,15 +87,7 @@ export function stateKey(snapshot: AssessmentSnapshot): string {
 const keys = new WeakMap<AssessmentSnapshot, string>();
 
 function computeKey({ status, value, context }: AssessmentSnapshot): string {
-  const { jobId, resultId, userId, refreshDue, refusedGeneration, feedLive, finished, overdue, timedOut } = context;
-  const { outcomeUnknown, unhurried, failures } = context;
-  // Whether repeats are recognised matters to submissions only.
-  const idempotent = context.idempotent || jobId !== null;
-  // A refusal matters as long as nothing is done about it.
-  const inDoubt = refusedGeneration !== null && !refreshDue && !finished;
-  const facts = { idempotent, refreshDue, inDoubt, feedLive, finished, overdue, timedOut, outcomeUnknown, unhurried };
-  const known = Object.entries(facts).flatMap(([fact, holds]) => (holds ? [fact] : []));
-  return [status, nameOf(value), jobId ?? '-', resultId ?? '-', userId ?? '-', ...known, failures].join(' ');
+  return `${status} ${nameOf(value)} ${keyOfContext(context)}`;
 }
 
 /** `{ active: { polling: 'waiting' } }` as `active.polling.waiting`. */
@@ -106,9 +99,9 @@ export function nameOf(value: AssessmentSnapshot['value'] | object): string {
 }
 
 /**
- * Every state and every edge that can be reached from the inputs, each state once.
+ * Every state and every edge that is reachable from the inputs, each state once.
  *
- * @throws Error `Traversal limit exceeded` when there is no end to it
+ * @throws Error `Traversal limit exceeded` when the exploration does not end within the limit
  * @example
  * const { vertices } = explore(assessmentMachine);
  */
@@ -126,7 +119,7 @@ export function explore(
       limit,
       serializeState: (snapshot) => keyOf(snapshot),
       serializeEvent: eventKey,
-      // What an earlier input led to leads on as it did then.
+      // The states that an earlier input has led to are explored already.
       stopWhen: (snapshot) => vertices.has(keyOf(snapshot)),
     });
     const found = Object.entries(model.getAdjacencyMap()) as [string, AdjacencyValue<AssessmentSnapshot, ModelEvent>][];

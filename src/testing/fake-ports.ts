@@ -1,9 +1,7 @@
 import { defer, finalize, Subject } from 'rxjs';
 import { fromEventObservable, fromPromise } from 'xstate';
+import type { FeedEvent, PageEvent, TokenEvent } from '../machines/assessment-events.ts';
 import type { RefreshOutcome, ResultOutcome, StatusOutcome, SubmitOutcome } from '../machines/assessment-outcomes.ts';
-import type { JobFeedEvent } from '../services/feed/vocabulary.ts';
-import type { PageEvent } from '../services/page-signals.ts';
-import type { TokenEvent } from '../services/auth/token-service.ts';
 import { type PortId, portIds } from './alphabet.ts';
 
 /** A call that the chart made. It is answered when the test says so. */
@@ -64,7 +62,7 @@ export function fakeActors() {
       checkStatus: call<StatusOutcome>('checkStatus'),
       fetchResult: call<ResultOutcome>('fetchResult'),
       refreshToken: call<RefreshOutcome>('refreshToken'),
-      jobFeed: port<JobFeedEvent>('jobFeed'),
+      jobFeed: port<FeedEvent>('jobFeed'),
       tokenWatch: port<TokenEvent>('tokenWatch'),
       pageSignals: port<PageEvent>('pageSignals'),
     },

@@ -1,5 +1,6 @@
 import { type AnyTransitionDefinition, createActor } from 'xstate';
-import type { AssessmentEmitted, AssessmentEvent, AssessmentInput } from '../machines/assessment-setup.ts';
+import type { AssessmentEvent } from '../machines/assessment-events.ts';
+import type { AssessmentEmitted, AssessmentInput } from '../machines/assessment-setup.ts';
 import { type DeclaredTransition, declaredTransitions } from './declared-transitions.ts';
 import { fakeActors, type FakePorts } from './fake-ports.ts';
 import { manualClock } from './manual-clock.ts';

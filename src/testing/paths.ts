@@ -1,8 +1,9 @@
-import { type AssessmentInput, PATIENCE } from '../machines/assessment-setup.ts';
+import type { AssessmentInput } from '../machines/assessment-setup.ts';
 import { type Edge, type ModelMap, nameOf, type Vertex } from './explore.ts';
+import { kindOfContext } from './facts.ts';
 import { type AssessmentSnapshot, endsPort, eventKey, type ModelEvent } from './alphabet.ts';
 
-/** A way through the chart, from its beginning. */
+/** A path through the chart, from its start. */
 export interface Path {
   /** How the assessment begins: a name from the inputs of the exploration. */
   readonly start: string;
@@ -11,31 +12,22 @@ export interface Path {
 }
 
 export interface PathOptions {
-  /** Which states are alike, so that one of them stands for all. Default {@link stateClass}. */
+  /** States of one class stand for one another. @default {@link stateClass} */
   classOf?: (snapshot: AssessmentSnapshot) => string;
-  /** A path does not go on after this many steps. Default 60. */
+  /** The longest path, in steps. @default 60 */
   maxSteps?: number;
 }
 
-/** A state as its guards see it: what is known of the job, and whether patience is at its end, but no ids and no counting. */
+/** A state as its guards see it, without ids and counts: states of one class stand for one another. */
 export function stateClass({ status, value, context }: AssessmentSnapshot): string {
-  const { jobId, refreshDue, refusedGeneration, feedLive, finished, overdue, timedOut, outcomeUnknown, unhurried } =
-    context;
-  const [job, inDoubt, isImpatient] = [
-    jobId !== null,
-    refusedGeneration !== null && !refreshDue && !finished,
-    context.failures >= PATIENCE - 1,
-  ];
-  const token = { refreshDue, inDoubt };
-  const facts = { job, ...token, feedLive, finished, overdue, timedOut, outcomeUnknown, unhurried, isImpatient };
-  return [status, nameOf(value), ...Object.entries(facts).flatMap(([fact, holds]) => (holds ? [fact] : []))].join(' ');
+  return `${status} ${nameOf(value)} ${kindOfContext(context)}`;
 }
 
 /**
- * Paths that walk every edge of the map, or one that is like it: the same event between states of the same class.
+ * Paths that together walk every edge of the map, or an equivalent one: the same event between states of the same classes.
  *
- * Each takes the shortest way to an edge that no path before it has walked, and goes on from there as long as there is another
- * one at hand.
+ * Each path takes the shortest way to an edge that no earlier path has walked, and continues over unwalked edges as long as the
+ * next state has one.
  *
  * @example
  * for (const path of pathsOver(explore(assessmentMachine))) await walk(stage, path);
@@ -65,13 +57,13 @@ export function pathsOver(map: ModelMap, { classOf = stateClass, maxSteps = 60 }
   return paths;
 }
 
-/** Edges that lead nowhere come first: the next one is at hand then. The end of a port comes last: nothing follows it. */
+/** Self-loops come first, since the path can continue from the same state. The end of a port comes last, since it ends the path. */
 const bestOf = (edges: readonly Edge[]): Edge | undefined =>
   edges.find(({ from, to, event }) => from === to && !endsPort(event)) ??
   edges.find(({ event }) => !endsPort(event)) ??
   edges[0];
 
-/** For each edge, where it leads from and to, by what. A port may end at any time, and what is known makes no difference. */
+/** The kind of each edge: its event between two classes. For the end of a port only the state counts, whatever the facts. */
 function kindsOf({ vertices }: ModelMap, classOf: (snapshot: AssessmentSnapshot) => string): Map<Edge, string> {
   const classes = new Map([...vertices].map(([key, { snapshot }]) => [key, classOf(snapshot)]));
   return new Map(
@@ -98,7 +90,7 @@ function shortestWays({ starts, vertices }: ModelMap): Way[] {
     const vertex = vertices.get(start.key);
     if (vertex && !ways.has(start.key)) ways.set(start.key, { vertex, start, way: [] });
   }
-  // A map may be added to while it is iterated: what is found is looked at in its turn.
+  // A map can grow while it is iterated, so each way found here is followed in its turn.
   for (const { vertex, start, way } of ways.values()) {
     for (const edge of vertex.edges) {
       const next = vertices.get(edge.to);

@@ -1,5 +1,5 @@
 import { type AnyActorScope, createEmptyActor } from 'xstate';
-import type { AssessmentEvent } from '../machines/assessment-setup.ts';
+import type { AssessmentEvent } from '../machines/assessment-events.ts';
 import { type AssessmentSnapshot, endsPort, eventKey, portIds } from './alphabet.ts';
 import { nameOf } from './explore.ts';
 import type { LiveAssessment, LiveStage } from './live-stage.ts';

@@ -285,9 +285,9 @@ describe('a job', () => {
     expect(world.close()).toEqual(nothingLeft);
   });
 
-  it('whose result never comes is asked for twice in 15 s, and not more often', async () => {
+  it('whose result never comes is requested twice in 30 s, and not more often', async () => {
     const world = await submitted({ status: () => status('completed'), result: never });
-    await world.run(15 * SECOND);
+    await world.run(30 * SECOND);
     expect(world.count('result')).toBe(2);
     expect(world.close()).toEqual(nothingLeft);
   });

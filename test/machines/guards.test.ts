@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type AssessmentContext, PATIENCE } from '../../src/machines/assessment-setup.ts';
 import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
 
-/* What each guard says, by table: expected from what it is called, not from what it does. */
+/* A table for each guard: the expected answers follow from its name, not from its code. */
 
 const nothingKnown: AssessmentContext = {
   submissionId: 's1',
@@ -29,7 +29,8 @@ const nothingKnown: AssessmentContext = {
 type Guard = (known: { context: AssessmentContext; event: unknown }) => boolean;
 const guards = assessmentMachine.implementations.guards as unknown as Record<string, Guard>;
 
-type Row = [known: Partial<AssessmentContext>, said: unknown, answer: boolean];
+/** `told` is the outcome of a call, or an event; undefined where the guard reads the facts only. */
+type Row = [known: Partial<AssessmentContext>, told: object | undefined, answer: boolean];
 
 const ours = { jobId: 'j1', resultId: 'r1' };
 const byOneFact = (fact: keyof AssessmentContext): Row[] => [
@@ -40,13 +41,19 @@ const byType = (type: string): Row[] => [
   [{}, { type }, true],
   [{}, { type: 'something-else' }, false],
 ];
-const anotherUser: Row[] = [
-  [{ userId: 'ann' }, { userId: 'bob' }, true],
-  [{ userId: 'ann' }, { userId: 'ann' }, false],
-  [{ userId: 'ann' }, { userId: null }, false],
-  [{ userId: null }, { userId: 'bob' }, false],
-  [{ userId: null }, { userId: null }, false],
-];
+/** The same rows for each event that names a job. */
+const ofAJob = (rows: Row[]): Row[] =>
+  ['job.progressed', 'job.completed', 'job.failed'].flatMap((type) =>
+    rows.map(([known, job, answer]): Row => [known, { type, ...job }, answer]),
+  );
+/** The same rows for each event that names a user. */
+const anotherUser: Row[] = ['token.renewed', 'session.restored'].flatMap((type): Row[] => [
+  [{ userId: 'ann' }, { type, userId: 'bob' }, true],
+  [{ userId: 'ann' }, { type, userId: 'ann' }, false],
+  [{ userId: 'ann' }, { type, userId: null }, false],
+  [{ userId: null }, { type, userId: 'bob' }, false],
+  [{ userId: null }, { type, userId: null }, false],
+]);
 const spent = (failures: number): Row[] => [
   [{ overdue: true, failures }, undefined, true],
   [{ overdue: true, failures: failures - 1 }, undefined, false],
@@ -99,7 +106,7 @@ const table: Record<string, Row[]> = {
   ],
   isGivingUp: spent(PATIENCE - 1),
   isOutOfPatience: spent(PATIENCE),
-  isOurJob: [
+  isOurJob: ofAJob([
     [ours, { jobId: 'j1', resultId: 'r1' }, true],
     [ours, { jobId: 'j1', resultId: null }, true],
     [ours, { jobId: 'j2', resultId: 'r1' }, false],
@@ -112,8 +119,8 @@ const table: Record<string, Row[]> = {
     [{}, { jobId: 'j1', resultId: null }, false],
     [{}, { jobId: null, resultId: null }, false],
     [{ resultId: 'r1' }, { jobId: null, resultId: 'r1' }, false],
-  ],
-  isHint: [
+  ]),
+  isHint: ofAJob([
     [ours, { jobId: null, resultId: null }, true],
     [ours, { jobId: null, resultId: 'r2' }, false],
     [{ jobId: 'j1' }, { jobId: null, resultId: 'r2' }, true],
@@ -121,9 +128,9 @@ const table: Record<string, Row[]> = {
     [ours, { jobId: 'j1', resultId: null }, false],
     [{ ...ours, finished: true }, { jobId: null, resultId: null }, false],
     [{}, { jobId: null, resultId: null }, false],
-  ],
+  ]),
   isAnotherUser: anotherUser,
-  isSameUser: anotherUser.map(([known, said, answer]): Row => [known, said, !answer]),
+  isSameUser: anotherUser.map(([known, event, answer]): Row => [known, event, !answer]),
   isAccepted: byType('accepted'),
   isUnauthorized: byType('unauthorized'),
   isRejected: byType('rejected'),
@@ -152,18 +159,28 @@ const table: Record<string, Row[]> = {
   ],
 };
 
-describe('the guards', () => {
-  it('are all in the table', () => {
+/** Events are named in dot.case, outcomes are not. */
+const isEvent = (told: object | undefined): boolean =>
+  told !== undefined && 'type' in told && /\./.test(String(told.type));
+
+describe('the table of guards', () => {
+  it('has rows for every guard', () => {
     expect(Object.keys(table).toSorted()).toEqual(Object.keys(guards).toSorted());
   });
 
   it.each(Object.entries(table).flatMap(([name, rows]) => rows.map((row) => [name, ...row] as [string, ...Row])))(
-    '%s, knowing %j and told %j: %s',
-    (name, known, said, answer) => {
+    'says that %s, with the facts %j and the answer or event %j, is %s',
+    (name, known, told, answer) => {
       const context = { ...nothingKnown, ...known };
-      const event = { type: 'xstate.done.actor.any', output: said };
+      const event = isEvent(told) ? told : { type: 'xstate.done.actor.any', output: told };
       expect(guards[name]?.({ context, event })).toBe(answer);
-      if (said) expect(guards[name]?.({ context, event: said })).toBe(answer);
     },
   );
+});
+
+describe('a guard that reads an event', () => {
+  it('throws on an event that it is not for, so that a mistake in the chart does not pass for an answer', () => {
+    expect(() => guards['isOurJob']?.({ context: nothingKnown, event: { type: 'feed.live' } })).toThrow('job.*');
+    expect(() => guards['isSameUser']?.({ context: nothingKnown, event: { type: 'feed.live' } })).toThrow();
+  });
 });

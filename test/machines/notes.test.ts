@@ -204,7 +204,7 @@ describe('what is noted of', () => {
 
   it('a session that ended', () => {
     expect(step(waiting, job, { type: 'session.ended', reason: 'rejected' }).changed).toEqual({
-      problem: { code: 'sign-in-required', message: expect.stringContaining('goes on after a sign-in') as string },
+      problem: { code: 'sign-in-required', message: expect.stringContaining('resumes after a sign-in') as string },
     });
   });
 
