@@ -133,7 +133,10 @@ function trouble(edge: Edge): Learned {
   return {
     ...counted,
     problem: isNewState('auth-failed')
-      ? { code: 'sign-in-required', message: 'the session has ended; the job is kept and goes on after a sign-in' }
+      ? {
+          code: 'sign-in-required',
+          message: 'the session has ended; the assessment is kept and resumes after a sign-in',
+        }
       : isNewState('timed-out')
         ? (known ?? { code: 'timed-out', message: 'the deadline passed and the analysis still runs' })
         : known,
