@@ -346,7 +346,9 @@ function failureOf(error: unknown): Failed {
 }
 
 function statusOf(state: JobState): StatusOutcome {
-  return state.type === 'failed' ? { type: 'failed', problem: { code: 'job-failed', message: state.message } } : state;
+  return state.type === 'failed'
+    ? { type: 'failed', problem: { code: 'job-failed', message: 'the server reports that the job failed' } }
+    : state;
 }
 
 const notThereYet = (retryAfterMs: number | null = null) =>

@@ -52,7 +52,7 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
       // The browser must store the new cookie even when the tab closes during the request.
       keepalive: true,
     });
-    const { status, body, sentAt, retryAfterMs } = response;
+    const { status, body, sentAt } = response;
     onStatus(status);
     const failure = failureOf(response);
     if (failure) return failure;
