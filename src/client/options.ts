@@ -109,6 +109,7 @@ export const defaultPaths: ApiPaths & { refresh: string; socket: string } = {
   status: '/api/assessment/status/:id',
   result: '/api/archive/results/:id',
   job: '/api/archive/jobs/:id',
+  jobs: '/api/archive/jobs',
   balance: '/api/auth/token-balance',
   refresh: '/api/auth/v2/refresh',
   socket: '/socket.io/',

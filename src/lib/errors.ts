@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'too-large'
   /** The server rejected the request for a reason that a retry cannot change. */
   | 'rejected'
+  /** Neither the status route nor the archive knows the job any more. */
+  | 'job-not-found'
   /** The analysis itself failed on the server. */
   | 'job-failed'
   /** The result arrived and does not fit its schema. */
@@ -40,8 +42,11 @@ export interface Problem {
   /** English, for developers and logs. Texts for end users come from `describeProblem`. */
   readonly message: string;
   /** Field name to message, for `validation`. */
-  readonly details?: Readonly<Record<string, string>>;
+  readonly details?: ProblemDetails;
 }
+
+/** Field name to message. */
+export type ProblemDetails = Readonly<Record<string, string>>;
 
 /** Base class of every error that this package throws. `cause` holds the underlying error where there is one. */
 export abstract class AssessmentMonitorError extends Error {
@@ -66,26 +71,31 @@ interface TransientErrorOptions extends ErrorOptions {
   retryAfterMs?: number | null;
   /** @default true */
   maybeDone?: boolean;
+  /** @default null */
+  status?: number | null;
 }
 
-/** A failure that a later retry can resolve: no network, a timeout, a 5xx, a 429, an unreadable answer. */
+/** A failed call that a later retry can resolve: no network, a timeout, a 5xx, a 429, an answer that is not the API's. */
 export class TransientError extends AssessmentMonitorError {
   override readonly name = 'TransientError' as const;
-  readonly code: 'network' | 'unavailable' | 'rate-limited' | 'invalid-response';
-  /** The Retry-After of the server, ms, clamped; null when there was none or it was unusable. */
+  readonly code: 'network' | 'unavailable' | 'rate-limited' | 'invalid-response' | 'forbidden' | 'job-not-found';
+  /** The wait that the server asked for, ms, already clamped; null where it asked for none. */
   readonly retryAfterMs: number | null;
   /** Whether the server may have processed the request although no valid answer arrived. */
   readonly maybeDone: boolean;
+  /** The status of the answer, or null where there was none. */
+  readonly status: number | null;
 
   constructor(
     code: TransientError['code'],
     message: string,
-    { retryAfterMs = null, maybeDone = true, ...options }: TransientErrorOptions = {},
+    { retryAfterMs = null, maybeDone = true, status = null, ...options }: TransientErrorOptions = {},
   ) {
     super(message, options);
     this.code = code;
     this.retryAfterMs = retryAfterMs;
     this.maybeDone = maybeDone;
+    this.status = status;
   }
 }
 
@@ -94,13 +104,13 @@ export class RejectedError extends AssessmentMonitorError {
   override readonly name = 'RejectedError' as const;
   readonly code: 'validation' | 'insufficient-credit' | 'forbidden' | 'too-large' | 'rejected';
   readonly status: number;
-  readonly details: Readonly<Record<string, string>> | undefined;
+  readonly details: ProblemDetails | undefined;
 
   constructor(
     code: RejectedError['code'],
     status: number,
     message: string,
-    details?: Record<string, string>,
+    details?: ProblemDetails,
     options?: ErrorOptions,
   ) {
     super(message, options);

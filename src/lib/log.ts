@@ -1,8 +1,8 @@
 import type { ErrorCode } from './errors.ts';
 import type { Clock } from './clock.ts';
 
-/** The API calls by name. URLs contain ids and are never logged. */
-export type RouteName = 'submit' | 'status' | 'result' | 'job' | 'balance' | 'refresh';
+/** The calls of the API, by name: URLs carry ids and stay out of logs. */
+export type RouteName = 'submit' | 'status' | 'result' | 'job' | 'jobs' | 'balance' | 'refresh';
 
 /** How a call ended. `aborted`: the client cancelled it, because the state that sent it was left. */
 export type RequestOutcome = 'ok' | 'unauthorized' | 'transient' | 'rejected' | 'aborted';
@@ -24,6 +24,12 @@ export type MonitorEvent =
       generation: number | null;
       ms: number;
     }
+  /** A success that does not fit the contract; `field` is the first that does not, by name. */
+  | { type: 'answer.unreadable'; route: RouteName; field: string }
+  /** A result that cannot be shown, and why; `field` is the first that does not fit, by name. */
+  | { type: 'result.invalid'; reason: string; field: string }
+  /** A status word that is not understood and counts as running; empty where it is not a plain word. Named once. */
+  | { type: 'status.unknown'; word: string }
   | { type: 'refresh.finished'; outcome: RefreshOutcomeName; ms: number }
   | { type: 'token.renewed'; generation: number; ttlMs: number | null; remainingMs: number | null }
   | { type: 'token.expiring'; generation: number | null }

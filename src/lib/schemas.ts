@@ -21,11 +21,17 @@ export const number = z.number();
 /** A string that is not empty. */
 export const someText = z.string().check(z.minLength(1));
 
-/** An id of the server: a string that fits into a URL. */
-export const idSchema = someText.check(
-  z.maxLength(256),
-  // Half a surrogate pair cannot be encoded into a URL.
-  z.refine((text) => !/\p{Surrogate}/u.test(text)),
+/** A server's id: a text or whole number that fits into one segment of a URL path. It is read as a text. */
+export const idSchema = z.pipe(
+  z.pipe(
+    z.union([z.string(), z.int()]),
+    z.transform((id) => String(id)),
+  ),
+  someText.check(
+    z.maxLength(256),
+    // Half a surrogate pair cannot be encoded into a URL, and dots alone lead out of their route.
+    z.refine((text) => !/\p{Surrogate}/u.test(text) && !/^\.{1,2}$/.test(text)),
+  ),
 );
 
 /** An optional field: null where it is missing or malformed, so that it never invalidates the rest of the object. */

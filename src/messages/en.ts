@@ -10,6 +10,8 @@ export const en: Readonly<Record<ErrorCode, string>> = {
   forbidden: 'This account does not have access to this assessment. Please contact support.',
   'too-large': 'Your answers are too long. Please shorten them and submit again.',
   rejected: 'This assessment cannot continue. Please contact support.',
+  'job-not-found':
+    'The service cannot find your assessment at the moment. We keep looking. Please contact support if this does not change.',
   'job-failed': 'The analysis failed. You can submit your answers again, or contact support.',
   'invalid-result': 'Your result is ready, but it cannot be displayed. Please contact support.',
   'sign-in-required': 'Please sign in again. Your assessment will continue after that.',

@@ -7,6 +7,8 @@ export const id: Readonly<Record<ErrorCode, string>> = {
   forbidden: 'Akun ini tidak memiliki akses ke asesmen ini. Silakan hubungi dukungan.',
   'too-large': 'Jawaban Anda terlalu panjang. Silakan perpendek lalu kirim kembali.',
   rejected: 'Asesmen ini tidak dapat dilanjutkan. Silakan hubungi dukungan.',
+  'job-not-found':
+    'Layanan belum dapat menemukan asesmen Anda. Kami terus mencarinya. Silakan hubungi dukungan jika ini tidak berubah.',
   'job-failed': 'Analisis gagal. Anda dapat mengirim jawaban kembali, atau menghubungi dukungan.',
   'invalid-result': 'Hasil Anda sudah siap, tetapi tidak dapat ditampilkan. Silakan hubungi dukungan.',
   'sign-in-required': 'Silakan masuk kembali. Asesmen Anda akan dilanjutkan setelah itu.',

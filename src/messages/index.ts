@@ -26,6 +26,7 @@ const remedies: Readonly<Record<ErrorCode, readonly Remedy[]>> = {
   forbidden: ['contact-support'],
   'too-large': ['retry'],
   rejected: ['contact-support'],
+  'job-not-found': ['keep-waiting', 'contact-support'],
   'job-failed': ['retry', 'contact-support'],
   'invalid-result': ['contact-support'],
   'sign-in-required': ['sign-in'],

@@ -1,12 +1,14 @@
-import type { Subscribable } from 'xstate';
+import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
-import { TransientError, UnauthorizedError } from '../../lib/errors.ts';
-import { errorOf, exchange, type HttpDeps, type HttpRequest } from './http.ts';
-import { percentOf, reasonOf } from '../job-report.ts';
+import { RejectedError, TransientError, UnauthorizedError } from '../../lib/errors.ts';
 import { type Log, logCall, type RouteName } from '../../lib/log.ts';
 import type { Schema } from '../../lib/schema.ts';
-import { fit, idSchema, maybeId, maybeNumber, maybeText, object, type Shape } from '../../lib/schemas.ts';
+import { fit, idSchema, maybeId, maybeNumber, object, type Shape } from '../../lib/schemas.ts';
 import type { TokenService } from '../auth/token-service.ts';
+import { percentOf, type ProgressScale } from '../job-report.ts';
+import { errorOf, type HttpAnswer, isApiWord, isLoginPage, type RefusalHint } from './answer.ts';
+import { exchange, type HttpDeps, type HttpRequest } from './http.ts';
+import { createStatusReader, type StatusWords } from './status-words.ts';
 
 /** Where the calls go, relative to `baseUrl`; `:id` stands for the job's or the result's id. */
 export interface ApiPaths {
@@ -15,10 +17,12 @@ export interface ApiPaths {
   result: string;
   /** The archive's row of a job: it knows jobs that the status route has forgotten. */
   job: string;
+  /** The archive's list of the user's jobs, newest first: it tells whether a submission arrived whose answer was lost. */
+  jobs: string;
   balance: string;
 }
 
-/** How long each call may take, body included, ms. */
+/** The longest silence of each call, ms; see `HttpRequest.timeoutMs`. */
 export interface ApiTimeouts {
   submit: number;
   status: number;
@@ -28,102 +32,152 @@ export interface ApiTimeouts {
 
 export interface AcceptedSubmission {
   jobId: string;
-  /** Known from the start where the server is so kind; completion events may carry nothing else. */
+  /** Known from the start on some servers; their completion events may carry nothing else. */
   resultId: string | null;
   /** The user's credit after the submission, where the server says. */
   balance: number | null;
-  /** The server wants the first question no sooner, ms. */
+  /** The wait that the server asks for before the first question, ms. */
   retryAfterMs: number | null;
 }
 
+/** Whose job it is, by the API's own id of the user; null where the answer does not say. */
+interface Owned {
+  ownerId: string | null;
+}
+
 export type JobState =
-  | {
+  | ({
       type: 'running';
       status: 'queued' | 'processing';
       /** 0 to 100 */
       percent: number | null;
       queuePosition: number | null;
-      /** The server wants the next question no sooner, ms. */
+      /** The wait that the server asks for before the next question, ms. */
       retryAfterMs: number | null;
-    }
-  | { type: 'completed'; resultId: string | null }
-  | { type: 'failed'; message: string };
+    } & Owned)
+  | ({ type: 'completed'; resultId: string | null } & Owned)
+  | ({ type: 'failed' } & Owned);
+
+/** A row of the user's list of jobs. */
+export interface ListedJob {
+  jobId: string;
+  resultId: string | null;
+  /** When the server took the submission, ms by the client's clock. */
+  createdAt: number;
+}
 
 export type ResultState<Result> =
   | { type: 'ready'; result: Result }
   /** The row is there, the analysis is not: the server answers 200 with `test_result: null`. */
   | { type: 'not-ready'; retryAfterMs: number | null }
-  /** It is there, and it is not what its schema describes. */
+  /** It came and cannot be shown: it does not fit its schema, is not JSON, broke off, or belongs to another job or user. */
   | { type: 'invalid' };
 
 /**
  * The calls of an assessment. Each one makes sure of the token first and sends nothing without a usable one; each answer
- * is checked before anybody sees it.
+ * is checked before a caller sees it.
  *
- * @throws UnauthorizedError there was no usable token (nothing was sent), or the server refused it
- * @throws TransientError no answer, a 5xx, a 429, or an answer that makes no sense
- * @throws RejectedError the server understood and refused
+ * @throws UnauthorizedError there was no usable token (nothing was sent), the server refused it, or a login page answered
+ * @throws TransientError the call failed: no answer, a 5xx, a 429, or an answer that is not the API's or makes no sense
  */
 export interface AssessmentApi<Submission, Result> {
-  /** @param submissionId the idempotency key: the same key is the same assessment, however often it is sent */
+  /**
+   * @param submissionId the idempotency key: the same key is the same assessment, however often it is sent
+   * @throws RejectedError the API refused the submission in its own words
+   */
   submit(submission: Submission, submissionId: string, signal: AbortSignal): Promise<AcceptedSubmission>;
-  /** @param canWait nobody misses the answer for a while: it is not asked for with a token that is in doubt */
+  /**
+   * Whether this server recognises a submission that is sent twice, as its answers told: `X-Idempotency-Cache` appears only where keys
+   * are stored. Null before the first answer that tells.
+   */
+  recognisesKeys(): boolean | null;
+  /** @param canWait the answer is not urgent: it is not asked for with a token that is in doubt */
   status(jobId: string, signal: AbortSignal, canWait?: boolean): Promise<JobState>;
   /** The archive's view of a job, for when the status route does not know it. */
   job(jobId: string, signal: AbortSignal): Promise<JobState>;
-  result(resultId: string, signal: AbortSignal): Promise<ResultState<Result>>;
+  /** The user's jobs, newest first; rows that make no sense are left out. */
+  jobs(signal: AbortSignal): Promise<ListedJob[]>;
+  /** @param ownerId the API's own id of the user, where a status or archive row told it: the result of another user is invalid */
+  result(resultId: string, signal: AbortSignal, ownerId?: string | null): Promise<ResultState<Result>>;
+  /** @throws RejectedError the API refused in its own words */
   balance(signal: AbortSignal): Promise<number>;
 }
 
 export interface AssessmentApiOptions<Result> extends HttpDeps {
-  tokens: Pick<TokenService, 'current' | 'forCall' | 'accepted' | 'observeServerTime'>;
+  tokens: Pick<TokenService, 'current' | 'forCall' | 'accepted' | 'observeServerTime'> &
+    Partial<Pick<TokenService, 'unanswered' | 'metLoginPage'>>;
   log: Log;
   /** The page was asleep until now. */
-  slept$: Subscribable<unknown>;
+  slept$: Observable<unknown>;
   paths: ApiPaths;
   timeouts: ApiTimeouts;
   resultSchema: Schema<Result>;
   /** Header for the idempotency key, or null where a gateway's CORS list blocks it. */
   idempotencyHeader: string | null;
+  /** Whether an answer refuses the token. Default: the common dialects, see {@link isTokenRefused}. */
+  isTokenRefused?: ((hint: RefusalHint) => boolean) | undefined;
+  /** Status words beside the common ones. */
+  statusWords?: StatusWords | undefined;
+  /** Default `percent`: 0 to 100. `fraction`: 0 to 1. */
+  progressScale?: ProgressScale | undefined;
 }
 
-/** A result takes no longer, but on the slowest of networks. */
+/** A result takes longer on the slowest of networks only. */
 const LATE_MS = 4_000;
+/** A schema that has not answered after this time never will, ms. */
+const SCHEMA_MS = 10_000;
+/** A submission that is refused for its rate may ask for an hour, ms. */
+const MAX_SUBMIT_WAIT_MS = 3_600_000;
 
 const acceptedSchema = object({
   data: object({ jobId: idSchema, resultId: maybeId, remainingTokens: maybeNumber }),
 });
 /** A job in the words of the status route, and in those of the archive. */
-const jobSchema = object({
-  data: object({
-    status: z.string(),
-    jobId: maybeId,
-    progress: maybeNumber,
-    queuePosition: maybeNumber,
-    resultId: maybeId,
-    result_id: maybeId,
-    error: maybeText,
-    error_message: maybeText,
-  }),
+const rowSchema = object({
+  status: z.string(),
+  jobId: maybeId,
+  job_id: maybeId,
+  progress: z.optional(z.unknown()),
+  queuePosition: maybeNumber,
+  resultId: maybeId,
+  result_id: maybeId,
+  userId: maybeId,
+  user_id: maybeId,
 });
-const resultSchema = object({ data: z.optional(z.nullable(object({ test_result: z.optional(z.unknown()) }))) });
+const jobSchema = object({ data: rowSchema });
+const listSchema = object({ data: z.unknown() });
+const listedSchema = object({
+  jobId: maybeId,
+  job_id: maybeId,
+  id: maybeId,
+  resultId: maybeId,
+  result_id: maybeId,
+  createdAt: z.optional(z.unknown()),
+  created_at: z.optional(z.unknown()),
+});
+const resultRowSchema = object({ id: maybeId, user_id: maybeId, test_result: z.optional(z.unknown()) });
+const resultSchema = object({ data: z.optional(z.nullable(resultRowSchema)) });
 const balanceSchema = object({
   data: object({ token_balance: maybeNumber, tokenBalance: maybeNumber, balance: maybeNumber }),
 });
+
+type CallRoute = Exclude<RouteName, 'refresh'>;
+type Answered<T> = T & { retryAfterMs: number | null; serverNow: number | null };
+interface CallRequest extends Partial<HttpRequest> {
+  id?: string;
+  canWait?: boolean;
+}
 
 export function createAssessmentApi<Submission, Result>(
   options: AssessmentApiOptions<Result>,
 ): AssessmentApi<Submission, Result> {
   const { tokens, clock, log, slept$, paths, timeouts, idempotencyHeader } = options;
+  const readStatus = createStatusReader(options.statusWords, log);
+  let recognisesKeys: boolean | null = null;
 
-  const call = async <T extends object>(
-    route: Exclude<RouteName, 'refresh'>,
-    shape: Shape<T>,
-    signal: AbortSignal,
-    request: Partial<HttpRequest> & { id?: string; canWait?: boolean } = {},
-  ): Promise<T & { retryAfterMs: number | null }> => {
+  /** Sends one call with a token, and reports what the answer says about the token and the clock. */
+  const send = async (route: CallRoute, signal: AbortSignal, request: CallRequest) => {
     const token = await tokens.forCall(signal);
-    // The call may have been abandoned during the wait.
     signal.throwIfAborted();
     if (!token) throw new UnauthorizedError(null);
     if (token.inDoubt && request.canWait) throw new TransientError('unavailable', 'the token may be dead');
@@ -132,7 +186,7 @@ export function createAssessmentApi<Submission, Result>(
     const answer = await exchange(options, {
       method: 'GET',
       path: paths[route].replace(':id', encodeURIComponent(request.id ?? '')),
-      timeoutMs: timeouts[route === 'job' ? 'status' : route],
+      timeoutMs: timeouts[route === 'job' || route === 'jobs' ? 'status' : route],
       signal,
       // An answer that the page slept through may never come, and its timeout is long. Asking again loses nothing.
       lost$: route === 'submit' ? undefined : slept$,
@@ -141,50 +195,123 @@ export function createAssessmentApi<Submission, Result>(
       headers: { ...request.headers, Authorization: `Bearer ${token.value}` },
     }).catch((reason: unknown) => {
       finish(signal.aborted ? 'aborted' : 'transient', null);
-      throw reason;
+      // A 401 without CORS headers looks like a network failure. A submission may have arrived: its doubt comes first.
+      const isSuspect = !signal.aborted && route !== 'submit' && tokens.unanswered?.(generation) === true;
+      throw isSuspect ? new UnauthorizedError(generation) : reason;
     });
-    // The server told its time somewhere on the way. Counted from when we asked, it makes no token live longer than it does.
+    const error = errorOf(answer, generation, options.isTokenRefused);
+    if (isLoginPage(answer)) tokens.metLoginPage?.();
+    else hearServer(answer, error, generation);
+    return { answer, error, finish };
+  };
+
+  /** Only the API's own answers tell of the token and of the server's clock: a proxy may have answered all others. */
+  const hearServer = (answer: HttpAnswer, error: Error | null, generation: number): void => {
+    const isApis = answer.body !== undefined && answer.status < 429 && (error === null || isApiWord(answer));
+    if (!isApis) return;
+    // The server told its time somewhere on the way. Counted from when the request left, it makes no token live longer than it does.
     const underWayMs = Math.max(0, clock.now() - answer.sentAt);
     if (answer.serverNow !== null) tokens.observeServerTime(answer.serverNow + underWayMs);
-    const error = errorOf(answer, generation);
-    // A 429 or a 5xx may come from in front of the verifier: it says nothing of the token.
-    if (!(error instanceof UnauthorizedError) && answer.status < 429) tokens.accepted(generation);
-    if (error) {
-      finish(
-        error.code === 'unauthorized' ? 'unauthorized' : error instanceof TransientError ? 'transient' : 'rejected',
-        answer.status,
-      );
-      throw error;
+    if (!(error instanceof UnauthorizedError)) tokens.accepted(generation);
+  };
+
+  const call = async <T extends object>(
+    route: CallRoute,
+    shape: Shape<T>,
+    signal: AbortSignal,
+    request: CallRequest = {},
+  ): Promise<Answered<T>> => {
+    const { answer, error, finish } = await send(route, signal, request);
+    if (route === 'submit') recognisesKeys = keysIn(answer, error) ?? recognisesKeys;
+    // Some servers answer the second request of a key with 409 and the job of the first.
+    const isKnown = route === 'submit' && answer.status === 409 && fit(answer.body, shape) !== null;
+    if (error && !isKnown) {
+      finish(outcomeOf(error), answer.status);
+      throw error instanceof RejectedError && !MAY_REFUSE.has(route) ? failedCall(error, answer.retryAfterMs) : error;
     }
-    const fitting = fit(answer.body, shape);
-    finish(fitting ? 'ok' : 'transient', answer.status);
-    if (fitting) return { ...fitting, retryAfterMs: answer.retryAfterMs };
-    throw new TransientError('invalid-response', `the answer of "${route}" is not what the contract describes`, {
-      retryAfterMs: answer.retryAfterMs,
+    const read = shape.safeParse(answer.body);
+    finish(read.success ? 'ok' : 'transient', answer.status);
+    const { retryAfterMs, serverNow, status } = answer;
+    if (read.success) return { ...read.data, retryAfterMs, serverNow };
+    const field = read.error.issues[0]?.path.map(String).join('.') ?? '';
+    log({ type: 'answer.unreadable', route, field });
+    throw new TransientError('invalid-response', `the answer of "${route}" does not fit at "${field}"`, {
+      retryAfterMs,
+      status,
     });
+  };
+
+  const jobState = ({ data, retryAfterMs }: Answered<z.infer<typeof jobSchema>>, id: string): JobState => {
+    const named = data.jobId ?? data.job_id;
+    if (named !== null && named !== id) throw new TransientError('invalid-response', 'the answer is about another job');
+    const ownerId = data.userId ?? data.user_id;
+    const status = readStatus(data.status);
+    switch (status) {
+      case 'completed':
+        return { type: 'completed', resultId: data.resultId ?? data.result_id, ownerId };
+      case 'failed':
+        return { type: 'failed', ownerId };
+      default: {
+        const percent = percentOf(data.progress, options.progressScale);
+        return { type: 'running', status, percent, queuePosition: data.queuePosition, retryAfterMs, ownerId };
+      }
+    }
+  };
+
+  const invalid = (reason: InvalidReason, field = ''): ResultState<Result> => {
+    log({ type: 'result.invalid', reason, field });
+    return { type: 'invalid' };
+  };
+  /** An application's schema may throw, or never answer: neither may stop the assessment. */
+  const validate = async (value: unknown): Promise<ResultState<Result>> => {
+    let timer: unknown;
+    const silence = new Promise<'silent'>((resolve) => {
+      timer = clock.setTimeout(() => resolve('silent'), SCHEMA_MS);
+    });
+    try {
+      const checked = await Promise.race([options.resultSchema['~standard'].validate(value), silence]);
+      if (checked === 'silent') return invalid('schema-silent');
+      return checked.issues ? invalid('schema', firstPath(checked.issues)) : { type: 'ready', result: checked.value };
+    } catch (error) {
+      return invalid('schema-threw', error instanceof Error ? error.name : '');
+    } finally {
+      clock.clearTimeout(timer);
+    }
   };
 
   return {
     async submit(submission, submissionId, signal) {
       const headers: Record<string, string> = idempotencyHeader === null ? {} : { [idempotencyHeader]: submissionId };
-      const request = { method: 'POST', body: submission, headers } as const;
+      const request = { method: 'POST', body: submission, headers, maxRetryAfterMs: MAX_SUBMIT_WAIT_MS } as const;
       const { data, retryAfterMs } = await call('submit', acceptedSchema, signal, request);
       const { jobId, resultId, remainingTokens: balance } = data;
       return { jobId, resultId, balance, retryAfterMs };
     },
-    async status(id, signal, canWait = false) {
-      const answer = await call('status', jobSchema, signal, { id, canWait });
-      const { jobId } = answer.data;
-      if (jobId && jobId !== id) throw new TransientError('invalid-response', 'the status of another job');
-      return jobState(answer);
+    recognisesKeys: () => recognisesKeys,
+    status: async (id, signal, canWait = false) =>
+      jobState(await call('status', jobSchema, signal, { id, canWait }), id),
+    job: async (id, signal) => jobState(await call('job', jobSchema, signal, { id }), id),
+    async jobs(signal) {
+      const { data, serverNow } = await call('jobs', listSchema, signal);
+      // The server's times are compared with the client's: what its clock shows at this moment tells how far they are apart.
+      const aheadMs = serverNow === null ? 0 : serverNow - clock.now();
+      return rowsOf(data).flatMap((row) => listedJob(row, aheadMs));
     },
-    job: async (id, signal) => jobState(await call('job', jobSchema, signal, { id })),
-    async result(id, signal) {
-      const { data, retryAfterMs } = await call('result', resultSchema, signal, { id, againAfterMs: LATE_MS });
-      const value = data?.test_result ?? null;
-      if (value === null) return { type: 'not-ready', retryAfterMs };
-      const checked = await options.resultSchema['~standard'].validate(value);
-      return checked.issues ? { type: 'invalid' } : { type: 'ready', result: checked.value };
+    async result(id, signal, ownerId = null) {
+      try {
+        const { data, retryAfterMs } = await call('result', resultSchema, signal, { id, againAfterMs: LATE_MS });
+        const value = data?.test_result ?? null;
+        if (value === null) return { type: 'not-ready', retryAfterMs };
+        const isForeign =
+          (data?.id != null && data.id !== id) ||
+          (ownerId !== null && data?.user_id != null && data.user_id !== ownerId);
+        return isForeign ? invalid('foreign') : await validate(value);
+      } catch (error) {
+        // A success that is not JSON or broke off: it is asked for again, but not for ever.
+        const isUnreadable = error instanceof TransientError && isSuccessStatus(error.status);
+        if (signal.aborted || !isUnreadable) throw error;
+        return invalid('not-json');
+      }
     },
     async balance(signal) {
       const { data } = await call('balance', balanceSchema, signal, { canWait: true });
@@ -195,21 +322,50 @@ export function createAssessmentApi<Submission, Result>(
   };
 }
 
-/** A status that we do not know means "not finished": it is never taken for success or for failure. */
-function jobState({ data, retryAfterMs }: z.infer<typeof jobSchema> & { retryAfterMs: number | null }): JobState {
-  switch (data.status) {
-    case 'completed':
-      return { type: 'completed', resultId: data.resultId ?? data.result_id };
-    case 'failed':
-    case 'deleted':
-      return { type: 'failed', message: reasonOf(data.error, data.error_message) };
-    default:
-      return {
-        type: 'running',
-        status: data.status === 'queued' ? 'queued' : 'processing',
-        percent: percentOf(data.progress),
-        queuePosition: data.queuePosition,
-        retryAfterMs,
-      };
-  }
+/** Why a result cannot be shown. */
+type InvalidReason = 'schema' | 'schema-threw' | 'schema-silent' | 'not-json' | 'foreign';
+
+const isSuccessStatus = (status: number | null): boolean => status !== null && status >= 200 && status < 300;
+
+/** The API's word about the submission ends it, and about the balance reaches the caller. Any other refusal is a failed call. */
+const MAY_REFUSE: ReadonlySet<CallRoute> = new Set(['submit', 'balance']);
+
+/** A refusal that says nothing final about the job: the call failed, and is repeated. */
+function failedCall({ status, code, message }: RejectedError, retryAfterMs: number | null): TransientError {
+  const isGone = status === 404 || status === 410;
+  const failure = isGone ? 'job-not-found' : code === 'forbidden' ? 'forbidden' : 'invalid-response';
+  return new TransientError(failure, message, { retryAfterMs, status });
+}
+
+function outcomeOf(error: UnauthorizedError | TransientError | RejectedError) {
+  if (error.code === 'unauthorized') return 'unauthorized';
+  return error instanceof TransientError ? 'transient' : 'rejected';
+}
+
+/** Whether the server stores keys, where this answer tells. */
+function keysIn({ headers, status }: HttpAnswer, error: Error | null): boolean | null {
+  if (headers?.get('x-idempotency-cache')) return true;
+  return error === null && status < 300 && headers?.get('x-idempotency-supported') ? false : null;
+}
+
+/** The rows of a list: the list itself, or the first list in its envelope (`{ jobs: [...] }`, `{ items: [...] }`). */
+function rowsOf(data: unknown): unknown[] {
+  if (Array.isArray(data)) return data;
+  return (Object.values(data ?? {}).find(Array.isArray) as unknown[] | undefined) ?? [];
+}
+
+function listedJob(row: unknown, aheadMs: number): ListedJob[] {
+  const read = fit(row, listedSchema);
+  const jobId = read?.job_id ?? read?.jobId ?? read?.id ?? null;
+  const created = read?.created_at ?? read?.createdAt;
+  const createdAt = typeof created === 'number' ? created : Date.parse(typeof created === 'string' ? created : '');
+  if (!read || jobId === null || Number.isNaN(createdAt)) return [];
+  return [{ jobId, resultId: read.result_id ?? read.resultId, createdAt: createdAt - aheadMs }];
+}
+
+/** The place of the first issue, by field names alone: values are personal data. */
+function firstPath(issues: readonly unknown[]): string {
+  const { path } = (issues[0] ?? {}) as { path?: readonly unknown[] };
+  const names = (path ?? []).map((it) => (typeof it === 'object' && it !== null && 'key' in it ? it.key : it));
+  return names.map(String).join('.').slice(0, 100);
 }

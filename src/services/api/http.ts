@@ -1,6 +1,7 @@
-import type { Subscribable } from 'xstate';
-import { RejectedError, TransientError, UnauthorizedError } from '../../lib/errors.ts';
+import type { Observable } from 'rxjs';
 import type { Clock } from '../../lib/clock.ts';
+import { TransientError } from '../../lib/errors.ts';
+import type { HttpAnswer } from './answer.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 export interface HttpDeps {
@@ -17,113 +18,229 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;
-  /** Covers the whole exchange, the body included: a server that dribbles its answer does not hold us. */
+  /**
+   * The longest silence, ms: from sending to the answer's headers, and between two parts of its body. A body that makes progress is
+   * read for up to {@link MAX_SILENCES} times as long. A large request body gets the time that a slow line needs to send it.
+   */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
-  /** Whatever it brings, the answer counts as lost. Never for what changes something on the server: it may have arrived. */
-  lost$?: Subscribable<unknown> | undefined;
+  /** When it emits, the answer counts as lost. Never for a request that changes something on the server: it may have arrived. */
+  lost$?: Observable<unknown> | undefined;
   /**
-   * Without an answer after so many ms it is asked once more, beside the first time; the first answer counts. For what somebody waits
-   * for and changes nothing on the server: most answers that are so late never come.
+   * Without an answer after so many ms the request is sent once more, beside the first; the first answer counts. For a request that a
+   * user waits for and that changes nothing on the server: most answers that are so late never come.
    */
   againAfterMs?: number;
-  /** Asked before that. */
+  /** Asked before the second request. */
   mayAskAgain?: () => boolean;
   credentials?: RequestCredentials;
-  /** Goes on when the page is closed: what it changes on the server must not be lost halfway. */
+  /** The request outlives the page: what it changes on the server must not be lost halfway. */
   keepalive?: boolean;
+  /** The largest Retry-After that is obeyed, ms. */
+  maxRetryAfterMs?: number;
 }
 
-export interface HttpAnswer {
-  status: number;
-  /** Parsed JSON, or undefined where the body was not JSON. */
-  body: unknown;
-  /** When the request left, ms by our clock. */
-  sentAt: number;
-  /** The server's clock according to its Date header, ms, or null. */
-  serverNow: number | null;
-  /** From header or body, in ms, clamped; on errors and on successes. */
-  retryAfterMs: number | null;
-}
+/** A body may take so many times `timeoutMs` while it makes progress. */
+export const MAX_SILENCES = 10;
+/** The slowest line that a large request body is given time for, bytes per ms (16 kB/s). */
+const UPLOAD_BYTES_PER_MS = 16;
+const JSON_TYPE = 'application/json';
 
 /**
  * One HTTP exchange. Every answer is an answer, whatever its status; only a missing one is an error.
  *
- * @throws TransientError `network` when there was no answer, it broke off or was slept through, or took longer than `timeoutMs`
+ * A redirect to another origin is refused: neither answers nor tokens leave the API's origin, and a foreign answer is not read.
+ *
+ * @throws TransientError `network` when no answer came, it broke off, the page slept through it, or nothing arrived for `timeoutMs`
  * @throws the signal's reason when the caller aborted
  */
-export function exchange({ fetch, clock, baseUrl }: HttpDeps, request: HttpRequest): Promise<HttpAnswer> {
-  const { method, path, headers, body, timeoutMs, signal, lost$, againAfterMs, mayAskAgain, credentials, keepalive } =
-    request;
+export function exchange(deps: HttpDeps, request: HttpRequest): Promise<HttpAnswer> {
+  const { clock } = deps;
+  const { timeoutMs, signal, lost$, againAfterMs, mayAskAgain } = request;
   if (signal?.aborted) return Promise.reject(signal.reason as Error);
   const controller = new AbortController();
-  const init: RequestInit = {
-    method,
-    headers: { Accept: JSON_TYPE, ...(body !== undefined && { 'Content-Type': JSON_TYPE }), ...headers },
-    signal: controller.signal,
-    cache: 'no-store',
-  };
-  if (body !== undefined) init.body = JSON.stringify(body);
-  if (credentials) init.credentials = credentials;
-  if (keepalive) init.keepalive = keepalive;
-  let late: unknown;
-  const send = async (): Promise<HttpAnswer> => {
-    const sentAt = clock.now();
-    const response = await fetch(baseUrl + path, init);
-    // Not lost but long: twice would make it longer.
-    clock.clearTimeout(late);
-    const json = parseJson(await response.text());
-    const date = Date.parse(response.headers.get('date') ?? '');
-    const serverNow = Number.isNaN(date) ? null : date;
-    const retryAfterMs =
-      parseRetryAfter(response.headers.get('retry-after'), serverNow ?? clock.now()) ??
-      parseRetryAfter((json as { retryAfter?: unknown } | null | undefined)?.retryAfter, serverNow ?? clock.now());
-    return { status: response.status, body: json, sentAt, serverNow, retryAfterMs };
-  };
-  // On its way before anything is set up to wait for it.
-  const answered = send();
+  const init = initOf(request, controller.signal);
+  const uploadMs = typeof init.body === 'string' ? init.body.length / UPLOAD_BYTES_PER_MS : 0;
   return new Promise((resolve, reject) => {
     let isAskedAgain = false;
+    let late: unknown;
+    let silence: unknown;
     const end = (): void => {
-      clock.clearTimeout(timer);
+      clock.clearTimeout(silence);
+      clock.clearTimeout(limit);
       clock.clearTimeout(late);
       signal?.removeEventListener('abort', cancel);
       losing?.unsubscribe();
       if (isAskedAgain) controller.abort();
     };
-    // A fetch that hangs may not listen to its signal either, and a caller of ours must not hang with it.
+    // A custom fetch may ignore its signal: the caller must not hang with it.
     const giveUp = (reason: unknown): void => {
       end();
       reject(reason as Error);
       controller.abort(reason);
     };
     const cancel = () => giveUp(signal?.reason);
-    const timer = clock.setTimeout(() => giveUp(noAnswer(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const waitFor = (ms: number): void => {
+      clock.clearTimeout(silence);
+      silence = clock.setTimeout(() => giveUp(noAnswer(`nothing arrived for ${Math.round(ms)} ms`)), ms);
+    };
+    waitFor(timeoutMs + uploadMs);
+    const limit = clock.setTimeout(
+      () => giveUp(noAnswer(`no whole answer within ${MAX_SILENCES} times ${timeoutMs} ms`)),
+      MAX_SILENCES * timeoutMs + uploadMs,
+    );
     signal?.addEventListener('abort', cancel);
     const losing = lost$?.subscribe(() => giveUp(noAnswer('the page slept, and the answer is lost')));
-    const take = (answer: Promise<HttpAnswer>) =>
-      answer.then(
-        (its) => {
+    const onHeaders = (): void => {
+      // A long answer is not a late one: a second request would make it longer.
+      clock.clearTimeout(late);
+      if (!controller.signal.aborted) waitFor(timeoutMs);
+    };
+    const onProgress = (): void => {
+      if (!controller.signal.aborted) waitFor(timeoutMs);
+    };
+    const send = (): Promise<void> =>
+      answerOf(deps, request, init, onHeaders, onProgress).then(
+        (answer) => {
           end();
-          resolve(its);
+          resolve(answer);
         },
-        () => {
+        (cause: unknown) => {
           end();
-          reject(noAnswer('the network gave no answer'));
+          reject(cause instanceof TransientError ? cause : noAnswer('the network gave no answer', cause));
         },
       );
     const askAgain = (): void => {
       isAskedAgain = mayAskAgain?.() ?? true;
-      if (isAskedAgain) void take(send());
+      if (isAskedAgain) void send();
     };
     if (againAfterMs) late = clock.setTimeout(askAgain, againAfterMs);
-    void take(answered);
+    void send();
   });
 }
 
-const JSON_TYPE = 'application/json';
+function initOf(request: HttpRequest, signal: AbortSignal): RequestInit {
+  const { method, headers, body, credentials, keepalive } = request;
+  return {
+    method,
+    headers: { Accept: JSON_TYPE, ...(body !== undefined && { 'Content-Type': JSON_TYPE }), ...headers },
+    signal,
+    cache: 'no-store',
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(credentials && { credentials }),
+    ...(keepalive && { keepalive }),
+  };
+}
 
-const noAnswer = (message: string) => new TransientError('network', message);
+async function answerOf(
+  { fetch, clock, baseUrl }: HttpDeps,
+  { path, maxRetryAfterMs }: HttpRequest,
+  init: RequestInit,
+  onHeaders: () => void,
+  onProgress: () => void,
+): Promise<HttpAnswer> {
+  const sentAt = clock.now();
+  const { response, isRedirected } = await fetchWithin(fetch, baseUrl + path, init);
+  onHeaders();
+  const text = response === null ? '' : await readText(response, onProgress);
+  const body = parseJson(text);
+  const header = (name: string) => response?.headers.get(name) ?? null;
+  const date = Date.parse(header('date') ?? '');
+  const serverNow = Number.isNaN(date) ? null : date;
+  const now = serverNow ?? clock.now();
+  return {
+    status: response?.status ?? REDIRECTED,
+    body,
+    sentAt,
+    serverNow,
+    retryAfterMs:
+      parseRetryAfter(header('retry-after'), now, maxRetryAfterMs) ??
+      parseRetryAfter((body as { retryAfter?: unknown } | null | undefined)?.retryAfter, now, maxRetryAfterMs),
+    headers: response?.headers,
+    isRedirected,
+  };
+}
+
+/** The status of a redirect that was refused and that the browser hides. */
+const REDIRECTED = 302;
+const MAX_REDIRECTS = 3;
+
+/**
+ * Fetches, and follows redirects within the origin only. `response` is null where a redirect was refused: nothing of a foreign answer
+ * is read.
+ *
+ * A browser does not tell a script where a redirect leads, and once it follows, the body has left. So each request is sent with
+ * `redirect: 'manual'`; where the page and the API share an origin, mode `same-origin` lets the browser follow safely.
+ */
+async function fetchWithin(
+  fetch: typeof globalThis.fetch,
+  url: string,
+  init: RequestInit,
+): Promise<{ response: Response | null; isRedirected: boolean }> {
+  let response = await fetch(url, { ...init, redirect: 'manual' });
+  let from = url;
+  for (let hops = 0; isRedirect(response); hops += 1) {
+    if (response.type === 'opaqueredirect') {
+      if (originOf(from) === null || originOf(from) !== pageOrigin()) return { response: null, isRedirected: true };
+      response = await fetch(from, { ...init, redirect: 'follow', mode: 'same-origin' });
+      return { response, isRedirected: true };
+    }
+    const to = targetOf(response, from);
+    const keepsMethod = init.method === 'GET' || response.status === 307 || response.status === 308;
+    if (to === null || originOf(to) !== originOf(from) || !keepsMethod || hops === MAX_REDIRECTS) {
+      void response.body?.cancel();
+      return { response: null, isRedirected: true };
+    }
+    from = to;
+    response = await fetch(to, { ...init, redirect: 'manual' });
+  }
+  // A custom fetch may have followed on its own.
+  const isForeign = response.redirected === true && originOf(response.url) !== originOf(url);
+  return { response: isForeign ? null : response, isRedirected: from !== url || response.redirected === true };
+}
+
+const isRedirect = ({ type, status }: Response): boolean =>
+  type === 'opaqueredirect' || [301, 302, 303, 307, 308].includes(status);
+const pageOrigin = (): string | null => (globalThis as { location?: Location }).location?.origin ?? null;
+
+function originOf(url: string): string | null {
+  try {
+    return new URL(url, (globalThis as { location?: Location }).location?.href).origin;
+  } catch {
+    return null;
+  }
+}
+
+function targetOf(response: Response, from: string): string | null {
+  try {
+    return new URL(
+      response.headers.get('location') ?? '',
+      new URL(from, (globalThis as { location?: Location }).location?.href),
+    ).href;
+  } catch {
+    return null;
+  }
+}
+
+/** Reads a body part by part, so that progress can be told from silence. */
+async function readText(response: Response, onProgress: () => void): Promise<string> {
+  try {
+    // React Native and some fakes have no streams.
+    const reader = response.body?.getReader?.();
+    if (!reader) return await response.text();
+    const decoder = new TextDecoder();
+    let text = '';
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      onProgress();
+      text += decoder.decode(part.value, { stream: true });
+    }
+    return text + decoder.decode();
+  } catch (cause) {
+    throw new TransientError('network', 'the answer broke off', { status: response.status, cause });
+  }
+}
+
+const noAnswer = (message: string, cause?: unknown) => new TransientError('network', message, { cause });
 
 function parseJson(text: string): unknown {
   try {
@@ -132,68 +249,3 @@ function parseJson(text: string): unknown {
     return undefined;
   }
 }
-
-/** What an error answer says of itself, whichever dialect it speaks. Missing parts are empty, never undefined text. */
-export interface ServerError {
-  code: string;
-  message: string;
-  details: Record<string, string> | undefined;
-}
-
-/** Both dialects: flat `{ error: CODE, message }` of the gateway, nested `{ error: { code, message, details } }` of services. */
-export function readServerError(body: unknown): ServerError {
-  const envelope = fieldsOf(body);
-  const nested = fieldsOf(envelope.error);
-  return {
-    code: text(nested.code ?? envelope.error),
-    // Nested errors of auth v2 come with a generic top-level message: the inner one says more.
-    message: text(nested.message ?? envelope.message).slice(0, 300),
-    details: fieldMessages(nested.details),
-  };
-}
-
-/** What is no object has no fields. */
-const fieldsOf = (value: unknown) =>
-  (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
-const text = (value: unknown) => (typeof value === 'string' ? value : '');
-
-function fieldMessages(details: unknown): Record<string, string> | undefined {
-  const fields = Object.entries(fieldsOf(details)).flatMap(([field, message]) =>
-    typeof message === 'string' || typeof message === 'number' ? [[field, String(message).slice(0, 300)] as const] : [],
-  );
-  return fields.length > 0 ? Object.fromEntries(fields) : undefined;
-}
-
-/** The codes that mean "this token will not do", whatever status a gateway wraps them in. */
-const UNAUTHORIZED_CODES = new Set(['INVALID_TOKEN', 'UNAUTHORIZED', 'TOKEN_EXPIRED']);
-
-/**
- * The error that an answer amounts to, or null when it is a success. Only the status and the code decide.
- *
- * @param generation of the token that was sent, kept in an {@link UnauthorizedError}; null where none was sent
- */
-export function errorOf(
-  answer: HttpAnswer,
-  generation: number | null,
-): UnauthorizedError | TransientError | RejectedError | null {
-  const { status, body, retryAfterMs } = answer;
-  const failed = status >= 400 || fieldsOf(body).success === false;
-  if (!failed) return null;
-  const { code, message, details } = readServerError(body);
-  if (status === 401 || UNAUTHORIZED_CODES.has(code)) return new UnauthorizedError(generation);
-  // A 429 proves that the server did not take the request. A 503 does not: the gateway also gives it for a broken connection.
-  if (status === 429)
-    return new TransientError('rate-limited', message || 'too many requests', { retryAfterMs, maybeDone: false });
-  if (status >= 500 || status === 408 || status === 425 || status < 400) {
-    return new TransientError('unavailable', message || `status ${status}`, { retryAfterMs });
-  }
-  return new RejectedError(rejections[status] ?? 'rejected', status, message || `status ${status}`, details);
-}
-
-/** What else a status means is `rejected`. */
-const rejections: Readonly<Record<number, RejectedError['code']>> = {
-  400: 'validation',
-  402: 'insufficient-credit',
-  403: 'forbidden',
-  413: 'too-large',
-};

@@ -8,16 +8,17 @@ export const RETRY_AFTER_BOUNDS = { minMs: 1_000, maxMs: 300_000 } as const;
  *
  * @param value the header's text, or the body's `retryAfter`
  * @param now ms since the epoch by the *server's* clock where its Date header is known, else ours
+ * @param maxMs the largest wait that is obeyed, ms; default 300 000
  * @returns milliseconds, or null when the value says nothing usable
  *
  * @example
  * parseRetryAfter('2', Date.now()); // 2000
  * parseRetryAfter('soon', Date.now()); // null
  */
-export function parseRetryAfter(value: unknown, now: number): number | null {
+export function parseRetryAfter(value: unknown, now: number, maxMs: number = RETRY_AFTER_BOUNDS.maxMs): number | null {
   const ms = readMs(value, now);
   if (ms === null || !(ms > 0)) return null;
-  return Math.min(Math.max(ms, RETRY_AFTER_BOUNDS.minMs), RETRY_AFTER_BOUNDS.maxMs);
+  return Math.min(Math.max(ms, RETRY_AFTER_BOUNDS.minMs), maxMs);
 }
 
 function readMs(value: unknown, now: number): number | null {

@@ -13,8 +13,8 @@ export type RefreshAnswer =
   | { type: 'issued'; token: IssuedToken; sentAt: number }
   /** The server limits the rate of refreshes. */
   | { type: 'limited'; retryAfterMs: number | null }
-  /** The refresh failed without a rotation of the token. */
-  | { type: 'transient'; retryAfterMs: number | null }
+  /** The refresh failed without a rotation of the token. `isLoginPage`: a login page answered in place of the endpoint. */
+  | { type: 'transient'; retryAfterMs: number | null; isLoginPage?: boolean }
   /** The answer was lost, and the server may have rotated the token. */
   | { type: 'ambiguous' }
   | { type: 'rejected' };
@@ -27,7 +27,8 @@ export type RefreshOutcome =
   | { type: 'joined' }
   /** No request was sent: the budget is spent until `until`, ms since the epoch. */
   | { type: 'limited'; until: number }
-  | { type: 'transient'; until: number }
+  /** `isLoginPage`: a login page answered in place of the endpoint. */
+  | { type: 'transient'; until: number; isLoginPage?: boolean }
   | { type: 'ambiguous'; until: number }
   | { type: 'rejected' };
 
@@ -140,7 +141,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
         ? { type: 'refreshed' }
         : answer.type === 'rejected'
           ? answer
-          : { type: answer.type, until };
+          : { type: answer.type, until, ...('isLoginPage' in answer && { isLoginPage: answer.isLoginPage }) };
     log({ type: 'refresh.finished', outcome: outcome.type, ms: clock.now() - startedAt });
     return outcome;
   };

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
-import { RejectedError, TransientError } from '../../lib/errors.ts';
-import { errorOf, exchange, type HttpDeps } from '../api/http.ts';
+import { RejectedError } from '../../lib/errors.ts';
+import { errorOf, type HttpAnswer, isLoginPage, isSessionOver, readServerError } from '../api/answer.ts';
+import { exchange, type HttpDeps } from '../api/http.ts';
 import { type Log, logCall } from '../../lib/log.ts';
 import type { RefreshAnswer } from './refresh-coordinator.ts';
 import { fit, object, someText, textOrNumber } from '../../lib/schemas.ts';
@@ -51,16 +52,12 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
       // The browser must store the new cookie even when the tab closes during the request.
       keepalive: true,
     });
-    const { status, body, sentAt, retryAfterMs } = response;
+    const { status, body, sentAt } = response;
     onStatus(status);
-    const error = errorOf(response, null);
-    if (error?.code === 'rate-limited') return { type: 'limited', retryAfterMs };
-    if (error instanceof TransientError || (error instanceof RejectedError && status === 404)) {
-      return { type: 'transient', retryAfterMs };
-    }
-    if (error) return { type: 'rejected' };
+    const failure = failureOf(response);
+    if (failure) return failure;
     const issued = fit(body, issuedSchema)?.data;
-    // A success with an unreadable body: the server has probably rotated the token.
+    // A success that cannot be read: the token was probably rotated.
     if (!issued) return { type: 'ambiguous' };
     const token = { accessToken: issued.idToken, expiresIn: issued.expiresIn };
     // With the cookie transport a refresh token in the body is ignored.
@@ -80,4 +77,22 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
     finish(answer.type === 'issued' ? 'ok' : answer.type === 'rejected' ? 'rejected' : 'transient', status);
     return answer;
   };
+}
+
+/**
+ * What a failed refresh means, or null for a success. Only the API's own word ends a session: a page of a firewall or a login page
+ * says nothing about the refresh token.
+ */
+function failureOf(answer: HttpAnswer): RefreshAnswer | null {
+  const { status, body, headers, retryAfterMs } = answer;
+  if (isLoginPage(answer)) return { type: 'transient', retryAfterMs, isLoginPage: true };
+  const error = errorOf(answer, null);
+  const { code } = readServerError(body);
+  if (error === null) return null;
+  if (error.code === 'rate-limited') return { type: 'limited', retryAfterMs };
+  if (status < 500 && isSessionOver(code)) return { type: 'rejected' };
+  const isPage = body === undefined && /html/i.test(headers?.get('content-type') ?? '');
+  const isRefusal =
+    (status === 401 && !isPage) || ((status === 400 || status === 403) && error instanceof RejectedError);
+  return isRefusal ? { type: 'rejected' } : { type: 'transient', retryAfterMs };
 }

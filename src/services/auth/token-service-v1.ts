@@ -121,6 +121,8 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       return { type: 'outage', retryAfterMs };
     },
     accepted: forgetRefusals,
+    unanswered: () => false,
+    metLoginPage: () => {},
     observeServerTime(serverNow) {
       skewMs = serverNow + 500 - clock.now();
     },

@@ -255,6 +255,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     accepted(generation) {
       if (unproven?.generation === generation) unproven = null;
     },
+    unanswered: () => false,
+    metLoginPage: () => {},
     observeServerTime(serverNow) {
       // Date headers have whole seconds, so the mean error is half a second.
       skewMs = serverNow + 500 - clock.now();

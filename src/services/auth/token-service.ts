@@ -66,7 +66,15 @@ export interface TokenService {
   renew(refused: number | null): Promise<RenewalOutcome>;
   /** Reports that the server accepted the token of this generation. */
   accepted(generation: number): void;
-  /** Reports the server's time, ms since the epoch, from an answer that has just arrived. */
+  /**
+   * A call with this generation got no answer from the network.
+   *
+   * @returns whether the token is to be suspected: a 401 without CORS headers looks like a network failure
+   */
+  unanswered(generation: number): boolean;
+  /** A login page answered in place of the API. */
+  metLoginPage(): void;
+  /** Reports the time of the server, ms since the epoch, from an answer that has just arrived. */
   observeServerTime(serverNow: number): void;
   readonly events$: Observable<TokenEvent>;
   /** The user of the session; null when unknown. */

@@ -1,14 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { Subject } from 'rxjs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RejectedError, TransientError, UnauthorizedError } from '../../../src/lib/errors.ts';
-import {
-  errorOf,
-  exchange,
-  type HttpAnswer,
-  type HttpRequest,
-  readServerError,
-} from '../../../src/services/api/http.ts';
+import type { ServerResponse } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { TransientError } from '../../../src/lib/errors.ts';
+import { sleep } from '../../../src/lib/clock.ts';
+import { exchange, type HttpRequest, MAX_SILENCES } from '../../../src/services/api/http.ts';
 import { type Deferred, deferred, watch } from '../../support/deferred.ts';
 import { type LoopbackServer, startServer } from '../../support/http-server.ts';
 import { settle, T0, virtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
@@ -189,7 +185,7 @@ describe('when no answer comes', () => {
       response.writeHead(200, { 'content-length': '100' });
       response.write('{"data":1}', () => response.destroy());
     });
-    await expect(ask()).rejects.toEqual(network(/the network gave no answer/));
+    await expect(ask()).rejects.toMatchObject({ code: 'network', status: 200 });
   });
 
   it('waits as long as it was told to, and no longer', async () => {
@@ -199,7 +195,7 @@ describe('when no answer comes', () => {
     await clock.advance(4_999);
     expect(asked.state).toBe('pending');
     await clock.advance(1);
-    expect(asked).toMatchObject({ state: 'rejected', error: network(/within 5000 ms/) });
+    expect(asked).toMatchObject({ state: 'rejected', error: network(/for 5000 ms/) });
   });
 
   it('is not held by a server that dribbles its body', async () => {
@@ -216,13 +212,56 @@ describe('when no answer comes', () => {
     await clock.advance(4_999);
     expect(asked.state).toBe('pending');
     await clock.advance(1);
-    expect(asked).toMatchObject({ state: 'rejected', error: network(/within 5000 ms/) });
+    expect(asked).toMatchObject({ state: 'rejected', error: network(/for 5000 ms/) });
+  });
+
+  it('does not cut a body that makes progress', async () => {
+    let response: ServerResponse | undefined;
+    server.answer((its) => {
+      response = its;
+      its.writeHead(200).write('{"data":"');
+    });
+    let parts = 0;
+    const arrived = async (count: number) => vi.waitFor(() => expect(parts).toBeGreaterThanOrEqual(count));
+    const asked = ask({}, async (...args) => counted(await fetch(...args), () => (parts += 1)));
+    for (let part = 1; part <= 8; part += 1) {
+      await arrived(part);
+      await clock.advance(4_000);
+      response?.write('x');
+    }
+    await arrived(9);
+    response?.end('"}');
+    expect((await asked).body).toEqual({ data: 'xxxxxxxx' });
+  });
+
+  it('does not read a body for ever', async () => {
+    const stream = new ReadableStream({
+      async pull(controller) {
+        // One byte each two seconds: progress without an end.
+        await sleep(clock, 2_000);
+        controller.enqueue(new TextEncoder().encode('x'));
+      },
+    });
+    const slow = new Response(stream);
+    const asked = watch(ask({}, () => Promise.resolve(slow)));
+    for (let passed = 0; passed < MAX_SILENCES * 5_000; passed += 1_000) await clock.advance(1_000);
+    expect(asked).toMatchObject({ state: 'rejected', error: { code: 'network' } });
+  });
+
+  it('gives a large request the time that a slow line needs', async () => {
+    server.answer(() => {});
+    const asked = watch(ask({ method: 'POST', body: 'x'.repeat(1_600_000) }));
+    await server.received(1);
+    await clock.advance(100_000);
+    expect(asked.state).toBe('pending');
+    await clock.advance(6_000);
+    expect(asked.state).toBe('rejected');
   });
 
   it('is not held by a fetch that does not listen to its signal', async () => {
     const asked = watch(ask({}, () => new Promise(() => {})));
     await clock.advance(5_000);
-    expect(asked).toMatchObject({ state: 'rejected', error: network(/within 5000 ms/) });
+    expect(asked).toMatchObject({ state: 'rejected', error: network(/for 5000 ms/) });
   });
 
   it('gives an answer up that counts as lost, and breaks the connection', async () => {
@@ -278,7 +317,7 @@ describe('an answer that is late', () => {
   it('is asked for twice at the most, and given up at its time', async () => {
     const { fetches, asked } = handFetch();
     await clock.advance(5_000);
-    expect(asked).toMatchObject({ state: 'rejected', error: { message: 'no answer within 5000 ms' } });
+    expect(asked).toMatchObject({ state: 'rejected', error: { message: 'nothing arrived for 5000 ms' } });
     expect([fetches.length, clock.timers]).toEqual([2, 0]);
   });
 
@@ -363,7 +402,7 @@ describe('when the caller aborts', () => {
 
     server.reply(200, {});
     const asked = ask({ signal, lost$ });
-    expect(left()).toEqual([1, 1, 1]);
+    expect(left()).toEqual([2, 1, 1]);
     await asked;
     expect(left()).toEqual([0, 0, 0]);
 
@@ -392,157 +431,74 @@ describe('when the caller aborts', () => {
   });
 });
 
-describe('readServerError', () => {
-  it('reads the flat dialect of the gateway', () => {
-    expect(readServerError({ success: false, error: 'INVALID_TOKEN', message: 'Invalid or expired token' })).toEqual({
-      code: 'INVALID_TOKEN',
-      message: 'Invalid or expired token',
-      details: undefined,
-    });
+describe('a redirect', () => {
+  let elsewhere: LoopbackServer;
+  beforeEach(async () => {
+    elsewhere = await startServer();
+    elsewhere.reply(200, { data: { jobId: 'stolen' } });
   });
+  afterEach(() => elsewhere.close());
 
-  it('reads the nested dialect of the services', () => {
-    expect(
-      readServerError({
-        success: false,
-        error: { code: 'INSUFFICIENT_TOKENS', message: 'Not enough', details: { required: 1, available: 0 } },
-      }),
-    ).toEqual({ code: 'INSUFFICIENT_TOKENS', message: 'Not enough', details: { required: '1', available: '0' } });
-  });
-
-  it('prefers the inner message of auth v2 to the generic one around it', () => {
-    const body = { message: 'Operation failed', error: { code: 'USER_DISABLED', message: 'The account is disabled' } };
-    expect(readServerError(body).message).toBe('The account is disabled');
-    expect(readServerError({ message: 'Operation failed', error: { code: 'X' } }).message).toBe('Operation failed');
-  });
-
-  it.each([undefined, null, '', 'text', 5, [], {}, { error: null }, { error: 5 }, { error: [] }, { error: {} }])(
-    'makes an empty error of %j, and never the text "undefined"',
-    (body) => {
-      expect(readServerError(body)).toEqual({ code: '', message: '', details: undefined });
+  it.each([301, 302, 303, 307, 308])(
+    'of status %i to another origin is refused, whatever the method',
+    async (status) => {
+      server.answer((response) => response.writeHead(status, { location: `${elsewhere.url}/thing` }).end());
+      for (const request of [{}, { method: 'POST', body: { answers: [1] } }] as const)
+        await expect(ask(request)).resolves.toMatchObject({ body: undefined, isRedirected: true });
+      expect(elsewhere.requests).toEqual([]);
     },
   );
 
-  it.each([
-    { code: 5, message: {} },
-    { code: null, message: null },
-    { code: ['X'], message: true },
-  ])('takes the parts %j for missing', (error) => {
-    expect(readServerError({ error })).toEqual({ code: '', message: '', details: undefined });
+  it.each([307, 308])('of status %i within the origin is followed with method and body', async (status) => {
+    server.answer((response, { path }) =>
+      path === '/thing'
+        ? response.writeHead(status, { location: '/other' }).end()
+        : response.writeHead(200).end('{"data":1}'),
+    );
+    await expect(ask({ method: 'POST', body: { a: 1 } })).resolves.toMatchObject({ status: 200, body: { data: 1 } });
+    expect(server.requests).toMatchObject([{ path: '/thing' }, { path: '/other', method: 'POST', body: { a: 1 } }]);
   });
 
-  it('keeps the messages of fields, and leaves out what nobody can read', () => {
-    const details = { name: 'is missing', age: 5, nested: { deep: 'x' }, list: ['x'], none: null };
-    expect(readServerError({ error: { code: 'VALIDATION_ERROR', details } }).details).toEqual({
-      name: 'is missing',
-      age: '5',
+  it('that would lose the body is refused', async () => {
+    server.answer((response) => response.writeHead(302, { location: '/login' }).end());
+    await expect(ask({ method: 'POST', body: {} })).resolves.toMatchObject({ status: 302, isRedirected: true });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('in a circle ends', async () => {
+    server.answer((response) => response.writeHead(302, { location: '/thing' }).end());
+    await expect(ask()).resolves.toMatchObject({ status: 302, isRedirected: true });
+    expect(server.requests.length).toBeLessThan(6);
+  });
+
+  it('that a browser hides is refused where the page is on another origin', async () => {
+    const hidden = { type: 'opaqueredirect', status: 0, headers: new Headers(), body: null } as Response;
+    const fetches: (RequestInit | undefined)[] = [];
+    const answer = await ask({}, (_url, init) => {
+      fetches.push(init);
+      return Promise.resolve(hidden);
     });
+    expect(answer).toMatchObject({ body: undefined, isRedirected: true });
+    expect(fetches).toMatchObject([{ redirect: 'manual' }]);
   });
 
-  it.each([{}, { nested: {} }, 'text', 5, null])('has no details where they are %j', (details) => {
-    expect(readServerError({ error: { details } }).details).toBeUndefined();
-  });
-
-  it('cuts long texts', () => {
-    const long = 'x'.repeat(1_000);
-    const read = readServerError({ error: { message: long, details: { field: long } } });
-    expect([read.message.length, read.details?.['field']?.length]).toEqual([300, 300]);
-    expect(readServerError({ message: long }).message).toHaveLength(300);
+  it('that a custom fetch followed to another origin is not read', async () => {
+    const foreign = new Response('{"data":{"jobId":"stolen"}}');
+    Object.defineProperties(foreign, { redirected: { value: true }, url: { value: `${elsewhere.url}/x` } });
+    await expect(ask({}, () => Promise.resolve(foreign))).resolves.toMatchObject({
+      body: undefined,
+      isRedirected: true,
+    });
   });
 });
 
-describe('errorOf', () => {
-  const answer = (status: number, body: unknown = {}, retryAfterMs: number | null = null): HttpAnswer => ({
-    status,
-    body,
-    retryAfterMs,
-    sentAt: T0,
-    serverNow: null,
-  });
-
-  it.each([200, 202, 204, 304, 399])('finds nothing wrong with the status %i', (status) => {
-    expect(errorOf(answer(status), 1)).toBeNull();
-    expect(errorOf(answer(status, { success: true }), 1)).toBeNull();
-    expect(errorOf(answer(status, undefined), 1)).toBeNull();
-    expect(errorOf(answer(status, null), 1)).toBeNull();
-  });
-
-  it.each([undefined, null, {}, { error: 'ANYTHING' }, { error: { code: 'UNAUTHORIZED' } }])(
-    'takes a 401 for a refused token, whatever it says: %j',
-    (body) => {
-      expect(errorOf(answer(401, body), 7)).toEqual(new UnauthorizedError(7));
+/** The same response, whose body tells of each part that is read. */
+function counted(response: Response, onPart: () => void): Response {
+  const counting = new TransformStream<Uint8Array, Uint8Array>({
+    transform(part, controller) {
+      onPart();
+      controller.enqueue(part);
     },
-  );
-
-  it.each(['INVALID_TOKEN', 'UNAUTHORIZED', 'TOKEN_EXPIRED'])(
-    'knows %s under any status and in both dialects',
-    (code) => {
-      for (const status of [400, 403, 404, 429, 500, 502]) {
-        expect(errorOf(answer(status, { error: code }), 7)).toBeInstanceOf(UnauthorizedError);
-        expect(errorOf(answer(status, { error: { code } }), 7)).toBeInstanceOf(UnauthorizedError);
-      }
-      expect(errorOf(answer(200, { success: false, error: code }), 7)).toBeInstanceOf(UnauthorizedError);
-    },
-  );
-
-  it('goes by codes, never by messages', () => {
-    expect(errorOf(answer(400, { error: 'X', message: 'INVALID_TOKEN' }), 7)).toBeInstanceOf(RejectedError);
-    expect(errorOf(answer(200, { error: 'INVALID_TOKEN' }), 7)).toBeNull();
   });
-
-  it('remembers which token was refused, if one was sent', () => {
-    expect(errorOf(answer(401), 7)).toMatchObject({ generation: 7 });
-    expect(errorOf(answer(401), null)).toMatchObject({ generation: null });
-  });
-
-  it('takes a 429 for proof that nothing was done', () => {
-    expect(errorOf(answer(429, { message: 'slow down' }, 9_000), 7)).toMatchObject({
-      code: 'rate-limited',
-      message: 'slow down',
-      retryAfterMs: 9_000,
-      maybeDone: false,
-    });
-    expect(errorOf(answer(429), 7)).toMatchObject({ message: 'too many requests', retryAfterMs: null });
-  });
-
-  it.each([500, 502, 503, 504, 520, 599, 408, 425])(
-    'hopes that the status %i will pass, and that it may be done',
-    (status) => {
-      expect(errorOf(answer(status, { message: 'down' }, 9_000), 7)).toMatchObject({
-        name: 'TransientError',
-        code: 'unavailable',
-        message: 'down',
-        retryAfterMs: 9_000,
-        maybeDone: true,
-      });
-    },
-  );
-
-  it('names the status where the server has no words', () => {
-    expect(errorOf(answer(503), 7)?.message).toBe('status 503');
-    expect(errorOf(answer(404), 7)?.message).toBe('status 404');
-  });
-
-  it('does not take a success that says `success: false` for one', () => {
-    expect(errorOf(answer(200, { success: false, message: 'no' }), 7)).toMatchObject({
-      code: 'unavailable',
-      message: 'no',
-    });
-    expect(errorOf(answer(200, { success: 'false' }), 7)).toBeNull();
-  });
-
-  it.each([
-    [400, 'validation'],
-    [402, 'insufficient-credit'],
-    [403, 'forbidden'],
-    [413, 'too-large'],
-    [404, 'rejected'],
-    [405, 'rejected'],
-    [409, 'rejected'],
-    [422, 'rejected'],
-  ])('takes the status %i for a refusal of its own kind', (status, code) => {
-    const error = errorOf(answer(status, { error: { code: 'X', message: 'no', details: { a: 'b' } } }), 7);
-    expect(error).toBeInstanceOf(RejectedError);
-    expect(error).toMatchObject({ code, status, message: 'no', details: { a: 'b' } });
-  });
-});
+  return new Response(response.body?.pipeThrough(counting) ?? null, response);
+}
