@@ -1,3 +1,4 @@
+import type { ProblemDetails } from '../lib/errors.ts';
 import { assessmentMachine } from '../machines/assessment-machine.ts';
 import { createPacer } from '../services/pacer.ts';
 import { type CallServices, createCalls, type Particulars } from './calls.ts';
@@ -15,7 +16,9 @@ export interface BoundMachine<Submission> {
    *
    * @returns how to release them after the end of the assessment
    */
-  add(submissionId: string, particulars: Omit<Particulars<Submission>, 'pacer'>): () => void;
+  add(submissionId: string, its: Pick<Particulars<Submission>, 'submission' | 'submittedAt' | 'resultId'>): () => void;
+  /** The messages for the fields of a refused submission, in the server's words; kept until the particulars are released. */
+  detailsOf(submissionId: string): ProblemDetails | undefined;
 }
 
 /**
@@ -23,26 +26,30 @@ export interface BoundMachine<Submission> {
  *
  * @example
  * const bound = bindMachine(services);
- * const release = bound.add(submissionId, { submission, submittedAt: clock.now() });
+ * const release = bound.add(submissionId, { submission, submittedAt: clock.now(), resultId: null });
  * const actor = createActor(bound.machine, { clock, input: { submissionId, deadlineAt } });
  */
 export function bindMachine<Submission, Result>(services: BoundServices<Submission, Result>): BoundMachine<Submission> {
   const particulars = new Map<string, Particulars<Submission>>();
-  const particularsOf = (submissionId: string): Particulars<Submission> => {
-    const found = particulars.get(submissionId);
-    if (!found) throw new Error(`the assessment ${submissionId} does not belong to this client, or has ended`);
-    return found;
-  };
   const submittedAt = (submissionId: string): number =>
     particulars.get(submissionId)?.submittedAt ?? services.clock.now();
 
   return {
     machine: assessmentMachine.provide({
-      actors: createCalls(services, particularsOf),
+      actors: createCalls(services, particulars),
       delays: createDelays(services, submittedAt),
     }),
-    add(submissionId, { submission, submittedAt: at }) {
-      const its = { submission, submittedAt: at, pacer: createPacer(services.clock) };
+    detailsOf: (submissionId) => particulars.get(submissionId)?.details,
+    add(submissionId, given) {
+      const its: Particulars<Submission> = {
+        ...given,
+        pacer: createPacer(services.clock),
+        lostAt: null,
+        ownerId: null,
+        failedSince: null,
+        statusTrouble: 0,
+        details: undefined,
+      };
       particulars.set(submissionId, its);
       return () => {
         if (particulars.get(submissionId) === its) particulars.delete(submissionId);

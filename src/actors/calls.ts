@@ -1,6 +1,14 @@
+import { filter } from 'rxjs';
 import { fromEventObservable, fromPromise, type Subscribable } from 'xstate';
-import type { Clock } from '../lib/clock.ts';
-import { RejectedError, toProblem, TransientError, UnauthorizedError } from '../lib/errors.ts';
+import { type Clock, sleep } from '../lib/clock.ts';
+import {
+  type Problem,
+  type ProblemDetails,
+  RejectedError,
+  toProblem,
+  TransientError,
+  UnauthorizedError,
+} from '../lib/errors.ts';
 import type { FeedEvent, PageEvent, TokenEvent } from '../machines/assessment-events.ts';
 import type {
   RefreshOutcome,
@@ -11,8 +19,8 @@ import type {
   Transient,
   Unauthorized,
 } from '../machines/assessment-outcomes.ts';
-import type { JobInput } from '../machines/assessment-setup.ts';
-import type { AssessmentApi, JobState } from '../services/api/assessment-api.ts';
+import type { JobInput, SubmitInput } from '../machines/assessment-setup.ts';
+import type { AssessmentApi, JobState, ListedJob } from '../services/api/assessment-api.ts';
 import type { TokenService } from '../services/auth/token-service.ts';
 import type { JobFeed } from '../services/feed/job-feed.ts';
 import type { Pacer } from '../services/pacer.ts';
@@ -32,6 +40,10 @@ export interface CallServices<Submission, Result> {
   resumed$: Subscribable<PageSignal>;
   clock: Clock;
   pacing: Pacing;
+  /** Whether the server may recognise a submission that is sent twice under one key. */
+  idempotent: boolean;
+  /** Whether a stored record of another assessment names this job. */
+  isKnownJob: (jobId: string, exceptSubmissionId: string) => boolean;
   /** Read when a submission is accepted, ms. */
   monitoringTimeoutMs: () => number;
 }
@@ -43,62 +55,197 @@ export interface Particulars<Submission> {
   /** When the user submitted, ms since the epoch. */
   submittedAt: number;
   pacer: Pacer;
+  /** The id of the result, once the server has named it: events of other assessments are told by it. */
+  resultId: string | null;
+  /** When the first submission left whose answer was lost; null while none was. */
+  lostAt: number | null;
+  /** The API's own id of the user, once an answer has named it. */
+  ownerId: string | null;
+  /** Since when the server has reported the job as failed; null while it has not. */
+  failedSince: number | null;
+  /** Counts the looks since the status route last worked; from the second on every other one goes to the archive. */
+  statusTrouble: number;
+  /** The messages for the fields of a refused submission: the server's words stay out of the machine. */
+  details: ProblemDetails | undefined;
 }
 
 type Api = AssessmentApi<unknown, unknown>;
 type Failed = Unauthorized | Transient | Rejected;
 
 /**
+ * How long after a submission its repetition, or the search for its job, may begin, ms. A server stores the key after the work: a
+ * repetition that comes sooner starts a second job.
+ */
+const SETTLING_MS = 5_000;
+/** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
+const LIST_TOLERANCE_MS = 2_000;
+/** A wait of this length is not waited for inside a call: the chart tells the user, ms. */
+const LONG_WAIT_MS = 60_000;
+
+/**
  * The actors of the chart, for `assessmentMachine.provide`.
  *
- * @param particularsOf the particulars of an assessment, by submission id
+ * @param particulars the particulars of all assessments, by submission id
  */
 export function createCalls<Submission, Result>(
   services: CallServices<Submission, Result>,
-  particularsOf: (submissionId: string) => Particulars<Submission>,
+  particulars: ReadonlyMap<string, Particulars<Submission>>,
 ) {
   const { api, tokens, feed, resumed$, clock, pacing, monitoringTimeoutMs } = services;
+  const particularsOf = (submissionId: string): Particulars<Submission> => {
+    const found = particulars.get(submissionId);
+    if (!found) throw new Error(`the assessment ${submissionId} does not belong to this client, or has ended`);
+    return found;
+  };
 
-  const submit = (submissionId: string, signal: AbortSignal): Promise<SubmitOutcome> => {
-    const { submission, pacer } = particularsOf(submissionId);
-    return paced<SubmitOutcome>(pacer, 'submit', 0, signal, async () => {
-      if (submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
-      try {
-        const { retryAfterMs, ...accepted } = await api.submit(submission, submissionId, signal);
-        if (retryAfterMs !== null) pacer.postpone('status', retryAfterMs);
-        return { type: 'accepted', ...accepted, deadlineAt: clock.now() + monitoringTimeoutMs() };
-      } catch (error) {
-        if (!(error instanceof TransientError && error.maybeDone)) throw error;
-        return { type: 'unconfirmed', retryAfterMs: error.retryAfterMs, problem: toProblem(error) };
+  const accepted = (
+    its: Particulars<Submission>,
+    { jobId, resultId, balance = null }: { jobId: string; resultId: string | null; balance?: number | null },
+  ): SubmitOutcome => {
+    its.resultId = resultId;
+    return { type: 'accepted', jobId, resultId, balance, deadlineAt: clock.now() + monitoringTimeoutMs() };
+  };
+  const mayRepeat = (): boolean => services.idempotent && api.recognisesKeys() !== false;
+
+  /** The job of a submission whose answer was lost: the only one that the server took since, and that no other assessment watches. */
+  const search = async (submissionId: string, signal: AbortSignal): Promise<ListedJob | null> => {
+    const { lostAt, submittedAt } = particularsOf(submissionId);
+    const since = lostAt ?? submittedAt;
+    await sleep(clock, Math.max(0, since + SETTLING_MS - clock.now()), signal);
+    const listed = await api.jobs(signal).catch((error: unknown) => {
+      if (signal.aborted || error instanceof UnauthorizedError) throw error;
+      return []; // not every server has the list
+    });
+    const isOthers = (jobId: string) => services.isKnownJob(jobId, submissionId);
+    const found = listed.filter(
+      ({ jobId, createdAt }) =>
+        createdAt >= since - LIST_TOLERANCE_MS && createdAt <= clock.now() + SETTLING_MS && !isOthers(jobId),
+    );
+    return found.length === 1 ? (found[0] ?? null) : null;
+  };
+
+  /** Sends the answers once. Without a proof of what became of them, the job is searched before anything else is done. */
+  const send = async (submissionId: string, signal: AbortSignal): Promise<SubmitOutcome> => {
+    const its = particularsOf(submissionId);
+    if (its.submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
+    const sentAt = clock.now();
+    try {
+      const { retryAfterMs, ...answer } = await api.submit(its.submission, submissionId, signal);
+      if (retryAfterMs !== null) its.pacer.postpone('status', retryAfterMs);
+      return accepted(its, answer);
+    } catch (error) {
+      if (error instanceof RejectedError) {
+        its.details = error.details;
+        // An earlier attempt may have arrived, and taken the credit that this one lacks.
+        const isProof = its.lostAt === null || error.code === 'validation' || error.code === 'too-large';
+        const found = isProof ? null : await search(submissionId, signal);
+        if (found) return accepted(its, found);
       }
+      if (!(error instanceof TransientError && error.maybeDone)) throw error;
+      its.lostAt ??= sentAt;
+      its.pacer.postpone('submit', Math.max(SETTLING_MS, error.retryAfterMs ?? 0));
+      const problem = problemOf(error);
+      // A success that cannot be read is a success: a repetition would start a second job.
+      const isTaken = error.status !== null && error.status < 300;
+      if (mayRepeat() && !isTaken) return { type: 'unconfirmed', retryAfterMs: error.retryAfterMs, problem };
+      return searched(submissionId, problem, signal);
+    }
+  };
+  const searched = async (submissionId: string, problem: Problem, signal: AbortSignal): Promise<SubmitOutcome> => {
+    const found = await search(submissionId, signal);
+    if (found) return accepted(particularsOf(submissionId), found);
+    return { type: 'unconfirmed', retryAfterMs: null, problem, isFinal: true };
+  };
+
+  const submit = async ({ submissionId, isSearch }: SubmitInput, signal: AbortSignal): Promise<SubmitOutcome> => {
+    const its = particularsOf(submissionId);
+    const waitMs = its.pacer.remaining('submit');
+    if (waitMs >= LONG_WAIT_MS)
+      return failureOf(new TransientError('rate-limited', LIMITED, { retryAfterMs: waitMs }), clock);
+    const call = async (): Promise<SubmitOutcome> => {
+      const unknown: Problem = { code: 'outcome-unknown', message: 'the answer to the submission was lost' };
+      if (isSearch) return searched(submissionId, unknown, signal);
+      // Where the server is known to recognise keys, a repetition finds the job. Elsewhere the list of jobs comes first.
+      if (its.lostAt === null || api.recognisesKeys() === true) return send(submissionId, signal);
+      const found = await search(submissionId, signal);
+      if (found) return accepted(its, found);
+      return mayRepeat()
+        ? send(submissionId, signal)
+        : { type: 'unconfirmed', retryAfterMs: null, problem: unknown, isFinal: true };
+    };
+    return paced<SubmitOutcome>(its.pacer, 'submit', 0, signal, clock, call);
+  };
+
+  /** The state of a job, from the route that is likely to know it. */
+  const look = async (
+    its: Particulars<Submission>,
+    { jobId, canWait }: JobInput,
+    signal: AbortSignal,
+  ): Promise<JobState> => {
+    const isArchiveFirst = its.statusTrouble >= 2 && its.statusTrouble % 2 === 0;
+    its.statusTrouble += 1;
+    if (isArchiveFirst) return api.job(jobId, signal);
+    try {
+      const state = await api.status(jobId, signal, canWait);
+      its.statusTrouble = 0;
+      return state;
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      // After a restart the status route has lost jobs that still run; the archive has not.
+      return await api.job(jobId, signal).catch((inner: unknown) => {
+        throw isNotFound(inner) ? new TransientError('job-not-found', 'neither route knows the job') : inner;
+      });
+    }
+  };
+
+  const checkStatus = (input: JobInput, signal: AbortSignal): Promise<StatusOutcome> => {
+    const its = particularsOf(input.submissionId);
+    return paced<StatusOutcome>(its.pacer, 'status', pacing.minDistanceMs, signal, clock, async () => {
+      const state = await look(its, input, signal);
+      if (isForeign(its, state))
+        throw new TransientError('invalid-response', 'the answer is about the job of another user');
+      const isFailed = state.type === 'failed';
+      its.failedSince = isFailed ? (its.failedSince ?? clock.now()) : null;
+      const isConfirmed = isFailed && clock.now() - (its.failedSince ?? 0) >= pacing.failureConfirmationMs;
+      const isOld = state.type === 'running' && clock.now() - its.submittedAt >= pacing.archiveAfterMs;
+      const latest = isOld || isConfirmed ? await newerOf(api, state, input.jobId, signal) : state;
+      if (latest.type !== 'failed') return latest;
+      // The archive alone may know of the failure: it is confirmed like any other.
+      its.failedSince ??= clock.now();
+      return isConfirmed
+        ? { type: 'failed', problem: { code: 'job-failed', message: 'the server reports that the job failed' } }
+        : {
+            type: 'failed',
+            isConfirmed,
+            problem: { code: 'unconfirmed-failure', message: 'a failure that may be taken back' },
+          };
     });
   };
 
-  const checkStatus = ({ submissionId, jobId, canWait }: JobInput, signal: AbortSignal): Promise<StatusOutcome> => {
-    const { submittedAt, pacer } = particularsOf(submissionId);
-    return paced<StatusOutcome>(pacer, 'status', pacing.minDistanceMs, signal, async () => {
-      const state = await stateOf(api, jobId, canWait, signal);
-      const isOld = clock.now() - submittedAt >= pacing.archiveAfterMs;
-      return statusOf(state.type === 'running' && isOld ? await newerOf(api, state, jobId, signal) : state);
-    });
-  };
-
-  const fetchResult = ({ submissionId, jobId, resultId }: JobInput, signal: AbortSignal): Promise<ResultOutcome> =>
-    paced<ResultOutcome>(particularsOf(submissionId).pacer, 'result', 0, signal, async () => {
+  const fetchResult = ({ submissionId, jobId, resultId }: JobInput, signal: AbortSignal): Promise<ResultOutcome> => {
+    const its = particularsOf(submissionId);
+    return paced<ResultOutcome>(its.pacer, 'result', 0, signal, clock, async () => {
       const id = resultId ?? (await resultIdOf(api, jobId, signal));
       if (id === null) throw notThereYet();
-      const state = await api.result(id, signal).catch((error: unknown) => {
+      const state = await api.result(id, signal, its.ownerId).catch((error: unknown) => {
         throw isNotFound(error) ? notThereYet() : error;
       });
       if (state.type === 'not-ready') throw notThereYet(state.retryAfterMs);
       if (state.type === 'ready') return state;
-      return { type: 'invalid', problem: { code: 'invalid-result', message: `result ${id} does not fit its schema` } };
+      return { type: 'invalid', problem: { code: 'invalid-result', message: 'the result cannot be shown' } };
     });
+  };
+
+  /** Whether an event names the result of another assessment of this client. */
+  const isOfAnother = (event: FeedEvent, submissionId: string): boolean => {
+    if (!('resultId' in event) || event.jobId !== null || event.resultId === null) return false;
+    const { resultId } = event;
+    if (particulars.get(submissionId)?.resultId === resultId) return false;
+    return [...particulars.values()].some((it) => it.resultId === resultId);
+  };
 
   return {
-    submitAssessment: fromPromise<SubmitOutcome, { submissionId: string }>(({ input, signal }) =>
-      submit(input.submissionId, signal),
-    ),
+    submitAssessment: fromPromise<SubmitOutcome, SubmitInput>(({ input, signal }) => submit(input, signal)),
     checkStatus: fromPromise<StatusOutcome, JobInput>(({ input, signal }) => checkStatus(input, signal)),
     fetchResult: fromPromise<ResultOutcome, JobInput>(({ input, signal }) => fetchResult(input, signal)),
     // No signal: a refresh in flight may have rotated the token already, so nothing aborts it.
@@ -106,7 +253,9 @@ export function createCalls<Submission, Result>(
       tokens.renew(input.refusedGeneration),
     ),
     // The type arguments check that the services' events are the ones that the chart hears.
-    jobFeed: fromEventObservable<FeedEvent, undefined>(() => feed.events$),
+    jobFeed: fromEventObservable<FeedEvent, { submissionId: string }>(({ input }) =>
+      feed.events$.pipe(filter((event) => !isOfAnother(event, input.submissionId))),
+    ),
     tokenWatch: fromEventObservable<TokenEvent, undefined>(() => tokens.events$),
     pageSignals: fromEventObservable<PageEvent, undefined>(() => resumed$),
   };
@@ -118,6 +267,7 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
   kind: 'submit' | 'status' | 'result',
   minDistanceMs: number,
   signal: AbortSignal,
+  clock: Clock,
   call: () => Promise<T>,
 ): Promise<T | Failed> {
   await pacer.turn(kind, minDistanceMs, signal);
@@ -125,7 +275,7 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
   signal.throwIfAborted();
   const outcome = await call().catch((error: unknown) => {
     signal.throwIfAborted();
-    return failureOf(error);
+    return failureOf(error, clock);
   });
   if ('retryAfterMs' in outcome && outcome.retryAfterMs) pacer.postpone(kind, outcome.retryAfterMs);
   return outcome;
@@ -141,38 +291,43 @@ async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSi
   return archived.type === 'running' ? state : archived;
 }
 
-/** The state of a job. After a restart the status route has lost jobs that still run; the archive has not. */
-async function stateOf(api: Api, jobId: string, canWait: boolean, signal: AbortSignal): Promise<JobState> {
-  try {
-    return await api.status(jobId, signal, canWait);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    return await api.job(jobId, signal).catch((inner: unknown) => {
-      throw isNotFound(inner)
-        ? new TransientError('unavailable', 'the server does not know the job at the moment')
-        : inner;
-    });
-  }
-}
-
+/** The id of the result by the archive, whose row may be late. */
 async function resultIdOf(api: Api, jobId: string, signal: AbortSignal): Promise<string | null> {
-  const state = await api.job(jobId, signal);
+  const state = await api.job(jobId, signal).catch((error: unknown) => {
+    throw isNotFound(error) ? notThereYet() : error;
+  });
   return state.type === 'completed' ? state.resultId : null;
 }
 
-/** An error of a service as an outcome of the chart. Defects stay errors. */
-function failureOf(error: unknown): Failed {
-  if (error instanceof UnauthorizedError) return { type: 'unauthorized', generation: error.generation };
-  if (error instanceof TransientError) {
-    return { type: 'transient', retryAfterMs: error.retryAfterMs, problem: toProblem(error) };
-  }
-  if (error instanceof RejectedError) return { type: 'rejected', problem: toProblem(error) };
-  throw error;
+/** Learns whose job it is from the first row that tells, and says whether this row is of another user. */
+function isForeign(its: { ownerId: string | null }, { ownerId }: JobState): boolean {
+  its.ownerId ??= ownerId;
+  return ownerId !== null && ownerId !== its.ownerId;
 }
 
-const statusOf = (state: JobState): StatusOutcome =>
-  state.type === 'failed' ? { type: 'failed', problem: { code: 'job-failed', message: state.message } } : state;
+/** An error of a service as an outcome of the chart. Defects stay errors. */
+function failureOf(error: unknown, clock: Clock): Failed {
+  if (error instanceof UnauthorizedError) return { type: 'unauthorized', generation: error.generation };
+  if (error instanceof RejectedError) return { type: 'rejected', problem: problemOf(error) };
+  if (!(error instanceof TransientError)) throw error;
+  const { retryAfterMs } = error;
+  const isLong = retryAfterMs !== null && retryAfterMs >= LONG_WAIT_MS;
+  const problem = problemOf(error);
+  return {
+    type: 'transient',
+    retryAfterMs,
+    problem: isLong ? { ...problem, retryAt: clock.now() + retryAfterMs } : problem,
+  };
+}
 
+/** Code and message alone: the words of a server do not enter the machine. */
+function problemOf(error: TransientError | RejectedError): Problem {
+  const { code, message } = toProblem(error);
+  return { code, message };
+}
+
+const LIMITED = 'the server asks for fewer requests';
 const notThereYet = (retryAfterMs: number | null = null) =>
   new TransientError('unavailable', 'the result is not there yet', { retryAfterMs });
-const isNotFound = (error: unknown) => error instanceof RejectedError && error.status === 404;
+const isNotFound = (error: unknown) =>
+  error instanceof TransientError && (error.status === 404 || error.status === 410);

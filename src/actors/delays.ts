@@ -20,6 +20,11 @@ export interface Pacing {
   minDistanceMs: number;
   /** A job that is older than this and still runs is also looked up in the archive. @default 600_000 */
   archiveAfterMs: number;
+  /**
+   * A job that the server reports as failed is asked for again this long before the failure is shown: a worker that retries takes
+   * it back within 70 s. @default 90_000
+   */
+  failureConfirmationMs: number;
 }
 
 /** What the delays read besides the context. */
@@ -37,6 +42,8 @@ const HINT_MS = 3_000;
 const DOUBT_HEARTBEATS = 2;
 
 const RETRY = { minMs: 300, baseMs: 1_000, capMs: 15_000 };
+/** A result that cannot be shown hardly changes within seconds. */
+const INVALID_RETRY = { minMs: 4_000, baseMs: 10_000, capMs: 60_000 };
 const POLL_RETRY = { minMs: 1_000, baseMs: 8_000, capMs: 45_000 };
 /*
  * A server that drops every feed, or refuses every token, does so to all clients in the same moment. A healthy client asks for the
@@ -79,10 +86,15 @@ export function createDelays({ clock, random, pacing }: DelayServices, submitted
       if (context.refusedGeneration !== null) return random() * DOUBT_HEARTBEATS * pacing.heartbeatMs;
       return jitter(pacing.heartbeatMs, 0.2, random);
     },
-    retryDelay: ({ context }: Facts): number => retryWait(context, RETRY),
+    retryDelay: ({ context }: Facts): number =>
+      retryWait(context, context.problem?.code === 'invalid-result' ? INVALID_RETRY : RETRY),
     // Slightly longer than the limit: a client whose timer fires early would be refused.
     refreshDelay: ({ context }: Facts): number => retryWait(context, RETRY) + Math.round(50 + random() * 200),
-    slowCheck: (): number => jitter(pacing.slowCheckMs, 0.2, random),
+    slowCheck: ({ context }: Facts): number => {
+      const isConfirming = context.problem?.code === 'unconfirmed-failure';
+      const ms = isConfirming ? Math.min(pacing.slowCheckMs, pacing.failureConfirmationMs / 6) : pacing.slowCheckMs;
+      return Math.max(context.retryAfterMs ?? 0, jitter(ms, 0.2, random));
+    },
     untilDeadline: ({ context }: Facts): number => Math.max(0, context.deadlineAt - clock.now()),
   };
 }

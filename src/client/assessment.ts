@@ -43,7 +43,11 @@ export function startAssessment<Submission, Result>(
   const { clock, inspect, jobs, log, tokens, monitoringTimeoutMs } = services;
   const { submissionId: id, submittedAt } = record;
 
-  const release = bound.add(id, { submission: record.submission as Submission | undefined, submittedAt });
+  const release = bound.add(id, {
+    submission: record.submission as Submission | undefined,
+    submittedAt,
+    resultId: record.resultId,
+  });
   /** The type of the event that the machine processes, or processed last. Subscribers receive snapshots without their events. */
   let cause = 'xstate.init';
   const actor = createActor(bound.machine, {
@@ -98,7 +102,7 @@ export function startAssessment<Submission, Result>(
   const observe = (snapshot: AssessmentSnapshot): void => {
     const before = { state, view };
     state = stateNameOf(snapshot);
-    view = toView(snapshot, view);
+    view = toView(snapshot, view, bound.detailsOf(id));
     if (state !== before.state) log({ type: 'state.changed', assessmentId: id, from: before.state, to: state, cause });
     if (snapshot.status === 'active') remember(snapshot);
     if (snapshot.status === 'done') report(snapshot.output as AssessmentOutput<Result>);

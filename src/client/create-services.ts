@@ -49,6 +49,8 @@ export interface Services<Submission, Result> {
   pacing: Pacing;
   /** From acceptance to the question whether to wait longer, ms; it may change while we run. */
   monitoringTimeoutMs: () => number;
+  /** Whether a stored record of another assessment names this job. */
+  isKnownJob: (jobId: string, exceptSubmissionId: string) => boolean;
   /** Whether the server recognises a submission that is sent twice. */
   idempotent: boolean;
 }
@@ -135,6 +137,8 @@ export function createServices<Submission, Result>(
       })
     : { events$: NEVER, close: () => {} };
 
+  const jobs = createJobStore(storage, log);
+
   return {
     tokens,
     resumed$,
@@ -151,7 +155,7 @@ export function createServices<Submission, Result>(
       resultSchema: options.resultSchema ?? (anyObject as Schema<object> as Schema<Result>),
       idempotencyHeader,
     }),
-    jobs: createJobStore(storage, log),
+    jobs,
     clock,
     random,
     log,
@@ -159,5 +163,6 @@ export function createServices<Submission, Result>(
     pacing: timings,
     monitoringTimeoutMs: () => settings().monitoringTimeoutMs ?? DEFAULT_MONITORING_TIMEOUT_MS,
     idempotent: idempotencyHeader !== null,
+    isKnownJob: (jobId, exceptSubmissionId) => jobs.hasJob(jobId, exceptSubmissionId),
   };
 }

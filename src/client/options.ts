@@ -122,6 +122,7 @@ export const defaultTimings = {
   slowCheckMs: 60_000,
   minDistanceMs: 1_000,
   archiveAfterMs: 600_000,
+  failureConfirmationMs: 90_000,
   refreshIntervalMs: 60_000,
   outagePatienceMs: 600_000,
   refreshTimeoutMs: 15_000,

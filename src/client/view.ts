@@ -1,5 +1,5 @@
 import type { SnapshotFrom } from 'xstate';
-import type { ErrorCode } from '../lib/errors.ts';
+import type { ErrorCode, Problem, ProblemDetails } from '../lib/errors.ts';
 import type { assessmentMachine } from '../machines/assessment-machine.ts';
 import type { AssessmentOutput, Progress } from '../machines/assessment-setup.ts';
 import { describeProblem, type ProblemDescription } from '../messages/index.ts';
@@ -61,6 +61,9 @@ function phaseOf(snapshot: AssessmentSnapshot): AssessmentPhase {
   // A defect of the package. The store keeps the job, and the next page resumes it.
   if (snapshot.status === 'error') return 'failed';
   const state = stateNameOf(snapshot);
+  // The user has been told; the calls that continue change nothing about that.
+  const isTold = snapshot.status === 'active' && snapshot.context.timedOut && state !== 'auth-failed';
+  if (isTold && !snapshot.matches({ active: { submitting: 'unconfirmed' } })) return 'delayed';
   switch (state) {
     case 'completed':
     case 'failed':
@@ -77,15 +80,42 @@ function phaseOf(snapshot: AssessmentSnapshot): AssessmentPhase {
   }
 }
 
+/** Why an assessment is delayed: the latest problem, or the deadline. Without a job nothing runs on the server. */
+function reasonOf({ context: { jobId, problem } }: AssessmentSnapshot): Problem {
+  if (problem && DELAYS.has(problem.code)) return problem;
+  return { code: jobId === null ? 'unavailable' : 'timed-out', message: '' };
+}
+
+/** Problems whose texts are true of a delayed assessment. */
+const DELAYS: ReadonlySet<ErrorCode> = new Set([
+  'network',
+  'unavailable',
+  'rate-limited',
+  'invalid-response',
+  'forbidden',
+  'job-not-found',
+  'unconfirmed-failure',
+  'invalid-result',
+]);
+
 /**
  * The view of a snapshot.
  *
+ * @param details the messages for the fields of a refused submission
  * @param before the last view; returned unchanged when nothing has changed that a user can see
  */
-export function toView<Result>(snapshot: AssessmentSnapshot, before?: AssessmentView<Result>): AssessmentView<Result> {
+export function toView<Result>(
+  snapshot: AssessmentSnapshot,
+  before?: AssessmentView<Result>,
+  details?: ProblemDetails,
+): AssessmentView<Result> {
   const { submissionId: id, jobId, progress, problem } = snapshot.context;
   const phase = phaseOf(snapshot);
-  if (before?.phase === phase && before.jobId === jobId && before.progress === progress) return before;
+  const delay = phase === 'delayed' ? reasonOf(snapshot) : null;
+  const isSame = before?.phase === phase && before.jobId === jobId && before.progress === progress;
+  const isSameReason =
+    before?.phase !== 'delayed' || (before.error.code === delay?.code && before.error.retryAt === delay.retryAt);
+  if (isSame && isSameReason) return before;
   const common = { id, jobId, progress };
   const because = (code: ErrorCode) => describeProblem({ code, message: '' });
   switch (phase) {
@@ -96,15 +126,17 @@ export function toView<Result>(snapshot: AssessmentSnapshot, before?: Assessment
     case 'sign-in-needed':
       return { ...common, phase, error: because('sign-in-required') };
     case 'delayed':
-      // Without a job nothing runs on the server yet: the submission is retried now and then.
-      return { ...common, phase, error: because(jobId === null ? 'unavailable' : 'timed-out') };
+      return { ...common, phase, error: describeProblem(delay ?? reasonOf(snapshot)) };
     case 'unconfirmed':
       return { ...common, phase, error: because('outcome-unknown') };
     case 'failed':
       return {
         ...common,
         phase,
-        error: snapshot.status !== 'error' && problem ? describeProblem(problem) : because('unexpected'),
+        error:
+          snapshot.status !== 'error' && problem
+            ? describeProblem({ ...problem, ...(details && { details }) })
+            : because('unexpected'),
       };
     case 'completed': {
       const output = snapshot.output as Extract<AssessmentOutput<Result>, { outcome: 'completed' }>;

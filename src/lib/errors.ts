@@ -15,6 +15,8 @@ export type ErrorCode =
   | 'rejected'
   /** Neither the status route nor the archive knows the job any more. */
   | 'job-not-found'
+  /** The server reports a failure that a worker may still take back. */
+  | 'unconfirmed-failure'
   /** The analysis itself failed on the server. */
   | 'job-failed'
   /** The result arrived and does not fit its schema. */
@@ -43,6 +45,8 @@ export interface Problem {
   readonly message: string;
   /** Field name to message, for `validation`. */
   readonly details?: ProblemDetails;
+  /** When the next attempt follows, ms since the epoch; only for a wait that a user should know about. */
+  readonly retryAt?: number;
 }
 
 /** Field name to message. */

@@ -51,6 +51,8 @@ export type UserEvent =
 
 export type AssessmentEvent =
   | UserEvent
+  /** Another tab of the same browser learned that the server accepted this submission. */
+  | { type: 'submission.known'; jobId: string; resultId: string | null }
   /** The chart's own timer, armed at `deadlineAt`. */
   | { type: 'deadline.passed' }
   | FeedEvent

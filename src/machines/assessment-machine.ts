@@ -19,24 +19,27 @@ const DECIDING = '#assessment.active.deciding';
 const FAILED = '#assessment.failed';
 const TIMED_OUT = '#assessment.active.timed-out';
 
-/** What every call but a refresh can meet: a refused token, which ends nothing, and a final refusal. */
-const refusals = [
-  { guard: 'isUnauthorized', actions: 'noteRefused', target: DECIDING },
-  { guard: 'isRejected', actions: 'noteProblem', target: FAILED },
-] as const;
+/** What every call but a refresh can meet: a refused token, which ends nothing. */
+const refused = { guard: 'isUnauthorized', actions: 'noteRefused', target: DECIDING } as const;
 
-/** A failure that time can heal, or a defect. Both are tried again, up to the chart's patience. */
+/**
+ * A failure that time can heal, a refusal that is not about the job, or a defect. Each is tried again, up to the chart's patience; then
+ * the user is told and status calls continue at a low rate.
+ */
 const failing = <Again extends string>(again: Again) =>
   [
     { guard: 'isGivingUp', actions: 'noteFailure', target: TIMED_OUT },
+    { guard: 'isPersistent', actions: 'noteFailure', target: TIMED_OUT },
     { actions: 'noteFailure', target: again },
   ] as const;
 
 /** The answers of a status call that end the monitoring. */
 const verdicts = [
   { guard: 'isCompleted', actions: 'noteFinished', target: DECIDING },
-  { guard: 'isFailed', actions: 'noteProblem', target: FAILED },
-  ...refusals,
+  { guard: 'isFailedForGood', actions: 'noteProblem', target: FAILED },
+  // A worker may take the failure back: the status is asked for again, and the user is told.
+  { guard: 'isFailed', actions: 'noteProblem', target: TIMED_OUT },
+  refused,
 ] as const;
 
 /** Every answer of a status call, for a job that is being monitored. */
@@ -101,6 +104,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
         {
           id: 'jobFeed',
           src: 'jobFeed',
+          input: ({ context }) => ({ submissionId: context.submissionId }),
           // A feed that ends or breaks counts as lost: polling takes over.
           onDone: { actions: ['noteFeedLost', 'tellFeed'] },
           onError: { actions: ['noteFeedLost', 'tellFeed'] },
@@ -119,10 +123,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
           { guard: 'isOurJob', actions: 'noteFinished', target: '.deciding' },
           { guard: 'isHint', actions: 'noteHint' },
         ],
-        'job.failed': [
-          { guard: 'isOurJob', actions: 'noteJobFailed', target: 'failed' },
-          { guard: 'isHint', actions: 'noteHint' },
-        ],
+        'job.failed': { guard: 'isFailureReport', actions: 'noteHint' },
+        'submission.known': { guard: 'hasNoJob', actions: 'noteKnown', target: '.deciding' },
         'balance.changed': { actions: 'tellBalance' },
 
         'token.expiring': { actions: 'noteRefreshDue' },
@@ -148,7 +150,6 @@ export const assessmentMachine = assessmentSetup.createMachine({
             { guard: 'isRefreshDue', target: 'refreshing-token' },
             { guard: 'isFinished', target: 'fetching-result' },
             { guard: 'isTimedOut', target: 'timed-out.looking' },
-            { guard: 'isOutcomeUnknown', target: 'submitting.unconfirmed' },
             { guard: 'hasNoJob', target: 'submitting' },
             { guard: 'isFeedBack', target: 'ws-monitoring.listening' },
             { guard: 'isFeedLive', target: 'ws-monitoring' },
@@ -159,21 +160,26 @@ export const assessmentMachine = assessmentSetup.createMachine({
 
         submitting: {
           description: 'Sends the answers, under one idempotency key for all attempts.',
+          on: {
+            'assessment.keepWaiting': { guard: 'isTimedOut', actions: ['extendDeadline', 'armDeadline'] },
+          },
           initial: 'sending',
           states: {
             sending: {
               description:
                 'One call. A token event never aborts it: whether the server has the answers must not become ' +
-                'unknown.',
+                'unknown. After a lost answer it first finds out whether the answers arrived.',
               tags: 'busy',
               invoke: {
                 id: 'submitAssessment',
                 src: 'submitAssessment',
-                input: ({ context }) => ({ submissionId: context.submissionId }),
+                input: ({ context }) => ({ submissionId: context.submissionId, isSearch: context.outcomeUnknown }),
                 onDone: [
                   { guard: 'isAccepted', actions: ['noteAccepted', 'armDeadline', 'tellBalance'], target: DECIDING },
-                  ...refusals,
+                  refused,
+                  { guard: 'isRejected', actions: 'noteProblem', target: FAILED },
                   { guard: 'isUnrepeatable', actions: ['noteOutcomeUnknown', 'noteProblem'], target: 'unconfirmed' },
+                  { guard: 'isLongWait', actions: 'noteFailure', target: TIMED_OUT },
                   ...failing('waiting'),
                 ],
                 onError: failing('waiting'),
@@ -237,8 +243,9 @@ export const assessmentMachine = assessmentSetup.createMachine({
               },
               on: {
                 'feed.lost': { actions: ['noteFeedLost', 'noteUnhurried', 'tellFeed'] },
+                'job.progressed': { guard: 'isUnmeasuredStart', actions: 'noteProgress', target: 'reconciling' },
                 'job.completed': { guard: 'isHint', actions: 'noteHint', target: 'reconciling' },
-                'job.failed': { guard: 'isHint', actions: 'noteHint', target: 'reconciling' },
+                'job.failed': { guard: 'isFailureReport', actions: 'noteHint', target: 'reconciling' },
                 'page.resumed': { actions: ['armDeadline', 'hurry'], target: 'reconciling' },
                 'deadline.passed': { actions: 'noteOverdue', target: 'reconciling' },
               },
@@ -271,7 +278,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
               },
               on: {
                 'job.completed': { guard: 'isHint', target: 'checking' },
-                'job.failed': { guard: 'isHint', target: 'checking' },
+                'job.failed': { guard: 'isFailureReport', target: 'checking' },
                 'page.resumed': { actions: ['armDeadline', 'hurry'], target: 'checking' },
                 'deadline.passed': { actions: 'noteOverdue', target: 'checking' },
               },
@@ -322,6 +329,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
           },
           on: {
             'job.completed': { guard: 'isOurJob', actions: 'noteFinished' },
+            'submission.known': { guard: 'hasNoJob', actions: 'noteKnown' },
             'token.renewed': {
               guard: 'isSameUser',
               actions: ['noteTokenGood', 'noteUser', 'tellRefreshed'],
@@ -345,7 +353,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 input: jobOf,
                 onDone: [
                   { guard: 'isReady', target: '#assessment.completed' },
-                  ...refusals,
+                  refused,
                   { guard: 'isInvalidForGood', actions: 'noteProblem', target: FAILED },
                   ...failing('waiting'),
                 ],
@@ -372,6 +380,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
           entry: 'noteSignInNeeded',
           on: {
             'job.completed': { guard: 'isOurJob', actions: 'noteFinished' },
+            'submission.known': { guard: 'hasNoJob', actions: 'noteKnown' },
             'session.restored': {
               guard: 'isSameUser',
               actions: ['noteTokenGood', 'lookAgain', 'noteUser'],
@@ -388,8 +397,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
 
         'timed-out': {
           description:
-            'Paused: the job takes longer than its deadline allows, and the user is asked. Status calls continue ' +
-            'at a low rate, so a job that ends late ends well.',
+            'The assessment takes longer than expected, cannot be reached, or may have failed; the user is told. ' +
+            'Status calls continue at a low rate, so a job that ends late ends well.',
           tags: 'parked',
           entry: 'noteTimedOut',
           initial: 'resting',
@@ -398,8 +407,9 @@ export const assessmentMachine = assessmentSetup.createMachine({
               after: { slowCheck: { target: 'looking' } },
               on: {
                 'page.resumed': { target: 'looking' },
+                'job.progressed': { guard: 'isOurJob', actions: 'noteProgress', target: 'looking' },
                 'job.completed': { guard: 'isHint', target: 'looking' },
-                'job.failed': { guard: 'isHint', target: 'looking' },
+                'job.failed': { guard: 'isFailureReport', target: 'looking' },
               },
             },
             looking: {
@@ -418,7 +428,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 input: jobOf,
                 onDone: [
                   ...verdicts,
-                  { guard: 'isRunning', actions: 'noteProgress', target: 'resting' },
+                  { guard: 'isRunningLate', actions: 'noteProgress', target: 'resting' },
+                  { guard: 'isRunning', actions: ['noteProgress', 'noteInTime'], target: DECIDING },
                   { actions: 'noteFailure', target: 'resting' },
                 ],
                 onError: { actions: 'noteFailure', target: 'resting' },

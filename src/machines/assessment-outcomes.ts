@@ -18,7 +18,7 @@ export interface Transient {
   problem: Problem;
 }
 
-/** Asking again will not help. */
+/** The API refused the submission in its own words. From any other call it counts as a failed call. */
 export interface Rejected {
   type: 'rejected';
   problem: Problem;
@@ -28,8 +28,11 @@ export type SubmitOutcome =
   | { type: 'accepted'; jobId: string; resultId: string | null; balance: number | null; deadlineAt: number }
   | Unauthorized
   | Transient
-  /** Sent, and the answer was lost: the server may have accepted it. */
-  | { type: 'unconfirmed'; retryAfterMs: number | null; problem: Problem }
+  /**
+   * Sent, and the answer was lost: the server may have accepted it. It is repeated under the same key where the server recognises
+   * keys, unless `isFinal` says that a repetition may start a second job.
+   */
+  | { type: 'unconfirmed'; retryAfterMs: number | null; problem: Problem; isFinal?: boolean }
   | Rejected;
 
 /** What the server says of a job that still runs; null where it does not say. */
@@ -43,14 +46,15 @@ export interface ProgressReport {
 export type StatusOutcome =
   | ({ type: 'running'; retryAfterMs?: number | null } & ProgressReport)
   | { type: 'completed'; resultId: string | null }
-  | { type: 'failed'; problem: Problem }
+  /** `isConfirmed: false`: a worker may still take the failure back, so the status is asked for again. Default true. */
+  | { type: 'failed'; problem: Problem; isConfirmed?: boolean }
   | Unauthorized
   | Transient
   | Rejected;
 
 export type ResultOutcome<Result = unknown> =
   | { type: 'ready'; result: Result }
-  /** There, and not what its schema describes. */
+  /** It arrived and cannot be shown. It is fetched again a few times. */
   | { type: 'invalid'; problem: Problem }
   | Unauthorized
   | Transient

@@ -1,6 +1,6 @@
 import { NEVER } from 'rxjs';
 import { assertEvent, assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
-import type { Problem } from '../lib/errors.ts';
+import type { ErrorCode, Problem } from '../lib/errors.ts';
 import { isPartOf } from '../lib/is-part-of.ts';
 import {
   type AssessmentEvent,
@@ -97,6 +97,11 @@ export type AssessmentEmitted =
   | { type: 'feed.changed'; live: boolean; cause: string }
   | { type: 'assessment.settled'; outcome: AssessmentOutput['outcome']; cause: string };
 
+/** The user is told about a wait of this length, ms. */
+const LONG_WAIT_MS = 60_000;
+/** Problems that a retry within the minute hardly changes: the user is told after {@link PATIENCE} of them. */
+const persistent: ReadonlySet<ErrorCode> = new Set(['forbidden', 'job-not-found', 'invalid-response']);
+
 /** Failures in a row after which an overdue assessment pauses without a status answer. Also the cap of the counter. */
 export const PATIENCE = 5;
 
@@ -107,6 +112,8 @@ export const jobOf = ({ context }: { context: AssessmentContext }): JobInput => 
   resultId: context.resultId,
   canWait: context.feedLive && !context.hinted && !context.overdue,
 });
+/** The input of a submission. `isSearch`: the answers are not sent; the call only finds out whether an earlier attempt arrived. */
+export type SubmitInput = { submissionId: string; isSearch: boolean };
 /** The input of the calls about a job. */
 export type JobInput = { submissionId: string; jobId: string; resultId: string | null; canWait: boolean };
 
@@ -158,11 +165,11 @@ export const assessmentSetup = setup({
   },
 
   actors: {
-    submitAssessment: fromPromise<SubmitOutcome, { submissionId: string }>(unprovided('submitAssessment')),
+    submitAssessment: fromPromise<SubmitOutcome, SubmitInput>(unprovided('submitAssessment')),
     checkStatus: fromPromise<StatusOutcome, JobInput>(unprovided('checkStatus')),
     fetchResult: fromPromise<ResultOutcome, JobInput>(unprovided('fetchResult')),
     refreshToken: fromPromise<RefreshOutcome, { refusedGeneration: number | null }>(unprovided('refreshToken')),
-    jobFeed: fromEventObservable<FeedEvent, undefined>(() => NEVER),
+    jobFeed: fromEventObservable<FeedEvent, { submissionId: string }>(() => NEVER),
     tokenWatch: fromEventObservable<TokenEvent, undefined>(() => NEVER),
     pageSignals: fromEventObservable<PageEvent, undefined>(() => NEVER),
   },
@@ -182,13 +189,19 @@ export const assessmentSetup = setup({
     isFeedBack: ({ context }) => context.feedLive && context.unhurried,
     /** The server refused a token, and no refresh has followed yet. */
     isInDoubt: ({ context }) => context.refusedGeneration !== null,
-    isOutcomeUnknown: ({ context }) => context.outcomeUnknown,
     /** Listening needs a live feed and a good token. */
     canListenNoMore: ({ context }) => !context.feedLive || context.refreshDue,
     /** Polling needs a good token, and no feed. */
     canPollNoMore: ({ context }) => context.feedLive || context.refreshDue,
     /** This failure is one too many for an assessment whose deadline has passed. */
     isGivingUp: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE - 1),
+    /** The same kind of answer came too often in a row to hope for another one soon. */
+    isPersistent: ({ context, event }) => {
+      const problem = problemIn(event);
+      return problem !== null && persistent.has(problem.code) && context.failures >= PATIENCE - 1;
+    },
+    /** The server asks for a wait that the user should know about. */
+    isLongWait: ({ event }) => (retryAfterIn(event) ?? 0) >= LONG_WAIT_MS,
     /** The latest failure, counted already, was one too many. */
     isOutOfPatience: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE),
 
@@ -200,11 +213,22 @@ export const assessmentSetup = setup({
       if (event.jobId !== null) return event.jobId === context.jobId;
       return event.resultId !== null && event.resultId === context.resultId;
     },
-    /** The event names no job that can be compared: it may be about the watched one. */
+    /** The event names no job and no known result. It may be about the watched job: equal answers share the result of the first. */
     isHint: ({ context, event }) => {
       assertEvent(event, 'job.*');
       if (context.jobId === null || context.finished) return false;
-      return event.jobId === null && (event.resultId === null || context.resultId === null);
+      return event.jobId === null && (event.resultId === null || event.resultId !== context.resultId);
+    },
+    /** A failure that is, or may be, of the watched job. Only the status confirms it: a worker may try again. */
+    isFailureReport: ({ context, event }) => {
+      assertEvent(event, 'job.failed');
+      if (context.jobId === null || context.finished) return false;
+      return event.jobId === null || event.jobId === context.jobId;
+    },
+    /** The job has started, and only the status knows how far it is. */
+    isUnmeasuredStart: ({ context, event }) => {
+      assertEvent(event, 'job.progressed');
+      return event.jobId === context.jobId && event.percent === null && context.progress.status === 'queued';
     },
     isSameUser,
     isAnotherUser: (it) => !isSameUser(it),
@@ -220,13 +244,22 @@ export const assessmentSetup = setup({
     },
     isRejected: answers('rejected'),
     /** The submission may have arrived, and sending it again might start a second job. */
-    isUnrepeatable: (it) => answers('unconfirmed')(it) && !it.context.idempotent,
+    isUnrepeatable: ({ context, event }) => {
+      const outcome = outcomeIn(event);
+      return outcome?.type === 'unconfirmed' && (!context.idempotent || outcome.isFinal === true);
+    },
     isRunning: answers('running'),
     isRunningLate: (it) => answers('running')(it) && it.context.overdue,
     isCompleted: answers('completed'),
     isFailed: answers('failed'),
+    isFailedForGood: ({ event }) => {
+      const outcome = outcomeIn(event);
+      return outcome?.type === 'failed' && outcome.isConfirmed !== false;
+    },
     isReady: answers('ready'),
-    isInvalidForGood: (it) => answers('invalid')(it) && it.context.failures >= PATIENCE - 1,
+    /** Neither this result nor the one before it could be shown, and patience has run out. */
+    isInvalidForGood: (it) =>
+      answers('invalid')(it) && it.context.failures >= PATIENCE - 1 && it.context.problem?.code === 'invalid-result',
     isRenewed: answers('renewed'),
     isStillGood: answers('holds'),
     isOutage: answers('outage'),
@@ -236,6 +269,10 @@ export const assessmentSetup = setup({
     noteAccepted: assign(({ event }) => {
       const { jobId, resultId, deadlineAt } = assertOutcome(event, 'accepted');
       return { ...inTime, ...fine, jobId, resultId, deadlineAt };
+    }),
+    noteKnown: assign(({ event }) => {
+      assertEvent(event, 'submission.known');
+      return { ...inTime, ...fine, outcomeUnknown: false, jobId: event.jobId, resultId: event.resultId };
     }),
     noteOutcomeUnknown: assign({ outcomeUnknown: true }),
     noteSendAgain: assign({ outcomeUnknown: false }),
@@ -275,10 +312,6 @@ export const assessmentSetup = setup({
       problem: problemIn(event) ?? context.problem,
     })),
     noteProblem: assign(({ context, event }) => ({ problem: problemIn(event) ?? context.problem })),
-    noteJobFailed: assign(({ event }) => {
-      assertEvent(event, 'job.failed');
-      return { problem: { code: 'job-failed', message: event.message } };
-    }),
 
     noteDoubt: assign(({ event }) => ({
       refusedGeneration: assertOutcome(event, 'unauthorized').generation,
@@ -312,6 +345,8 @@ export const assessmentSetup = setup({
       unhurried: false,
       problem: context.problem ?? { code: 'timed-out', message: 'the deadline passed and the analysis still runs' },
     })),
+    /** The job runs within its deadline after all. */
+    noteInTime: assign({ timedOut: false }),
     /** After a sign-in a status call comes before the deadline counts: the job may have finished in between. */
     lookAgain: assign({ timedOut: false, failures: 0, problem: null }),
     extendDeadline: assign(({ event }) => {

@@ -9,6 +9,8 @@ export const id: Readonly<Record<ErrorCode, string>> = {
   rejected: 'Asesmen ini tidak dapat dilanjutkan. Silakan hubungi dukungan.',
   'job-not-found':
     'Layanan belum dapat menemukan asesmen Anda. Kami terus mencarinya. Silakan hubungi dukungan jika ini tidak berubah.',
+  'unconfirmed-failure':
+    'Ini membutuhkan waktu lebih lama dari biasanya. Kami sedang memeriksa asesmen Anda. Anda dapat terus menunggu atau kembali lagi nanti.',
   'job-failed': 'Analisis gagal. Anda dapat mengirim jawaban kembali, atau menghubungi dukungan.',
   'invalid-result': 'Hasil Anda sudah siap, tetapi tidak dapat ditampilkan. Silakan hubungi dukungan.',
   'sign-in-required': 'Silakan masuk kembali. Asesmen Anda akan dilanjutkan setelah itu.',

@@ -15,6 +15,8 @@ export interface ProblemDescription {
   remedies: readonly Remedy[];
   /** Field name to message, for `validation`, in the server's words. */
   details?: Readonly<Record<string, string>>;
+  /** When the next attempt follows, ms since the epoch; only where the user has to wait for more than a minute. */
+  retryAt?: number;
 }
 
 /** A language without its texts, or a text without its code, does not compile. */
@@ -27,6 +29,7 @@ const remedies: Readonly<Record<ErrorCode, readonly Remedy[]>> = {
   'too-large': ['retry'],
   rejected: ['contact-support'],
   'job-not-found': ['keep-waiting', 'contact-support'],
+  'unconfirmed-failure': ['keep-waiting'],
   'job-failed': ['retry', 'contact-support'],
   'invalid-result': ['contact-support'],
   'sign-in-required': ['sign-in'],
@@ -46,11 +49,19 @@ const remedies: Readonly<Record<ErrorCode, readonly Remedy[]>> = {
  * @example
  * describeProblem({ code: 'timed-out', message: '' }).message.en; // 'This is taking longer than usual. …'
  */
-export function describeProblem({ code, details }: Problem): ProblemDescription {
+export function describeProblem({ code, details, retryAt }: Problem): ProblemDescription {
   return {
     code,
-    message: { en: texts.en[code], id: texts.id[code] },
+    message: {
+      en: texts.en[code] + (retryAt === undefined ? '' : ` The next attempt is at ${timeOf(retryAt, 'en')}.`),
+      id: texts.id[code] + (retryAt === undefined ? '' : ` Percobaan berikutnya pukul ${timeOf(retryAt, 'id')}.`),
+    },
     remedies: remedies[code],
     ...(details && { details }),
+    ...(retryAt !== undefined && { retryAt }),
   };
 }
+
+/** A time of day as the user's device writes it, such as `3:05 PM` or `15.05`. */
+const timeOf = (at: number, language: Language): string =>
+  new Date(at).toLocaleTimeString(language, { hour: 'numeric', minute: '2-digit' });

@@ -26,6 +26,8 @@ export interface JobRecord {
 export interface JobStore {
   save(record: JobRecord): void;
   remove(submissionId: string): void;
+  /** Whether the record of another assessment names this job. */
+  hasJob(jobId: string, exceptSubmissionId: string): boolean;
   /** Every record that can be resumed by this user. The others are removed, each with a reason in the log. */
   load(userId: string | null): JobRecord[];
 }
@@ -62,6 +64,12 @@ export function createJobStore(store: KeyValueStore, log: Log): JobStore {
       store.set(PREFIX + record.submissionId, JSON.stringify({ ...record, deadlineAt }));
     },
     remove: (submissionId) => store.remove(PREFIX + submissionId),
+    hasJob: (jobId, exceptSubmissionId) =>
+      store
+        .keys()
+        .filter((key) => key.startsWith(PREFIX))
+        .map(read)
+        .some((it) => typeof it !== 'string' && it.jobId === jobId && it.submissionId !== exceptSubmissionId),
     load(userId) {
       const drop = (
         key: string,

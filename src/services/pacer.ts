@@ -15,6 +15,8 @@ export interface Pacer {
    * const answer = await api.status(jobId, signal);
    */
   turn(kind: string, minDistanceMs: number, signal: AbortSignal): Promise<void>;
+  /** How long the next turn of this kind is away, ms. */
+  remaining(kind: string): number;
   /** Delays the next turn of this kind until `ms` from now. A shorter delay never replaces a longer one. */
   postpone(kind: string, ms: number): void;
 }
@@ -29,6 +31,7 @@ export function createPacer(clock: Clock): Pacer {
     return Math.max(0, wait.ms - (clock.now() - wait.since));
   };
   return {
+    remaining,
     async turn(kind, minDistanceMs, signal) {
       // Checked again after each wait: another caller may have taken the turn, or the server asked for more time.
       for (let wait = remaining(kind); wait > 0; wait = remaining(kind)) await sleep(clock, wait, signal);

@@ -56,6 +56,17 @@ const transient: Transient = {
   retryAfterMs: 3_000,
   problem: { code: 'unavailable', message: 'the server cannot answer now' },
 };
+const longWait: Transient = {
+  type: 'transient',
+  retryAfterMs: 3_600_000,
+  problem: { code: 'rate-limited', message: 'the server asks for fewer requests', retryAt: 4_600_000 },
+};
+/** An answer that a retry within the minute hardly changes. */
+const unknown: Transient = {
+  type: 'transient',
+  retryAfterMs: null,
+  problem: { code: 'job-not-found', message: 'neither route knows the job' },
+};
 /** A token of the first generation was refused; or there was none, and nothing was sent. */
 const unauthorized: readonly Unauthorized[] = [
   { type: 'unauthorized', generation: 1 },
@@ -69,9 +80,15 @@ const outcomes: { readonly [Call in keyof Outcomes]: CasesOf<Outcomes[Call]> } =
       { type: 'accepted', jobId: ids.job, resultId: null, balance: null, deadlineAt: deadlines.accepted },
     ],
     unauthorized,
-    transient: [transient],
+    transient: [transient, longWait],
     unconfirmed: [
       { type: 'unconfirmed', retryAfterMs: null, problem: { code: 'network', message: 'the answer was lost' } },
+      {
+        type: 'unconfirmed',
+        retryAfterMs: null,
+        problem: { code: 'invalid-response', message: 'the answer cannot be read' },
+        isFinal: true,
+      },
     ],
     rejected: [{ type: 'rejected', problem: { code: 'validation', message: 'an answer is missing' } }],
   },
@@ -84,9 +101,16 @@ const outcomes: { readonly [Call in keyof Outcomes]: CasesOf<Outcomes[Call]> } =
       { type: 'completed', resultId: ids.result },
       { type: 'completed', resultId: null },
     ],
-    failed: [{ type: 'failed', problem: { code: 'job-failed', message: 'the analysis failed' } }],
+    failed: [
+      { type: 'failed', problem: { code: 'job-failed', message: 'the analysis failed' } },
+      {
+        type: 'failed',
+        problem: { code: 'unconfirmed-failure', message: 'a failure that may be taken back' },
+        isConfirmed: false,
+      },
+    ],
     unauthorized,
-    transient: [transient],
+    transient: [transient, unknown],
     rejected: [{ type: 'rejected', problem: { code: 'forbidden', message: 'this is not your job' } }],
   },
   fetchResult: {
@@ -141,6 +165,7 @@ const ofTheWorld: CasesOf<Exclude<AssessmentEvent, { type: `assessment.${string}
   'session.ended': [{ type: 'session.ended', reason: 'rejected' }],
   'session.restored': userIds.map((userId) => ({ type: 'session.restored', userId })),
   'page.resumed': [{ type: 'page.resumed', reason: 'visible' }],
+  'submission.known': [{ type: 'submission.known', jobId: ids.job, resultId: ids.result }],
   'deadline.passed': [{ type: 'deadline.passed' }],
 };
 

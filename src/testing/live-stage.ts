@@ -45,7 +45,9 @@ export function liveStage(machine: AssessmentMachine): LiveStage {
   const names = Object.keys(machine.implementations.delays);
   // Each delay a number of its own, so that the clock can tell their timers apart.
   const delays = Object.fromEntries(names.map((name, index) => [name, index + 1]));
-  const live = machine.provide({ actors, delays } as Parameters<AssessmentMachine['provide']>[0]) as AssessmentMachine;
+  const live = machine.provide({ actors, delays } as unknown as Parameters<
+    AssessmentMachine['provide']
+  >[0]) as AssessmentMachine;
   const taken = new Set<AnyTransitionDefinition>();
 
   const begin = (input: AssessmentInput): LiveAssessment => {

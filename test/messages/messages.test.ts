@@ -10,6 +10,7 @@ const remediesOf: Record<ErrorCode, readonly Remedy[]> = {
   'too-large': ['retry'],
   rejected: ['contact-support'],
   'job-not-found': ['keep-waiting', 'contact-support'],
+  'unconfirmed-failure': ['keep-waiting'],
   'job-failed': ['retry', 'contact-support'],
   'invalid-result': ['contact-support'],
   'sign-in-required': ['sign-in'],
