@@ -225,10 +225,10 @@ export const assessmentSetup = setup({
       if (context.jobId === null || context.finished) return false;
       return event.jobId === null || event.jobId === context.jobId;
     },
-    /** The job has started, and only the status knows how far it is. */
+    /** The job has started, and only the status knows how far it is. The distance between status calls bounds a flood of these. */
     isUnmeasuredStart: ({ context, event }) => {
       assertEvent(event, 'job.progressed');
-      return event.jobId === context.jobId && event.percent === null && context.progress.status === 'queued';
+      return event.percent === null && event.jobId !== null && event.jobId === context.jobId && !context.finished;
     },
     isSameUser,
     isAnotherUser: (it) => !isSameUser(it),
@@ -268,7 +268,7 @@ export const assessmentSetup = setup({
   actions: {
     noteAccepted: assign(({ event }) => {
       const { jobId, resultId, deadlineAt } = assertOutcome(event, 'accepted');
-      return { ...inTime, ...fine, jobId, resultId, deadlineAt };
+      return { ...inTime, ...fine, outcomeUnknown: false, jobId, resultId, deadlineAt };
     }),
     noteKnown: assign(({ event }) => {
       assertEvent(event, 'submission.known');

@@ -28,7 +28,7 @@ const facts = {
   jobId: { ...id('jobId'), kind: flag('job', (it) => it.jobId !== null).kind },
   resultId: id('resultId'),
   deadlineAt: unread,
-  progress: flag('queued', (it) => it.progress.status === 'queued' && it.jobId !== null && !it.finished),
+  progress: unread,
   refreshDue: flag('refreshDue', (it) => it.refreshDue),
   // A refusal matters until a refresh is due because of it, or the job has finished.
   refusedGeneration: flag('inDoubt', (it) => it.refusedGeneration !== null && !it.refreshDue && !it.finished),
@@ -44,7 +44,7 @@ const facts = {
     kind: flag('impatient', (it) => it.failures >= PATIENCE - 1).kind,
   },
   retryAfterMs: unread,
-  problem: flag('invalidResult', (it) => it.problem?.code === 'invalid-result'),
+  problem: { ...flag('invalidResult', (it) => it.finished && it.problem?.code === 'invalid-result'), kind: () => '' },
 } satisfies Record<keyof AssessmentContext, Fact>;
 
 const all: readonly Fact[] = Object.values(facts);
