@@ -72,11 +72,6 @@ export interface Particulars<Submission> {
 type Api = AssessmentApi<unknown, unknown>;
 type Failed = Unauthorized | Transient | Rejected;
 
-/**
- * How long after a submission its repetition, or the search for its job, may begin, ms. A server stores the key after the work: a
- * repetition that comes sooner starts a second job.
- */
-const SETTLING_MS = 5_000;
 /** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
 const LIST_TOLERANCE_MS = 2_000;
 /** A wait of this length is not waited for inside a call: the chart tells the user, ms. */
@@ -111,7 +106,7 @@ export function createCalls<Submission, Result>(
   const search = async (submissionId: string, signal: AbortSignal): Promise<ListedJob | null> => {
     const { lostAt, submittedAt } = particularsOf(submissionId);
     const since = lostAt ?? submittedAt;
-    await sleep(clock, Math.max(0, since + SETTLING_MS - clock.now()), signal);
+    await sleep(clock, Math.max(0, since + pacing.settlingMs - clock.now()), signal);
     const listed = await api.jobs(signal).catch((error: unknown) => {
       if (signal.aborted || error instanceof UnauthorizedError) throw error;
       return []; // not every server has the list
@@ -119,7 +114,7 @@ export function createCalls<Submission, Result>(
     const isOthers = (jobId: string) => services.isKnownJob(jobId, submissionId);
     const found = listed.filter(
       ({ jobId, createdAt }) =>
-        createdAt >= since - LIST_TOLERANCE_MS && createdAt <= clock.now() + SETTLING_MS && !isOthers(jobId),
+        createdAt >= since - LIST_TOLERANCE_MS && createdAt <= clock.now() + pacing.settlingMs && !isOthers(jobId),
     );
     return found.length === 1 ? (found[0] ?? null) : null;
   };
@@ -143,7 +138,7 @@ export function createCalls<Submission, Result>(
       }
       if (!(error instanceof TransientError && error.maybeDone)) throw error;
       its.lostAt ??= sentAt;
-      its.pacer.postpone('submit', Math.max(SETTLING_MS, error.retryAfterMs ?? 0));
+      its.pacer.postpone('submit', Math.max(pacing.settlingMs, error.retryAfterMs ?? 0));
       const problem = problemOf(error);
       // A success that cannot be read is a success: a repetition would start a second job.
       const isTaken = error.status !== null && error.status < 300;
@@ -182,14 +177,21 @@ export function createCalls<Submission, Result>(
     { jobId, canWait }: JobInput,
     signal: AbortSignal,
   ): Promise<JobState> => {
-    const isArchiveFirst = its.statusTrouble >= 2 && its.statusTrouble % 2 === 0;
-    its.statusTrouble += 1;
-    if (isArchiveFirst) return api.job(jobId, signal);
+    // Every other look while the status route is in trouble: an outage of both does not double the calls.
+    if (its.statusTrouble >= 2 && its.statusTrouble % 2 === 0) {
+      its.statusTrouble += 1;
+      const archived = await api.job(jobId, signal).catch((error: unknown) => {
+        if (isNotFound(error)) return null;
+        throw error;
+      });
+      if (archived) return archived;
+    }
     try {
       const state = await api.status(jobId, signal, canWait);
       its.statusTrouble = 0;
       return state;
     } catch (error) {
+      if (error instanceof TransientError && error.status !== null && error.code !== 'rate-limited') its.statusTrouble += 1;
       if (!isNotFound(error)) throw error;
       // After a restart the status route has lost jobs that still run; the archive has not.
       return await api.job(jobId, signal).catch((inner: unknown) => {

@@ -21,6 +21,11 @@ export interface Pacing {
   /** A job that is older than this and still runs is also looked up in the archive. @default 600_000 */
   archiveAfterMs: number;
   /**
+   * How long after a submission whose answer was lost its repetition, or the search for its job, may begin. A server stores the
+   * idempotency key after its work: a repetition that comes sooner starts a second job. @default 5_000
+   */
+  settlingMs: number;
+  /**
    * A job that the server reports as failed is asked for again this long before the failure is shown: a worker that retries takes
    * it back within 70 s. @default 90_000
    */

@@ -123,6 +123,7 @@ export const defaultTimings = {
   minDistanceMs: 1_000,
   archiveAfterMs: 600_000,
   failureConfirmationMs: 90_000,
+  settlingMs: 5_000,
   refreshIntervalMs: 60_000,
   outagePatienceMs: 600_000,
   refreshTimeoutMs: 15_000,
