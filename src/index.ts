@@ -14,6 +14,10 @@ export {
   TransientError,
 } from './lib/errors.ts';
 export type { ErrorCode, Problem } from './lib/errors.ts';
+export { isTokenRefused } from './services/api/answer.ts';
+export type { RefusalHint } from './services/api/answer.ts';
+export type { JobStatus, StatusWords } from './services/api/status-words.ts';
+export type { ProgressScale } from './services/job-report.ts';
 export type { IssuedToken } from './services/auth/access-token.ts';
 export type { Metrics } from './services/metrics.ts';
 export type { MonitorEvent } from './lib/log.ts';

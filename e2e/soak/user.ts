@@ -42,6 +42,7 @@ const timings = {
   slowCheckMs: 2_000,
   minDistanceMs: 150,
   archiveAfterMs: 20_000,
+  settlingMs: 400,
   refreshIntervalMs: REFRESH_INTERVAL_MS,
   outagePatienceMs: 10_000,
   stableAfterMs: 500,

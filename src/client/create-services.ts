@@ -78,6 +78,7 @@ export function createServices<Submission, Result>(
         ...world,
         store: options.tokenStorage ?? storage,
         keys: options.auth?.v1TokenKeys ?? ['token', 'auth_token'],
+        outagePatienceMs: timings.outagePatienceMs,
         onStorageChange: (listener) => {
           const watch = eventsOf(page?.window, 'storage').subscribe(listener);
           return () => watch.unsubscribe();
@@ -154,6 +155,9 @@ export function createServices<Submission, Result>(
       timeouts: { ...defaultTimeouts, ...timings.timeouts },
       resultSchema: options.resultSchema ?? (anyObject as Schema<object> as Schema<Result>),
       idempotencyHeader,
+      isTokenRefused: options.auth?.isTokenRefused,
+      statusWords: options.statusWords,
+      progressScale: options.progressScale,
     }),
     jobs,
     clock,

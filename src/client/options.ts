@@ -1,6 +1,12 @@
 import type { InspectionEvent } from 'xstate';
+<<<<<<< HEAD
 import type { Pacing } from '../actors/delays.ts';
+=======
+import type { RefusalHint } from '../services/api/answer.ts';
+>>>>>>> auth2
 import type { ApiPaths, ApiTimeouts } from '../services/api/assessment-api.ts';
+import type { StatusWords } from '../services/api/status-words.ts';
+import type { ProgressScale } from '../services/job-report.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { LoadSocketIo } from '../services/feed/socket-io.ts';
@@ -37,7 +43,37 @@ export interface AssessmentClientOptions<Result = unknown> {
     refreshTransport?: 'cookie' | 'body';
     /** The storage keys of a V1 application's token; the first key that holds one wins. @default ['token', 'auth_token'] */
     v1TokenKeys?: readonly [string, ...string[]];
+    /**
+     * Whether an answer of the API says that the access token is dead. Such an answer leads to one refresh and one retry. Use it for a
+     * backend with a dialect of its own, beside the default.
+     *
+     * @default the exported `isTokenRefused`: the statuses 401, 419, 440, 498 and 499, codes such as `TOKEN_EXPIRED` under any
+     * status, and `WWW-Authenticate: Bearer error="invalid_token"`
+     * @example
+     * const options = {
+     *   baseUrl,
+     *   auth: { isTokenRefused: (hint) => hint.code === 'STALE_CREDENTIAL' || isTokenRefused(hint) },
+     * };
+     */
+    isTokenRefused?: (hint: RefusalHint) => boolean;
   };
+
+  /**
+   * Status words of the backend beside the common ones, and their meaning. A word that is not known means `processing`, and the log names
+   * it once.
+   *
+   * @default only the common words: `pending`, `running`, `done`, `succeeded`, `error`, `canceled`, `expired` and their like
+   * @example
+   * const options = { baseUrl, statusWords: { 'in review': 'processing', closed: 'completed' } };
+   */
+  statusWords?: StatusWords;
+
+  /**
+   * How the API counts progress: `percent` from 0 to 100, `fraction` from 0 to 1.
+   *
+   * @default 'percent'
+   */
+  progressScale?: ProgressScale;
 
   /** Paths relative to `baseUrl`; `:id` is the id of the job or the result. */
   paths?: Partial<ApiPaths & { refresh: string; socket: string }>;
@@ -62,7 +98,14 @@ export interface AssessmentClientOptions<Result = unknown> {
     Pacing & {
       /** At most one refresh attempt in this time, in this browser profile. @default 60_000 */
       refreshIntervalMs: number;
+<<<<<<< HEAD
       /** How long the server may refuse a token that was just refreshed before one more refresh is tried. @default 600_000 */
+=======
+      /**
+       * How long tokens may be refused one after another, with none accepted, before the user is asked to sign in: V2 while refreshes
+       * work, V1 while the token has not expired by its `exp`. @default 600_000
+       */
+>>>>>>> auth2
       outagePatienceMs: number;
       /** Bound of one refresh call. @default 15_000 */
       refreshTimeoutMs: number;

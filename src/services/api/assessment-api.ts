@@ -196,11 +196,11 @@ export function createAssessmentApi<Submission, Result>(
     }).catch((reason: unknown) => {
       finish(signal.aborted ? 'aborted' : 'transient', null);
       // A 401 without CORS headers looks like a network failure. A submission may have arrived: its doubt comes first.
-      const isSuspect = !signal.aborted && route !== 'submit' && tokens.unanswered?.(generation) === true;
-      throw isSuspect ? new UnauthorizedError(generation) : reason;
+      const isSuspect = !signal.aborted && tokens.unanswered?.(generation) === true;
+      throw isSuspect && route !== 'submit' ? new UnauthorizedError(generation) : reason;
     });
     const error = errorOf(answer, generation, options.isTokenRefused);
-    if (isLoginPage(answer)) tokens.metLoginPage?.();
+    if (isLoginPage(answer)) tokens.metLoginPage?.(answer.sentAt);
     else hearServer(answer, error, generation);
     return { answer, error, finish };
   };

@@ -39,14 +39,25 @@ function readClaims(value: string): Partial<z.infer<typeof claimsSchema>> {
   }
 }
 
+/** A known skew may be wrong by so much, ms. */
+const DOUBT_MS = 30_000;
+
+/** When the token expires by its own `exp`, ms since the epoch by the *server's* clock; null where it does not say. */
+export function claimedExpiry(value: string): number | null {
+  const { exp } = readClaims(value);
+  return exp == null ? null : exp * 1_000;
+}
+
 /**
  * Computes when a token expires *by the local clock*.
  *
  * Where the server states a lifetime, the local clock only measures the time since the request was sent, so a clock that is an
- * hour off does no harm. Only a token of unknown age falls back to its `exp`, corrected by `skewMs`.
+ * hour off does no harm. Only a token of unknown age falls back to its `exp`, corrected by `skewMs`. Where only a clock of which nothing
+ * is known says that such a token is dead, its expiry is unknown, and the server decides.
  *
  * @param sentAt when the request for the token was sent, ms by the local clock: the server starts to count later, never earlier
  * @param skewMs server clock minus local clock, ms, from `Date` headers
+ * @param isSkewKnown whether answers of the server have confirmed `skewMs` @default false
  * @param isFresh whether it was issued for that request, so that its claims state its lifetime where the server does not
  * @example
  * const token = describeToken({ accessToken, expiresIn: 300 }, { generation: 1, sentAt: clock.now(), skewMs: 0 });
@@ -57,15 +68,20 @@ export function describeToken(
     generation,
     sentAt,
     skewMs,
+    isSkewKnown = false,
     isFresh = false,
-  }: { generation: number; sentAt: number; skewMs: number; isFresh?: boolean },
+  }: { generation: number; sentAt: number; skewMs: number; isSkewKnown?: boolean; isFresh?: boolean },
 ): AccessToken {
   const { exp, iat, sub, user_id, uid, id } = readClaims(issued.accessToken);
   const statedMs = Number(issued.expiresIn ?? Number.NaN) * 1_000;
   const claimedMs = ((exp ?? Number.NaN) - (iat ?? Number.NaN)) * 1_000;
   const ttlMs = statedMs > 0 ? statedMs : claimedMs > 0 ? claimedMs : null;
-  const isAgeKnown = statedMs > 0 || isFresh;
-  const expiresAt = isAgeKnown && ttlMs !== null ? sentAt + ttlMs : exp == null ? null : exp * 1_000 - skewMs;
+  const byClaim = exp == null ? null : exp * 1_000 - skewMs;
+  // Beside a lifetime of its own, the `exp` of a fresh token counts only where it is clearly over.
+  const doubtMs = isFresh && ttlMs !== null ? DOUBT_MS : 0;
+  const isDead = byClaim !== null && !isUsable({ expiresAt: byClaim, ttlMs }, sentAt - doubtMs);
+  const isAgeKnown = ttlMs !== null && (statedMs > 0 || (isFresh && !(isDead && isSkewKnown)));
+  const expiresAt = isAgeKnown ? sentAt + ttlMs : isDead && !isSkewKnown ? null : byClaim;
   const claimedUser = user_id ?? uid ?? id ?? sub;
   return {
     value: issued.accessToken,
@@ -90,7 +106,7 @@ export function refreshWindowMs({ ttlMs }: Pick<AccessToken, 'ttlMs'>): number {
 }
 
 /** Whether the token may still be sent. A token of unknown expiry may, because only the server can decide. */
-export function isUsable(token: AccessToken, now: number): boolean {
+export function isUsable(token: Pick<AccessToken, 'expiresAt' | 'ttlMs'>, now: number): boolean {
   return token.expiresAt === null || now < token.expiresAt - expiryMarginMs(token);
 }
 

@@ -135,6 +135,8 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
       // A 429 proves that the server is up and did not rotate the token.
       until = spend(cooldownMs, answer.type === 'limited' ? undefined : asked.generation);
     }
+    // The session is over for refreshes; the token in hand is as good as before.
+    if (answer.type === 'rejected') until = spend(Math.max(0, until - clock.now()));
     if (answer.type === 'issued') shared.renewed(answer.token, answer.sentAt, asked);
     const outcome: Attempt =
       answer.type === 'issued'

@@ -1,11 +1,13 @@
 import { Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { SignInRequiredError } from '../../lib/errors.ts';
-import { type AccessToken, describeToken, isUsable } from './access-token.ts';
+import { type AccessToken, claimedExpiry, describeToken, isUsable } from './access-token.ts';
 import { backoff, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
+import { createLoginPages, MAX_LOGIN_PAGES } from './login-pages.ts';
 import { readJson } from '../../lib/schemas.ts';
+import { createServerClock } from './server-clock.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
 import type { TokenEvent, TokenService } from './token-service.ts';
 
@@ -22,9 +24,11 @@ export interface TokenServiceV1Options {
    * @returns unsubscribes
    */
   onStorageChange: (listener: () => void) => () => void;
+  /** How long the rejection of a token that has not expired by its `exp` counts as an outage, ms. */
+  outagePatienceMs: number;
 }
 
-/** The server may reject a valid token because its verifier is down. After this many retries the session ends. */
+/** The server may reject a valid token because its verifier is down. Without an `exp`, the session ends after this many retries. */
 const MAX_REFUSALS = 4;
 const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
 
@@ -35,12 +39,15 @@ const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
  * const tokens = createTokenServiceV1({ clock, random, log, store, keys: ['token'], onStorageChange });
  */
 export function createTokenServiceV1(options: TokenServiceV1Options): TokenService {
-  const { clock, random, log, store, keys, onStorageChange } = options;
+  const { clock, random, log, store, keys, onStorageChange, outagePatienceMs } = options;
   const events = new Subject<TokenEvent>();
   let known: { value: string; generation: number } = { value: '', generation: 0 };
   let userId: string | null = null;
-  let skewMs = 0;
+  const server = createServerClock(clock);
+  const loginPages = createLoginPages(clock);
   let refusals = 0;
+  /** When the server first rejected the token without accepting it since, ms since the epoch. */
+  let refusedSince = 0;
   /** Until then, ms since the epoch, a 401 counts as part of the known outage: all assessments receive one at the same time. */
   let retryAt = 0;
   /** The token that was given up. The session counts as ended until another one is stored. */
@@ -51,7 +58,9 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     if (value === '') return null;
     const isNew = value !== known.value;
     if (isNew) known = { value, generation: known.generation + 1 };
-    const token = describeToken({ accessToken: value }, { generation: known.generation, sentAt: clock.now(), skewMs });
+    const { skewMs, isKnown: isSkewKnown } = server;
+    const { generation } = known;
+    const token = describeToken({ accessToken: value }, { generation, sentAt: clock.now(), skewMs, isSkewKnown });
     if (isNew) {
       userId = token.userId;
       forgetRefusals();
@@ -65,6 +74,18 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   const forgetRefusals = (): void => {
     refusals = 0;
     retryAt = 0;
+    loginPages.reset();
+  };
+  /** Whether a rejection of this token may come from a verifier that is down, and is worth another try. */
+  const isOutage = ({ value }: AccessToken, isKnown: boolean): boolean => {
+    if (loginPages.count >= MAX_LOGIN_PAGES) return false;
+    const expiresAt = claimedExpiry(value);
+    if (expiresAt === null) return isKnown || refusals < MAX_REFUSALS;
+    const now = clock.now();
+    // After a clock that was set back the patience begins again.
+    if (refusals === 0 || refusedSince > now) refusedSince = now;
+    const isPatient = now - refusedSince < outagePatienceMs || refusals < MAX_REFUSALS;
+    return isPatient && now < expiresAt - server.skewMs;
   };
   /** The token of the session that was announced to listeners; empty where there is none. */
   let announced = read()?.value ?? '';
@@ -108,7 +129,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       const wait = retryAt - clock.now();
       // A longer wait than the cap means that the clock was set back.
       const isKnownOutage = wait > 0 && wait <= OUTAGE_BACKOFF.capMs;
-      const outage = held !== null && (isKnownOutage || refusals < MAX_REFUSALS);
+      const outage = held !== null && isOutage(held, isKnownOutage);
       if (refused !== null) log({ type: 'token.refused', generation: refused, outage });
       if (!outage) {
         end('rejected');
@@ -122,10 +143,8 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     },
     accepted: forgetRefusals,
     unanswered: () => false,
-    metLoginPage: () => {},
-    observeServerTime(serverNow) {
-      skewMs = serverNow + 500 - clock.now();
-    },
+    metLoginPage: loginPages.met,
+    observeServerTime: server.observe,
     signIn(issued) {
       store.set(keys[0], issued.accessToken);
       forgetRefusals();

@@ -3,7 +3,9 @@ import * as z from 'zod/mini';
 import { SignInRequiredError, TokenUnavailableError } from '../../lib/errors.ts';
 import {
   type AccessToken,
+  claimedExpiry,
   describeToken,
+  expiryMarginMs,
   type IssuedToken,
   isExpiringSoon,
   isUsable,
@@ -12,9 +14,11 @@ import {
 import { backoff, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
+import { createLoginPages, MAX_LOGIN_PAGES, MAX_LOGIN_PAGES_AT_REFRESH } from './login-pages.ts';
 import type { RefreshCoordinator, RefreshOutcome } from './refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
 import { number, object, readJson, someText } from '../../lib/schemas.ts';
+import { createServerClock } from './server-clock.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
 import type { SharedNews, SharedSession } from './shared-session.ts';
 import type { RenewalOutcome, TokenEvent, TokenService } from './token-service.ts';
@@ -30,7 +34,10 @@ export interface TokenServiceV2Options {
   store: KeyValueStore;
   /** Called at each use, so that refreshing can be switched off in production without a new build. */
   isRefreshEnabled: () => boolean;
-  /** How long the rejection of a fresh token counts as an outage, ms. After that the service refreshes once more. */
+  /**
+   * How long the rejection of a fresh token counts as an outage, ms. When every token is rejected for this long although refreshes work,
+   * the session ends.
+   */
   outagePatienceMs: number;
 }
 
@@ -47,6 +54,13 @@ const SKEW_MS = 2_000;
 /** The part of the refresh window over which refreshes are spread. The rest leaves time for one retry, even with a lifetime of 5 minutes. */
 const SPREAD = 0.55;
 const OUTAGE_BACKOFF = { minMs: 500, baseMs: 2_000, capMs: 15_000 };
+/** The patience has to see so many rejections: time alone also passes while a page sleeps. */
+const MIN_REFUSALS = 3;
+/** So many network failures in a row are taken for a 401 that the page may not read. */
+const MAX_UNANSWERED = 3;
+
+/** What is known against the token that a refresh is to replace. */
+type Charge = 'none' | 'suspected' | 'refused';
 
 /**
  * Auth V2: short-lived access tokens, renewed through the {@link RefreshCoordinator}.
@@ -82,12 +96,22 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   let latest: { session: number; outcome: Promise<RefreshOutcome> } | null = null;
   /** The number of callers that wait for a refresh. */
   let waiting = 0;
-  let skewMs = 0;
-  /** The clock skew with which the token was described, and a way to describe it with the current one. */
-  let described: { skewMs: number; again: () => AccessToken } | null = null;
+  const server = createServerClock(clock);
+  const loginPages = createLoginPages(clock);
+  /** What was known of the server's clock when the token was described, and a way to describe it with what is known now. */
+  let described: { skewMs: number; isKnown: boolean; again: () => AccessToken } | null = null;
   let timer: unknown;
   /** A refreshed token that the server has not accepted yet, and how often it was rejected since when. */
   let unproven: { generation: number; refusals: number; since: number } | null = null;
+  /** The rejections since the server last accepted a token, over all renewals. `generation`: the latest rejected token. */
+  let refused: { generation: number; count: number; since: number; isRenewed: boolean } | null = null;
+  /** The API has refused a refresh ahead of time: the token is used to its end, and no further refresh is tried. */
+  let isRefreshOver = false;
+  let acceptedGeneration: number | null = null;
+  /** Protected calls in a row that the network did not answer, the token that was suspected for it, and how often one was. */
+  let unanswered = 0;
+  let suspect: { generation: number; isOpen: boolean } | null = null;
+  let suspicions = 0;
 
   const usable = (): AccessToken | null => (token && isUsable(token, clock.now()) ? token : null);
 
@@ -95,7 +119,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   const schedule = (share = random() * SPREAD): void => {
     clock.clearTimeout(timer);
     if (!isObserved || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
-    const due = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());
+    const ahead = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());
+    const due = isRefreshOver ? token.expiresAt - expiryMarginMs(token) : ahead;
     const generation = token.generation;
     timer = clock.setTimeout(
       () => {
@@ -115,9 +140,14 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     const before = token;
     // After a clock that was set back during the request, `sentAt` is in the future and would extend the lifetime.
     const since = Math.min(sentAt, clock.now());
-    const again = () => describeToken(issued, { generation, sentAt: since, skewMs, isFresh: isRefreshed });
-    described = { skewMs, again };
+    const again = (): AccessToken => {
+      const { skewMs, isKnown: isSkewKnown } = server;
+      return describeToken(issued, { generation, sentAt: since, skewMs, isSkewKnown, isFresh: isRefreshed });
+    };
+    described = { skewMs: server.skewMs, isKnown: server.isKnown, again };
     token = again();
+    isRefreshOver = false;
+    unanswered = 0;
     // A refreshed token without a user id belongs to the same user. The token of a sign-in may belong to another one.
     if (isRefreshed) token.userId ??= before?.userId ?? null;
     store.set(TOKEN_KEY, JSON.stringify(token));
@@ -128,10 +158,24 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     return token;
   };
 
+  /** Forgets what was observed of the tokens of an earlier session. */
+  const forget = (): void => {
+    unproven = null;
+    refused = null;
+    suspect = null;
+    suspicions = 0;
+    isRefreshOver = false;
+    unanswered = 0;
+    loginPages.reset();
+  };
+
   /** Adopts the token of a refresh in this tab or another. */
   const renew = (issued: IssuedToken, sentAt: number, generation: number): void => {
     const { userId } = adopt(issued, { sentAt, generation, isRefreshed: true });
     unproven = { generation, refusals: 0, since: clock.now() };
+    // Issued dead, by a clock that is known: never sent, and as useless as one that is rejected.
+    if (!usable()) noteRefusal(generation);
+    if (refused) refused.isRenewed = true;
     events.next({ type: 'token.renewed', generation, userId });
   };
 
@@ -139,7 +183,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     const before = token?.userId ?? null;
     session += 1;
     ended = false;
-    unproven = null;
+    forget();
     const { userId } = adopt(issued, { sentAt, generation, isRefreshed: false });
     // A refresh token of the previous user would bring tokens of that user.
     if (!issued.refreshToken && (userId === null || userId !== before)) store.remove(REFRESH_TOKEN_KEY);
@@ -153,7 +197,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     ended = true;
     // The generation is kept, because it must never decrease.
     if (token) token = { ...token, value: '', expiresAt: 0 };
-    unproven = null;
+    forget();
     store.remove(TOKEN_KEY);
     store.remove(REFRESH_TOKEN_KEY);
     clock.clearTimeout(timer);
@@ -161,11 +205,39 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     events.next({ type: 'session.ended', reason });
   };
 
+  const giveUp = (): RenewalOutcome => {
+    // Other tabs first, because a listener in this tab may sign in again synchronously.
+    shared.ended('rejected');
+    end('rejected');
+    return { type: ended ? 'rejected' : 'renewed' };
+  };
+
+  const noteRefusal = (generation: number): void => {
+    const now = clock.now();
+    if (!refused || refused.since > now) refused = { generation, count: 0, since: now, isRenewed: false };
+    refused.generation = generation;
+    refused.count += 1;
+  };
+  /** Whether all tokens have been rejected for too long although refreshes work. */
+  const isHopeless = (): boolean =>
+    refused !== null &&
+    refused.isRenewed &&
+    refused.count >= MIN_REFUSALS &&
+    clock.now() - refused.since >= outagePatienceMs;
+
+  /** The server has rejected this token. Null: a refresh is to replace it. */
   const refuse = (held: AccessToken): RenewalOutcome | null => {
+    const now = clock.now();
+    const { generation, value } = held;
     // After a clock that was set back the age of the token is unknown: it may have expired.
-    if (unproven && unproven.since > clock.now()) unproven = null;
-    const outage = unproven?.generation === held.generation && clock.now() - unproven.since < outagePatienceMs;
-    log({ type: 'token.refused', generation: held.generation, outage });
+    if (unproven && unproven.since > now) unproven = null;
+    noteRefusal(generation);
+    // Issued dead: waiting for the verifier does not help.
+    const isExpired = (claimedExpiry(value) ?? Infinity) - server.skewMs <= now;
+    const isFresh = unproven?.generation === generation && now - unproven.since < outagePatienceMs;
+    const outage = isFresh && !isExpired && !isHopeless();
+    log({ type: 'token.refused', generation, outage });
+    if (isHopeless()) return giveUp();
     if (!unproven || !outage) return null;
     unproven.refusals += 1;
     return { type: 'outage', retryAfterMs: backoff(unproven.refusals - 1, OUTAGE_BACKOFF, random) };
@@ -185,22 +257,40 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     return outcome.finally(() => (waiting -= 1));
   };
 
-  const refresh = async (mayKeep: boolean): Promise<RenewalOutcome> => {
+  const refresh = async (charge: Charge): Promise<RenewalOutcome> => {
+    const mayKeep = charge !== 'refused';
     if (!isRefreshEnabled()) return usable() && mayKeep ? { type: 'holds' } : { type: 'rejected' };
+    if (isRefreshOver) return usable() && charge === 'none' ? { type: 'holds' } : giveUp();
     const begun = session;
     const outcome = await ask();
     if (outcome && session === begun) {
-      if (outcome.type === 'rejected') {
-        // Other tabs first, because a listener in this tab may sign in again synchronously.
-        shared.ended('rejected');
-        end('rejected');
-      } else if ('until' in outcome) {
+      if (outcome.type === 'rejected') return outlive(charge) ? { type: 'holds' } : giveUp();
+      if ('until' in outcome) {
+        if (outcome.type === 'transient' && outcome.isLoginPage && isLoginNeeded(outcome)) return giveUp();
         schedule(0);
+        if (charge === 'suspected') suspect = null;
         if (usable() && mayKeep) return { type: 'holds' };
         return { type: 'wait', retryAfterMs: Math.max(0, outcome.until - clock.now()), reason: outcome.type };
       }
     }
     return { type: ended ? 'rejected' : 'renewed' };
+  };
+
+  /** Keeps a good token although the API has refused to renew it: the sign-in is asked for when the token is over. */
+  const outlive = (charge: Charge): boolean => {
+    const held = usable();
+    if (!held || charge !== 'none' || refused?.generation === held.generation) return false;
+    isRefreshOver = true;
+    schedule();
+    return true;
+  };
+
+  /** The outcome of a refresh that met a login page, the last one that was counted: callers that joined a refresh share its outcome. */
+  let metPage: RefreshOutcome | null = null;
+  const isLoginNeeded = (outcome: RefreshOutcome): boolean => {
+    if (metPage !== outcome) loginPages.metByRefresh();
+    metPage = outcome;
+    return loginPages.count >= MAX_LOGIN_PAGES_AT_REFRESH;
   };
 
   shared.answerWith(() => {
@@ -232,37 +322,63 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     isRefreshDue() {
       const held = usable();
       if (!held) return true;
+      if (isRefreshOver) return false;
       return isRefreshEnabled() && isExpiringSoon(held, clock.now()) && coordinator.availableAt() <= clock.now();
     },
     async ensureValidToken(forceRefresh = false) {
       const held = usable();
       if (held && !forceRefresh && !isExpiringSoon(held, clock.now())) return held.value;
       if (ended) throw new SignInRequiredError();
-      const outcome = await refresh(true);
+      const outcome = await refresh('none');
       const now = usable();
       if (now) return now.value;
       if (outcome.type === 'rejected') throw new SignInRequiredError();
       throw new TokenUnavailableError(Math.max(0, coordinator.availableAt() - clock.now()));
     },
-    async renew(refused) {
+    async renew(rejected) {
       if (ended) return { type: 'rejected' };
       const held = usable();
-      if (held && refused === null && !isExpiringSoon(held, clock.now())) return { type: 'renewed' };
-      if (held && refused !== null && held.generation > refused) return { type: 'renewed' };
-      if (held && refused !== null) return refuse(held) ?? refresh(false);
-      return refresh(true);
+      if (loginPages.count >= MAX_LOGIN_PAGES || (!held && isHopeless())) return giveUp();
+      if (held && rejected !== null && held.generation > rejected) return { type: 'renewed' };
+      if (held && suspect?.isOpen && suspect.generation === held.generation) {
+        suspect.isOpen = false;
+        return refresh('suspected');
+      }
+      if (held && rejected === null && !isExpiringSoon(held, clock.now())) return { type: 'renewed' };
+      if (held && rejected !== null) return refuse(held) ?? refresh('refused');
+      return refresh('none');
     },
     accepted(generation) {
+      loginPages.reset();
+      unanswered = 0;
       if (unproven?.generation === generation) unproven = null;
+      if (generation !== token?.generation) return;
+      acceptedGeneration = generation;
+      refused = null;
+      suspicions = 0;
     },
-    unanswered: () => false,
-    metLoginPage: () => {},
+    unanswered(generation) {
+      const held = usable();
+      if (held?.generation !== generation || suspect?.generation === generation) return false;
+      if (held.expiresAt !== null && acceptedGeneration === generation) return false;
+      unanswered += 1;
+      // A new token did not help: the network itself may be down.
+      if (unanswered < MAX_UNANSWERED * 2 ** suspicions) return false;
+      unanswered = 0;
+      suspicions += 1;
+      suspect = { generation, isOpen: true };
+      // For the calls that do not report it themselves.
+      events.next({ type: 'token.expiring' });
+      return true;
+    },
+    metLoginPage: loginPages.met,
     observeServerTime(serverNow) {
-      // Date headers have whole seconds, so the mean error is half a second.
-      skewMs = serverNow + 500 - clock.now();
+      server.observe(serverNow);
+      const { skewMs, isKnown } = server;
+      if (!token || !described || ended) return;
       // With the corrected clock a token of unknown age may expire much earlier or later than assumed.
-      if (!token || !described || ended || Math.abs(skewMs - described.skewMs) < SKEW_MS) return;
-      described.skewMs = skewMs;
+      if (isKnown === described.isKnown && Math.abs(skewMs - described.skewMs) < SKEW_MS) return;
+      described = { ...described, skewMs, isKnown };
       token = { ...token, expiresAt: described.again().expiresAt };
       store.set(TOKEN_KEY, JSON.stringify(token));
       schedule();

@@ -16,7 +16,7 @@ export type TokenEvent =
 export type RenewalOutcome =
   /** There is a newer token than the rejected one. */
   | { type: 'renewed' }
-  /** The token could not be renewed now, and it is still valid. */
+  /** The token could not be renewed, now or ever, and it is still valid. */
   | { type: 'holds' }
   /** There is no usable token. Retry after `retryAfterMs`. */
   | { type: 'wait'; retryAfterMs: number; reason: 'limited' | 'transient' | 'ambiguous' }
@@ -69,11 +69,16 @@ export interface TokenService {
   /**
    * A call with this generation got no answer from the network.
    *
-   * @returns whether the token is to be suspected: a 401 without CORS headers looks like a network failure
+   * @returns whether to treat the token as refused: a 401 without CORS headers looks like a network failure. True once for a token, after
+   * three failures in a row, where the lifetime of the token is unknown or the server has not accepted it yet.
    */
   unanswered(generation: number): boolean;
-  /** A login page answered in place of the API. */
-  metLoginPage(): void;
+  /**
+   * A login page answered in place of the API. Several in a row end the session, see {@link renew}.
+   *
+   * @param sentAt when the call left, ms since the epoch
+   */
+  metLoginPage(sentAt: number): void;
   /** Reports the time of the server, ms since the epoch, from an answer that has just arrived. */
   observeServerTime(serverNow: number): void;
   readonly events$: Observable<TokenEvent>;

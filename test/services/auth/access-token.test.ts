@@ -14,8 +14,12 @@ import { T0 } from '../../support/virtual-clock.ts';
 
 const seconds = T0 / 1_000;
 
-const describeAt = (issued: IssuedToken, { skewMs = 0, isFresh = false } = {}) =>
-  describeToken(issued, { generation: 7, sentAt: T0, skewMs, isFresh });
+type DescribeOptions = Partial<Record<'isSkewKnown' | 'isFresh', boolean> & { skewMs: number }>;
+
+const describeAt = (
+  issued: IssuedToken,
+  { skewMs = 0, isSkewKnown = skewMs !== 0, isFresh = false }: DescribeOptions = {},
+) => describeToken(issued, { generation: 7, sentAt: T0, skewMs, isSkewKnown, isFresh });
 
 const living = (ttlMs: number | null, expiresAt: number | null = T0): AccessToken => ({
   value: 'secret',
@@ -68,12 +72,29 @@ describe('describeToken', () => {
 
   it('counts the claimed lifetime of a fresh token from the time of sending, whatever the clocks say', () => {
     const accessToken = jwt({ iat: seconds - 7_200, exp: seconds - 6_900 });
-    expect(describeAt({ accessToken }, { isFresh: true, skewMs: 500_000 })).toMatchObject({
+    expect(describeAt({ accessToken }, { isFresh: true, skewMs: 500_000, isSkewKnown: false })).toMatchObject({
       ttlMs: 300_000,
       expiresAt: T0 + 300_000,
     });
     expect(describeAt({ accessToken, expiresIn: 60 }, { isFresh: true }).expiresAt).toBe(T0 + 60_000);
-    expect(describeAt({ accessToken: jwt({ exp: seconds + 9 }) }, { isFresh: true }).expiresAt).toBe(T0 + 9_000);
+    expect(describeAt({ accessToken: jwt({ exp: seconds + 19 }) }, { isFresh: true }).expiresAt).toBe(T0 + 19_000);
+  });
+
+  it.each([true, false])(
+    'leaves the expiry open where only a clock of which nothing is known says that the token is dead (fresh: %s)',
+    (isFresh) => {
+      const accessToken = jwt({ exp: seconds - 3_600 });
+      expect(describeAt({ accessToken }, { isFresh }).expiresAt).toBeNull();
+      expect(describeAt({ accessToken }, { isFresh, isSkewKnown: true }).expiresAt).toBe(T0 - 3_600_000);
+    },
+  );
+
+  it('believes the `exp` of a fresh token where a known clock says that it was issued dead', () => {
+    const old = jwt({ iat: seconds - 600, exp: seconds - 300 });
+    expect(describeAt({ accessToken: old }, { isFresh: true, isSkewKnown: true }).expiresAt).toBe(T0 - 300_000);
+    // Within the precision of the clock the stated lifetime counts.
+    const young = jwt({ iat: seconds - 70, exp: seconds - 10 });
+    expect(describeAt({ accessToken: young }, { isFresh: true, isSkewKnown: true }).expiresAt).toBe(T0 + 60_000);
   });
 
   it('knows the expiry but not the lifetime of a token with `exp` alone', () => {

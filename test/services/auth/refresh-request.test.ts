@@ -139,9 +139,23 @@ describe('the answer of a refresh', () => {
     expect(await createRequest()()).toEqual({ type: 'rejected' });
   });
 
-  it('is "rejected" for an auth error under an unusual status', async () => {
-    server.reply(500, { success: false, error: 'TOKEN_EXPIRED' });
+  it.each<[string, number, unknown]>([
+    ['an auth error under another 4xx', 404, { success: false, error: 'TOKEN_EXPIRED' }],
+    ['invalid_grant under a success status', 200, { error: 'invalid_grant' }],
+    ['a refused success', 200, { success: false, error: { code: 'REFRESH_TOKEN_REVOKED', message: 'no' } }],
+  ])('is "rejected" for %s', async (_case, status, body) => {
+    server.reply(status, body);
     expect(await createRequest()()).toEqual({ type: 'rejected' });
+  });
+
+  it.each<[string, number, unknown]>([
+    ['the page of a firewall', 403, '<html>Blocked</html>'],
+    ['an HTML page with status 401', 401, '<html>Sign in</html>'],
+    ['the JSON of a gateway without a code', 403, { message: 'Forbidden' }],
+    ['an auth error with which a broken server answers', 500, { success: false, error: 'TOKEN_EXPIRED' }],
+  ])('keeps the session for %s', async (_case, status, body) => {
+    server.reply(status, body, { 'content-type': typeof body === 'string' ? 'text/html' : 'application/json' });
+    expect(await createRequest()()).toEqual({ type: 'transient', retryAfterMs: null });
   });
 
   it('is "limited" for a 429', async () => {
@@ -190,7 +204,8 @@ describe('the answer of a refresh', () => {
     server.answer(() => {});
     const answer = createRequest()();
     await server.received(1);
-    await clock.advance(15_000);
+    // The body of the request gets its time on a slow line.
+    await clock.advance(16_000);
     expect(await answer).toEqual({ type: 'ambiguous' });
     expect(clock.timers).toBe(0);
   });

@@ -27,6 +27,7 @@ function openTab({ stored = null, random = () => 1 }: { stored?: string | null; 
     log: recorded.log,
     store,
     keys: ['token', 'auth_token'],
+    outagePatienceMs: 600 * SECOND,
     onStorageChange: (listener) => {
       storageListeners.add(listener);
       return () => storageListeners.delete(listener);
@@ -119,8 +120,9 @@ describe('the token of the application', () => {
     expect(generation()).toBe(2);
   });
 
-  it('is never used when its own claims say that it has expired', async () => {
+  it('is never used when its own claims say that it has expired, by a clock that is known', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
+    tab.tokens.observeServerTime(T0 - 500);
     await tab.clock.advance(HOUR - 10 * SECOND - 1);
     expect(tab.held).not.toBeNull();
     expect(tab.tokens.isRefreshDue()).toBe(false);
@@ -131,9 +133,9 @@ describe('the token of the application', () => {
 
   it("expires by the server's clock", () => {
     const tab = openTab({ stored: tokenOf('ann') });
-    tab.tokens.observeServerTime(T0 + HOUR);
+    for (const _ of [1, 2]) tab.tokens.observeServerTime(T0 + HOUR);
     expect(tab.held).toBeNull();
-    tab.tokens.observeServerTime(T0 - HOUR);
+    for (const _ of [1, 2]) tab.tokens.observeServerTime(T0 - HOUR);
     expect(tab.tokens.current()?.expiresAt).toBe(T0 + 2 * HOUR - 500);
   });
 
@@ -165,8 +167,9 @@ describe('a token for a call', () => {
 });
 
 describe('renew', () => {
-  it('ends the session when the token has expired', async () => {
+  it('ends the session when the token has expired, by a clock that is known', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
+    tab.tokens.observeServerTime(T0 - 500);
     await tab.clock.advance(HOUR);
     expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
     expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
@@ -182,8 +185,8 @@ describe('renew', () => {
     expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
   });
 
-  it('treats rejections of a valid token as an outage, a few times, with growing waits', async () => {
-    const tab = openTab({ stored: tokenOf('ann') });
+  it('treats rejections of a token without an expiry as an outage, a few times, with growing waits', async () => {
+    const tab = openTab({ stored: 'opaque' });
     expect(await refuseUntilGivenUp(tab)).toEqual([
       { type: 'outage', retryAfterMs: 1_000 },
       { type: 'outage', retryAfterMs: 2_000 },
@@ -207,8 +210,45 @@ describe('renew', () => {
     expect(await tab.tokens.renew(1)).toEqual({ type: 'outage', retryAfterMs: 500 });
   });
 
-  it('counts the rejections of one outage once, however many assessments receive one', async () => {
+  it('treats rejections of a token that has not expired as an outage for ten minutes, however many there are', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
+    const outcomes = await refuseUntilGivenUp(tab);
+    expect(outcomes.slice(0, 5)).toEqual([1, 2, 4, 8, 8].map((s) => ({ type: 'outage', retryAfterMs: s * SECOND })));
+    expect(outcomes.at(-1)).toEqual({ type: 'rejected' });
+    const lastedMs = tab.clock.now() - T0;
+    expect(lastedMs).toBeGreaterThanOrEqual(600 * SECOND);
+    expect(lastedMs).toBeLessThan(610 * SECOND);
+    expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
+  });
+
+  it('ends an outage of which it saw one rejection before a long sleep by no count of minutes alone', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    await tab.tokens.renew(1);
+    await tab.clock.advance(30 * 60 * SECOND);
+    expect(await tab.tokens.renew(1)).toMatchObject({ type: 'outage' });
+  });
+
+  it('ends the session at once when the server rejects a token whose expiry has passed by the local clock', async () => {
+    const tab = openTab({ stored: tokenOf('ann', { exp: seconds - 60 }) });
+    expect(tab.held).not.toBeNull();
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
+    expect(tab.held).toBeNull();
+  });
+
+  it('ends the session when the third login page in a row answers, and not before', async () => {
+    const tab = openTab({ stored: tokenOf('ann') });
+    const meetPage = async () => {
+      await tab.clock.advance(SECOND);
+      tab.tokens.metLoginPage(tab.clock.now());
+      return (await tab.tokens.renew(1)).type;
+    };
+    expect([await meetPage(), await meetPage()]).toEqual(['outage', 'outage']);
+    tab.tokens.accepted(1);
+    expect([await meetPage(), await meetPage(), await meetPage()]).toEqual(['outage', 'outage', 'rejected']);
+  });
+
+  it('counts the rejections of one outage once, however many assessments receive one', async () => {
+    const tab = openTab({ stored: 'opaque' });
     const outage = (retryAfterMs: number) => ({ type: 'outage', retryAfterMs });
     const refusals = await Promise.all(Array.from({ length: 10 }, () => tab.tokens.renew(1)));
     expect(refusals).toEqual(refusals.map(() => outage(1_000)));
@@ -291,7 +331,8 @@ describe('a change by another tab', () => {
     await refuseUntilGivenUp(tab);
     tab.inAnotherTab(() => tab.store.set('token', '"one"'));
     tab.inAnotherTab(() => tab.store.set('theme', 'dark'));
-    tab.inAnotherTab(() => tab.store.set('token', tokenOf('ann', { exp: seconds - 1 })));
+    tab.tokens.observeServerTime(T0 - 500);
+    tab.inAnotherTab(() => tab.store.set('token', tokenOf('ann', { exp: seconds - 3_600 })));
     expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
     expect(tab.held).toBeNull();
   });

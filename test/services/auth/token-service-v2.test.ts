@@ -249,6 +249,7 @@ describe('ensureValidToken', () => {
 
   it('does not end the session when a new token has already expired', async () => {
     const tab = openTab();
+    tab.tokens.observeServerTime(T0);
     const token = watch(tab.tokens.ensureValidToken());
     const exp = T0 / SECOND - 60;
     await tab.endpoint.answer({ type: 'issued', token: { accessToken: jwt({ exp }) }, sentAt: T0 });
@@ -401,15 +402,76 @@ describe('a fresh token that is rejected', () => {
     expect(await waitsOf(() => 0)).toEqual(outages(500, 500, 500, 500, 500, 500));
   });
 
-  it('is refreshed once more when the outage has lasted too long', async () => {
+  it('ends the session when every token was rejected for the whole patience, over all renewals', async () => {
+    const tab = signedInTab();
+    const first = tab.tokens.renew(1);
+    await tab.issue('second', 300);
+    expect(await first).toEqual({ type: 'renewed' });
+    expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+    await tab.clock.advance(5 * MINUTE);
+    const renewal = tab.tokens.renew(2);
+    await tab.issue('third');
+    expect(await renewal).toEqual({ type: 'renewed' });
+    await tab.clock.advance(5 * MINUTE - 1);
+    expect(await tab.tokens.renew(3)).toMatchObject({ type: 'outage' });
+    await tab.clock.advance(1);
+    expect(await tab.tokens.renew(3)).toEqual({ type: 'rejected' });
+    expect([tab.endpoint.requests, tab.held]).toEqual([2, null]);
+  });
+
+  it('is waited for without an end while refreshes fail too: nothing says that the session is over', async () => {
+    const tab = signedInTab({ expiresIn: 7_200 });
+    for (let minute = 0; minute < 30; minute += 3) {
+      const renewal = tab.tokens.renew(1);
+      await tab.endpoint.answer(down);
+      expect(await renewal).toMatchObject({ type: 'wait' });
+      await tab.clock.advance(3 * MINUTE);
+    }
+  });
+
+  it('begins its patience again when the server accepts a token in between', async () => {
     const tab = signedInTab();
     await refuseAndReplace(tab);
-    await tab.clock.advance(OUTAGE_PATIENCE - 1);
-    expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
-    await tab.clock.advance(1);
+    await tab.tokens.renew(2);
+    await tab.clock.advance(OUTAGE_PATIENCE - MINUTE);
+    tab.tokens.accepted(2);
+    await refuseAndReplace(tab, 'third');
+    await tab.clock.advance(MINUTE);
+    for (const _ of [1, 2, 3]) expect(await tab.tokens.renew(3)).toMatchObject({ type: 'outage' });
+  });
+
+  it('that was issued dead is replaced when the minute is over, and not waited for like an outage', async () => {
+    const tab = signedInTab();
+    const at = T0 / SECOND;
+    const renewal = tab.tokens.renew(1);
+    const dead = jwt({ iat: at - 600, exp: at - 300 });
+    await tab.endpoint.answer({ type: 'issued', token: { accessToken: dead }, sentAt: T0 });
+    expect(await renewal).toEqual({ type: 'renewed' });
+    expect(tab.held).toBe(dead);
+    expect(await tab.tokens.renew(2)).toEqual({ type: 'wait', retryAfterMs: MINUTE, reason: 'limited' });
+    await tab.clock.advance(MINUTE);
     expect(await refuseAndReplace(tab, 'third')).toEqual({ type: 'renewed' });
-    expect(await tab.tokens.renew(3)).toMatchObject({ type: 'outage' });
-    expect(tab.endpoint.requests).toBe(2);
+  });
+
+  it('that is issued dead each time, by a clock that is known, is never sent and asks for a sign-in in the end', async () => {
+    const tab = signedInTab();
+    tab.tokens.observeServerTime(T0);
+    await tab.clock.advance(HOUR);
+    let outcome = '';
+    let refreshes = 0;
+    while (outcome !== 'rejected' && refreshes < 30) {
+      const renewal = tab.tokens.renew(null);
+      await settle();
+      if (tab.endpoint.requests > refreshes) {
+        refreshes += 1;
+        const token = { accessToken: jwt({ exp: T0 / SECOND - 60, jti: String(refreshes) }) };
+        await tab.endpoint.answer({ type: 'issued', token, sentAt: tab.clock.now() });
+      }
+      outcome = (await renewal).type;
+      expect(tab.held).toBeNull();
+      await tab.clock.advance(MINUTE);
+    }
+    expect([outcome, refreshes]).toEqual(['rejected', 10]);
   });
 
   it('is refreshed immediately when the clock was set back, because it may have expired', async () => {
@@ -459,6 +521,169 @@ describe('a fresh token that is rejected', () => {
       { type: 'token.refused', generation: 1, outage: false },
       { type: 'token.refused', generation: 2, outage: true },
     ]);
+  });
+});
+
+describe('a login page in place of an answer', () => {
+  const page: RefreshAnswer = { type: 'transient', retryAfterMs: null, isLoginPage: true };
+
+  it('of a refresh alone is a hiccup of a proxy', async () => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.renew(1);
+    await tab.endpoint.answer(page);
+    expect(await renewal).toMatchObject({ type: 'wait', reason: 'transient' });
+    tab.tokens.accepted(1);
+    await tab.clock.advance(2 * MINUTE);
+    const second = tab.tokens.renew(1);
+    await tab.endpoint.answer(page);
+    expect(await second).toMatchObject({ type: 'wait' });
+  });
+
+  it('of a call and of the refresh after it ends the session', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    tab.tokens.metLoginPage(tab.clock.now());
+    const renewal = tab.tokens.renew(1);
+    await tab.endpoint.answer(page);
+    expect(await renewal).toEqual({ type: 'rejected' });
+    expect(tab.heard).toContainEqual({ type: 'session.ended', reason: 'rejected' });
+  });
+
+  it('counts once for callers that share a refresh', async () => {
+    const tab = signedInTab();
+    const renewals = [tab.tokens.renew(1), tab.tokens.renew(1), tab.tokens.ensureValidToken(true)];
+    await tab.endpoint.answer(page);
+    await Promise.all(renewals);
+    expect(tab.held).toBe('first');
+  });
+
+  it('ends the session when it is the third in a row, without a wait for the next refresh', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    for (const _ of [1, 2]) {
+      await tab.clock.advance(SECOND);
+      tab.tokens.metLoginPage(tab.clock.now());
+      expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+    }
+    await tab.clock.advance(SECOND);
+    tab.tokens.metLoginPage(tab.clock.now());
+    expect(await tab.tokens.renew(2)).toEqual({ type: 'rejected' });
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('that answers calls which were under way together counts once', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    const sentAt = tab.clock.now();
+    await tab.clock.advance(SECOND);
+    for (const _ of [1, 2, 3, 4, 5]) tab.tokens.metLoginPage(sentAt);
+    expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+  });
+});
+
+describe('a token of unproven life whose calls the network does not answer', () => {
+  const failing = (tab: Tab, times: number, generation = 1) =>
+    Array.from({ length: times }, () => tab.tokens.unanswered(generation));
+
+  it('is suspected after three of them, once, and refreshed once', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    expect(failing(tab, 3)).toEqual([false, false, true]);
+    expect(failing(tab, 20)).not.toContain(true);
+    expect(tab.heard).toEqual([{ type: 'token.expiring' }]);
+    const renewals = [tab.tokens.renew(1), tab.tokens.renew(null)];
+    await tab.issue('second');
+    expect((await Promise.all(renewals)).map(({ type }) => type)).toEqual(['renewed', 'renewed']);
+    expect([tab.held, tab.endpoint.requests]).toEqual(['second', 1]);
+    expect(tab.recorded.of('token.refused')).toEqual([]);
+  });
+
+  it('is kept when the refresh fails too, and suspected again later', async () => {
+    const tab = signedInTab();
+    failing(tab, 3);
+    const renewal = tab.tokens.renew(1);
+    await tab.endpoint.answer({ type: 'ambiguous' });
+    expect([await renewal, tab.held]).toEqual([{ type: 'holds' }, 'first']);
+    expect(failing(tab, 6)).toEqual([false, false, false, false, false, true]);
+  });
+
+  it('starts over after an answer, and is never suspected where its expiry is known and the server accepted it', async () => {
+    const tab = signedInTab();
+    failing(tab, 2);
+    tab.tokens.accepted(1);
+    expect(failing(tab, 20)).not.toContain(true);
+    tab.tokens.signIn({ accessToken: 'of unknown life' });
+    tab.tokens.accepted(2);
+    expect(failing(tab, 2, 2)).toEqual([false, false]);
+    tab.tokens.accepted(2);
+    expect(failing(tab, 3, 2)).toEqual([false, false, true]);
+  });
+
+  it('ends the session when the API refuses its refresh', async () => {
+    const tab = signedInTab();
+    failing(tab, 3);
+    const renewal = tab.tokens.renew(1);
+    await tab.endpoint.answer({ type: 'rejected' });
+    expect(await renewal).toEqual({ type: 'rejected' });
+  });
+
+  it('is not the token of another generation, nor one of a session that has ended', () => {
+    const tab = signedInTab();
+    expect(failing(tab, 5, 7)).not.toContain(true);
+    tab.tokens.signOut();
+    expect(failing(tab, 5)).not.toContain(true);
+  });
+});
+
+describe('a refresh ahead of time that the API refuses', () => {
+  const refusedAhead = async () => {
+    const tab = signedInTab();
+    tab.listen();
+    await tab.clock.advance(56 * MINUTE);
+    const renewal = tab.tokens.renew(null);
+    await tab.endpoint.answer({ type: 'rejected' });
+    expect(await renewal).toEqual({ type: 'holds' });
+    return tab;
+  };
+
+  it('leaves the token to be used to its end, without another refresh and without an end of the session', async () => {
+    const tab = await refusedAhead();
+    expect(tab.tokens.isRefreshDue()).toBe(false);
+    await tab.clock.advance(3 * MINUTE);
+    expect(tab.tokens.isRefreshDue()).toBe(false);
+    expect(await tab.tokens.ensureValidToken()).toBe('first');
+    expect(await tab.tokens.ensureValidToken(true)).toBe('first');
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'holds' });
+    const token = await tab.tokens.forCall(new AbortController().signal);
+    expect([token?.value, token?.inDoubt]).toEqual(['first', false]);
+    expect(tab.endpoint.requests).toBe(1);
+    expect(tab.heard).toEqual([{ type: 'token.expiring' }]);
+  });
+
+  it('asks for the sign-in when the token is over', async () => {
+    const tab = await refusedAhead();
+    await tab.clock.advance(4 * MINUTE);
+    expect(tab.heard.filter(({ type }) => type === 'token.expiring')).toHaveLength(2);
+    expect(tab.tokens.isRefreshDue()).toBe(true);
+    expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
+    await expect(tab.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
+    expect(tab.heard.at(-1)).toEqual({ type: 'session.ended', reason: 'rejected' });
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('asks for the sign-in when the server rejects the token before', async () => {
+    const tab = await refusedAhead();
+    expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
+    expect(tab.endpoint.requests).toBe(1);
+  });
+
+  it('is no matter for the next session', async () => {
+    const tab = await refusedAhead();
+    tab.tokens.signIn({ accessToken: 'next', expiresIn: 300 });
+    await tab.clock.advance(4 * MINUTE);
+    const token = tab.tokens.ensureValidToken();
+    await tab.issue('renewed');
+    expect(await token).toBe('renewed');
   });
 });
 
@@ -1037,7 +1262,7 @@ describe('a clock that is wrong or jumps', () => {
 
   it('is corrected by the clock of the server for a token of unknown age', () => {
     const tab = openTab({ clock: virtualClock(T0 + HOUR) });
-    tab.tokens.observeServerTime(T0);
+    for (const _ of [1, 2]) tab.tokens.observeServerTime(T0);
     const iat = T0 / SECOND;
     tab.tokens.signIn({ accessToken: jwt({ iat: iat - 60, exp: iat + 60 }) });
     // Date headers are cut to whole seconds: half a second is the fair correction.
