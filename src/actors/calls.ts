@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../lib/abort.ts';
 import { fromEventObservable, fromPromise, type Subscribable } from 'xstate';
 import type { Clock } from '../lib/clock.ts';
 import { RejectedError, toProblem, TransientError, UnauthorizedError } from '../lib/errors.ts';
@@ -122,9 +123,9 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
 ): Promise<T | Failed> {
   await pacer.turn(kind, minDistanceMs, signal);
   // The chart may have left the state in the same moment.
-  signal.throwIfAborted();
+  throwIfAborted(signal);
   const outcome = await call().catch((error: unknown) => {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     return failureOf(error);
   });
   if ('retryAfterMs' in outcome && outcome.retryAfterMs) pacer.postpone(kind, outcome.retryAfterMs);
@@ -134,7 +135,7 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
 /** The archive's state of a job that the status route reports as running: a sweeper that gives up on a job updates only the archive. */
 async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSignal): Promise<JobState> {
   const archived = await api.job(jobId, signal).catch((error: unknown) => {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     if (error instanceof UnauthorizedError) throw error;
     return state; // the archive is only a second opinion
   });

@@ -24,8 +24,8 @@ export const someText = z.string().check(z.minLength(1));
 /** An id of the server: a string that fits into a URL. */
 export const idSchema = someText.check(
   z.maxLength(256),
-  // Half a surrogate pair cannot be encoded into a URL.
-  z.refine((text) => !/\p{Surrogate}/u.test(text)),
+  // Half a surrogate pair cannot be encoded into a URL; with `u` a whole pair is one character and does not match.
+  z.refine((text) => !/[\uD800-\uDFFF]/u.test(text)),
 );
 
 /** An optional field: null where it is missing or malformed, so that it never invalidates the rest of the object. */
