@@ -498,7 +498,10 @@ export function createApp({
 }
 
 /** When a message left, by the best estimate: never later than its arrival. */
-export const sentAt = (told: unknown): number => Math.min(Date.now(), Number(told ?? Number.NaN) || Date.now());
+export function sentAt(told: unknown): number {
+  const at = typeof told === 'number' || typeof told === 'string' ? Number(told) : Number.NaN;
+  return Math.min(Date.now(), at || Date.now());
+}
 
 const nameOf = (body: unknown): string =>
   String((body as { assessment_name?: unknown } | null)?.assessment_name ?? 'AI-Driven Talent Mapping');

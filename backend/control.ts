@@ -1,6 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Backend } from './backend.ts';
+import { readBody } from './local-server.ts';
+
+export const CONTROL_PATH = '/__control';
+/** Bytes of one command. */
+const MAX_COMMAND = 64 * 1_024;
 
 const ms = z
   .number()
@@ -73,7 +78,7 @@ const commandSchema = z.strictObject({
     .optional(),
 });
 
-/** The demo's levers over HTTP. Only for the page that this server itself serves, on this machine. */
+/** The demo's levers over HTTP. The server lets only its own page through. */
 export async function handleControl(
   backend: Backend,
   request: IncomingMessage,
@@ -83,10 +88,6 @@ export async function handleControl(
     response.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
     response.end(body === undefined ? undefined : JSON.stringify(body));
   };
-  const { origin, host } = request.headers;
-  const isLocal = /^(127\.|::1$|::ffff:127\.)/.test(request.socket.remoteAddress ?? '');
-  if (!isLocal || (origin !== undefined && origin !== `http://${host}`))
-    return answer(403, { error: 'only for the page of this server' });
   if (request.method === 'GET') {
     const { options } = backend;
     return answer(200, {
@@ -97,8 +98,11 @@ export async function handleControl(
     });
   }
   if (request.method !== 'POST') return answer(405, { error: 'GET or POST' });
-  let text = '';
-  for await (const chunk of request) text += String(chunk);
+  const text = await readBody(request, MAX_COMMAND);
+  if (text === null) {
+    response.setHeader('Connection', 'close');
+    return answer(413, { error: 'the body is larger than 64 KiB' });
+  }
   let json: unknown;
   try {
     json = JSON.parse(text);

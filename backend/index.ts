@@ -4,10 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { createApp } from './app.ts';
 import type { Backend } from './backend.ts';
-import { handleControl } from './control.ts';
+import { CONTROL_PATH, handleControl } from './control.ts';
 import { createLog, noCounts } from './counts.ts';
 import { createFaults } from './faults.ts';
 import { createJobs } from './jobs.ts';
+import { createLocalServer, LOOPBACK_ADDRESS } from './local-server.ts';
 import { type BackendOptions, defaultOptions } from './options.ts';
 import { createSessions } from './sessions.ts';
 import { createSockets } from './sockets.ts';
@@ -56,20 +57,37 @@ export async function startBackend({ fallback, control = false, ...given }: Star
   const api = getRequestListener(app.fetch);
 
   let requests = 0;
-  const server = createServer((request, response) => {
-    const path = (request.url ?? '/').split('?')[0] ?? '/';
-    // Socket.IO answers its own requests.
-    if (path.startsWith('/socket.io/')) return;
-    requests += 1;
-    response.once('close', () => (requests -= 1));
-    if (control && path === '/__control') void handleControl(backend, request, response);
-    else if (/^\/(api|health)\b/.test(path) || !fallback) void api(request, response);
-    else fallback(request, response);
+  const isSocketPath = (path: string) => path.startsWith('/socket.io/');
+  const isApiPath = (path: string) => /^\/(api|health)(\/|$)/.test(path);
+  // Socket.IO answers every request and upgrade of the server that it is attached to. This one listens nowhere.
+  const socketServer = createServer();
+  const server = createLocalServer({
+    // The API is for pages of other servers on this machine too; the levers and the page are for the page alone.
+    audience: (path) => (isSocketPath(path) || isApiPath(path) ? 'loopback' : 'own'),
+    takesBody: (path) => isSocketPath(path) || isApiPath(path) || (control && path === CONTROL_PATH),
+    request(request, response, path) {
+      if (isSocketPath(path)) return socketServer.emit('request', request, response);
+      requests += 1;
+      response.once('close', () => (requests -= 1));
+      if (control && path === CONTROL_PATH) return handleControl(backend, request, response);
+      if (isApiPath(path) || !fallback) return api(request, response);
+      return fallback(request, response);
+    },
+    upgrade: (request, socket, head, path) => isSocketPath(path) && socketServer.emit('upgrade', request, socket, head),
   });
-  const sockets = createSockets({ server, options, counts, log, sessions, jobs, faults, closing: closing.signal });
+  const sockets = createSockets({
+    server: socketServer,
+    options,
+    counts,
+    log,
+    sessions,
+    jobs,
+    faults,
+    closing: closing.signal,
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(current.port, 'localhost', resolve);
+    server.listen(current.port, LOOPBACK_ADDRESS, resolve);
   });
 
   const backend: Backend = {

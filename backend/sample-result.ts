@@ -2,7 +2,7 @@
 export function analyse(answers: Record<string, unknown>) {
   const data = (answers.assessment_data ?? answers) as { riasec?: Record<string, number> };
   const [first, second] = Object.entries(data.riasec ?? {})
-    .toSorted(([, a], [, b]) => b - a)
+    .sort(([, a], [, b]) => b - a)
     .map(([name]) => name);
   const { archetype, summary, career } = portraits[first ?? ''] ?? portraits.investigative!;
   return {

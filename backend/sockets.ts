@@ -31,6 +31,7 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
     serveClient: false,
     // As the original: polling is HTTP, and a page of another origin needs the headers.
     cors: { origin: true, credentials: true },
+    maxHttpBufferSize: 100_000,
     destroyUpgrade: false,
     allowRequest: (request, callback) => {
       const answer = () => callback(null, options().sockets === 'accept');
@@ -85,7 +86,9 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
       socket.emit('auth_error', { message: 'Authentication timeout' });
       socket.disconnect(true);
     }, AUTH_DEADLINE_MS);
-    socket.on('authenticate', (payload: unknown) => void authenticate(socket, payload));
+    socket.on('authenticate', (payload: unknown) => {
+      authenticate(socket, payload).catch(() => socket.disconnect(true));
+    });
     socket.on('disconnect', () => {
       clearTimeout(deadline);
       log.write({ kind: 'socket', text: 'a socket was closed' });

@@ -34,8 +34,9 @@ export async function buildSite(folder: URL): Promise<Site> {
     built.output.map((file) => [`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source]),
   );
   return (request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const name = pathname === '/' ? '/index.html' : pathname;
+    // A target such as `//` is no URL, so it is not parsed as one.
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    const name = path === '/' ? '/index.html' : path;
     const file = files.get(name);
     response.writeHead(file === undefined ? 404 : 200, { 'Content-Type': types[extname(name)] ?? 'text/plain' });
     response.end(file ?? 'not found');

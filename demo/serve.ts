@@ -1,4 +1,5 @@
 import { type Backend, type BackendOptions, startBackend } from '@assessment-monitor/backend';
+import { contentSecurityPolicy } from '@assessment-monitor/backend/local-server';
 import { buildSite, type Site } from './build-site.ts';
 
 let page: Promise<Site> | undefined;
@@ -17,6 +18,17 @@ export async function serveDemo(options: Partial<BackendOptions> = {}): Promise<
     initialBalance: 100,
     ...options,
     control: true,
-    fallback: await page,
+    fallback: guarded(await page),
   });
 }
+
+/** The page as a document that no other page may frame or open, and that loads only from its own server. */
+const guarded =
+  (site: Site): Site =>
+  (request, response) => {
+    response.setHeader('Content-Security-Policy', contentSecurityPolicy());
+    response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+    response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+    response.setHeader('Referrer-Policy', 'no-referrer');
+    site(request, response);
+  };

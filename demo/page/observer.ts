@@ -41,6 +41,8 @@ export interface Observed {
 const MOST_MACHINES = 20;
 const MOST_TOLD = 300;
 const MOST_NAMES = 2_000;
+/** Characters of a state that are shown. */
+const LONGEST_STATE = 200;
 
 /** Watches what the inspector says and keeps what there is to show of it: the latest, however long it runs. */
 export function createObserver() {
@@ -57,7 +59,8 @@ export function createObserver() {
       if (!states) return machines;
       const isAssessment = chart === 'assessment' && 'active' in states;
       const state = stateOf(snapshot, isAssessment);
-      return [...machines, { id, rootId, name, isAssessment, state, step: undefined }].slice(-MOST_MACHINES);
+      const others = machines.filter((it) => it.id !== id);
+      return [...others, { id, rootId, name, isAssessment, state, step: undefined }].slice(-MOST_MACHINES);
     }
     if (event.type !== '@xstate.snapshot') return machines;
     const machine = machines.find(({ id }) => id === event.sessionId);
@@ -102,7 +105,7 @@ export function createObserver() {
 export type Observer = ReturnType<typeof createObserver>;
 
 function stateOf(snapshot: unknown, isAssessment: boolean): string {
-  const name = nameOf((snapshot as { value?: unknown }).value);
+  const name = nameOf((snapshot as { value?: unknown }).value).slice(0, LONGEST_STATE);
   return isAssessment ? foldState(name) : name;
 }
 

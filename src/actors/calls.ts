@@ -1,4 +1,5 @@
 import { filter } from 'rxjs';
+import { throwIfAborted } from '../lib/abort.ts';
 import { fromEventObservable, fromPromise, type Subscribable } from 'xstate';
 import { type Clock, sleep } from '../lib/clock.ts';
 import {
@@ -191,7 +192,8 @@ export function createCalls<Submission, Result>(
       its.statusTrouble = 0;
       return state;
     } catch (error) {
-      if (error instanceof TransientError && error.status !== null && error.code !== 'rate-limited') its.statusTrouble += 1;
+      if (error instanceof TransientError && error.status !== null && error.code !== 'rate-limited')
+        its.statusTrouble += 1;
       if (!isNotFound(error)) throw error;
       // After a restart the status route has lost jobs that still run; the archive has not.
       return await api.job(jobId, signal).catch((inner: unknown) => {
@@ -274,9 +276,9 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
 ): Promise<T | Failed> {
   await pacer.turn(kind, minDistanceMs, signal);
   // The chart may have left the state in the same moment.
-  signal.throwIfAborted();
+  throwIfAborted(signal);
   const outcome = await call().catch((error: unknown) => {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     return failureOf(error, clock);
   });
   if ('retryAfterMs' in outcome && outcome.retryAfterMs) pacer.postpone(kind, outcome.retryAfterMs);
@@ -286,7 +288,7 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
 /** The archive's state of a job that the status route reports as running: a sweeper that gives up on a job updates only the archive. */
 async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSignal): Promise<JobState> {
   const archived = await api.job(jobId, signal).catch((error: unknown) => {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     if (error instanceof UnauthorizedError) throw error;
     return state; // the archive is only a second opinion
   });

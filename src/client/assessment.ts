@@ -82,7 +82,7 @@ export function startAssessment<Submission, Result>(
     // A submission in flight may arrive although the page closes now. Without a key the next page must ask before it sends again.
     const isAtRisk = !services.idempotent && snapshot.matches({ active: { submitting: 'sending' } });
     const known = { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked || isAtRisk };
-    if (isPartOf(known, saved)) return;
+    if (isPartOf(known, saved)) return jobs.restore(id);
     // From the acceptance on the server has the answers, so the store drops them.
     const submission = jobId === null ? record.submission : undefined;
     saved = { version: 1, submissionId: id, submittedAt, submission, ...known };

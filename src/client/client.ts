@@ -1,5 +1,6 @@
 import { bindMachine } from '../actors/bind-machine.ts';
 import { type Assessment, startAssessment } from './assessment.ts';
+import { throwIfAborted } from '../lib/abort.ts';
 import { callSafely } from '../lib/call-safely.ts';
 import { systemClock } from '../lib/clock.ts';
 import { SignInRequiredError, TokenUnavailableError, UnauthorizedError } from '../lib/errors.ts';
@@ -7,6 +8,7 @@ import type { AssessmentClientOptions } from './options.ts';
 import type { IssuedToken } from '../services/auth/access-token.ts';
 import type { Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../services/metrics.ts';
+import { randomIds } from './browser.ts';
 import { createServices } from './create-services.ts';
 
 /** The state that all assessments of a client share. */
@@ -82,13 +84,14 @@ export function createAssessmentClient<Submission, Result>(options?: AssessmentC
 function openClient<Submission, Result>(
   options: AssessmentClientOptions<Result>,
 ): AssessmentClient<Submission, Result> {
-  const { clock = systemClock, createId = () => crypto.randomUUID() } = options;
+  const { clock = systemClock } = options;
   const metrics = createMetrics();
   const log: Log = (event) => {
     metrics.record(event);
     callSafely(() => options.onEvent?.({ ...event, at: clock.now() }));
   };
   const services = createServices<Submission, Result>(options, clock, log);
+  const createId = options.createId ?? randomIds(log);
   const bound = bindMachine(services);
   const { api, jobs, tokens, monitoringTimeoutMs } = services;
 
@@ -165,7 +168,7 @@ function openClient<Submission, Result>(
 
   return {
     submit(submission) {
-      disposal.signal.throwIfAborted();
+      throwIfAborted(disposal.signal);
       const answers = JSON.stringify(submission) as string | undefined;
       if (answers === undefined) throw new TypeError('submit: the answers must be JSON; nothing was submitted');
       const underWay = snapshot.assessments.find((it) => answersOf.get(it) === answers && !isOver(it));
@@ -188,7 +191,7 @@ function openClient<Submission, Result>(
       return add(assessment);
     },
     resume() {
-      disposal.signal.throwIfAborted();
+      throwIfAborted(disposal.signal);
       const isKnown = (submissionId: string) => snapshot.assessments.some(({ id }) => id === submissionId);
       return jobs
         .load(tokens.userId())
@@ -208,7 +211,7 @@ function openClient<Submission, Result>(
       return () => void listeners.delete(listener);
     },
     signedIn(session) {
-      disposal.signal.throwIfAborted();
+      throwIfAborted(disposal.signal);
       if (typeof session?.accessToken !== 'string' || session.accessToken === '') {
         throw new TypeError('signedIn: needs { accessToken }, a text that is not empty; the session is unchanged');
       }

@@ -1,14 +1,6 @@
 import { filter, NEVER, type Observable } from 'rxjs';
 import type { Pacing } from '../actors/delays.ts';
-import {
-  browserChannel,
-  browserLocks,
-  browserPage,
-  browserStore,
-  checkBaseUrl,
-  loadSocketIo,
-  originOf,
-} from './browser.ts';
+import { browserLocks, browserPage, checkBaseUrl, loadSocketIo, openChannel, originOf, storeOf } from './browser.ts';
 import {
   type AssessmentClientOptions,
   type AuthVersion,
@@ -65,8 +57,8 @@ export function createServices<Submission, Result>(
   const settings = (): RuntimeSettings => options.settings?.() ?? {};
   const paths = { ...defaultPaths, ...options.paths };
   const timings = { ...defaultTimings, ...options.timings };
-  const storage = options.storage ?? browserStore('localStorage', log);
-  const tokenStorage = options.tokenStorage ?? browserStore('sessionStorage', log);
+  const storage = storeOf(options.storage, 'localStorage', log);
+  const tokenStorage = storeOf(options.tokenStorage, 'sessionStorage', log);
   const page = options.page ?? browserPage();
   const world = { clock, random, log };
   const send: typeof fetch = options.fetch ?? ((...args) => fetch(...args));
@@ -76,7 +68,7 @@ export function createServices<Submission, Result>(
     v1: () =>
       createTokenServiceV1({
         ...world,
-        store: options.tokenStorage ?? storage,
+        store: options.tokenStorage ? tokenStorage : storage,
         keys: options.auth?.v1TokenKeys ?? ['token', 'auth_token'],
         outagePatienceMs: timings.outagePatienceMs,
         onStorageChange: (listener) => {
@@ -98,9 +90,10 @@ export function createServices<Submission, Result>(
       });
       // One name for each API: what tabs tell one another is for clients of the same one.
       const name = `assessment-monitor:${originOf(baseUrl)}${paths.refresh}`;
-      const { locks = browserLocks(log), channel: openChannel = browserChannel(log) } = options;
+      const { locks = browserLocks(log) } = options;
+      const channel = openChannel(options.channel, name, log);
       const key = `${name}:session`;
-      const shared = createSharedSession({ store: storage, channel: openChannel?.(name) ?? null, clock, key });
+      const shared = createSharedSession({ store: storage, channel, clock, key });
       // Nobody who is awake keeps the lock for longer than one request.
       const waitMs = timings.refreshTimeoutMs + 1_000;
       const lock = createTabLock({ locks, name, clock, waitMs });

@@ -1,9 +1,6 @@
 import type { InspectionEvent } from 'xstate';
-<<<<<<< HEAD
 import type { Pacing } from '../actors/delays.ts';
-=======
 import type { RefusalHint } from '../services/api/answer.ts';
->>>>>>> auth2
 import type { ApiPaths, ApiTimeouts } from '../services/api/assessment-api.ts';
 import type { StatusWords } from '../services/api/status-words.ts';
 import type { ProgressScale } from '../services/job-report.ts';
@@ -98,14 +95,10 @@ export interface AssessmentClientOptions<Result = unknown> {
     Pacing & {
       /** At most one refresh attempt in this time, in this browser profile. @default 60_000 */
       refreshIntervalMs: number;
-<<<<<<< HEAD
-      /** How long the server may refuse a token that was just refreshed before one more refresh is tried. @default 600_000 */
-=======
       /**
        * How long tokens may be refused one after another, with none accepted, before the user is asked to sign in: V2 while refreshes
        * work, V1 while the token has not expired by its `exp`. @default 600_000
        */
->>>>>>> auth2
       outagePatienceMs: number;
       /** Bound of one refresh call. @default 15_000 */
       refreshTimeoutMs: number;

@@ -1,3 +1,5 @@
+import { abortReason } from './abort.ts';
+
 /**
  * The only source of time in the package, the XState actors included. Tests inject a virtual clock and count the timers that
  * are still armed.
@@ -28,10 +30,10 @@ export const systemClock: Clock = {
  */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error);
+    if (signal?.aborted) return reject(abortReason(signal));
     const onAbort = () => {
       clock.clearTimeout(timer);
-      reject(signal?.reason as Error);
+      if (signal) reject(abortReason(signal));
     };
     const timer = clock.setTimeout(() => {
       signal?.removeEventListener('abort', onAbort);

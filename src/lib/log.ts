@@ -10,6 +10,9 @@ export type RequestOutcome = 'ok' | 'unauthorized' | 'transient' | 'rejected' | 
 /** How a refresh ended; see `RefreshOutcome`. */
 export type RefreshOutcomeName = 'refreshed' | 'limited' | 'transient' | 'ambiguous' | 'rejected';
 
+/** A part of the platform that has a fallback. */
+export type PlatformPart = 'crypto.randomUUID' | 'crypto.getRandomValues';
+
 /**
  * Everything that happens, as data: one searchable log line per event. Events never contain a token, an answer, a result or an
  * address. A token is identified by its generation only.
@@ -52,6 +55,8 @@ export type MonitorEvent =
     }
   | { type: 'job.dropped'; reason: 'malformed' | 'old-version' | 'another-user' | 'no-submission' }
   | { type: 'storage.unavailable' }
+  /** A part of the platform is missing or throws, and a fallback is in use. Logged once for each client. */
+  | { type: 'platform.missing'; what: PlatformPart }
   /** The browser lacks Web Locks or BroadcastChannel, so tabs do not coordinate their refreshes. */
   | { type: 'tabs.uncoordinated'; missing: 'locks' | 'channel' }
   | { type: 'listener.failed'; error: string };

@@ -20,37 +20,84 @@ export function memoryStore(): KeyValueStore {
 }
 
 /**
- * Web Storage that never throws. In private windows, with a full quota or with blocked cookies its calls fail in some browsers.
- * Values that could not be stored are then kept in memory, and `storage.unavailable` is logged once.
+ * A store that never throws, over one that may. In private windows, with a full quota or with blocked cookies the calls of Web Storage
+ * fail in some browsers, and so may those of a store that an application brings. What could not be written is then kept in memory until
+ * a later write succeeds, what could not be removed is hidden, and `storage.unavailable` is logged once.
+ *
+ * @param open returns the store or undefined; it may throw
+ * @example
+ * const store = guardedStore(() => options.storage, log);
+ */
+export function guardedStore(open: () => KeyValueStore | undefined, log: Log): KeyValueStore {
+  /** What the store does not have: values that it did not take, and null for those that it did not give up. */
+  const pending = new Map<string, string | null>();
+  let warned = false;
+  /** The value in an object, or why there is none: `missing` where there is no store, `refused` where its call threw. */
+  const attempt = <T>(use: (store: KeyValueStore) => T): { value: T } | 'missing' | 'refused' => {
+    let failure: 'missing' | 'refused' = 'missing';
+    try {
+      const store = open();
+      failure = 'refused';
+      if (store) return { value: use(store) };
+      failure = 'missing';
+    } catch {
+      // Logged below, once: every call would fail for the same reason.
+    }
+    if (!warned) log({ type: 'storage.unavailable' });
+    warned = true;
+    return failure;
+  };
+  const valueOf = <T>(attempted: { value: T } | string, otherwise: T): T =>
+    typeof attempted === 'string' ? otherwise : attempted.value;
+  const change = (key: string, value: string | null): void => {
+    const write = (at: string, its: string | null) => attempt((it) => (its === null ? it.remove(at) : it.set(at, its)));
+    const written = write(key, value);
+    pending.delete(key);
+    if (written === 'refused' || (written === 'missing' && value !== null)) pending.set(key, value);
+    if (typeof written === 'string') return;
+    // The store works again, or has space again.
+    for (const [late, its] of pending) if (typeof write(late, its) !== 'string') pending.delete(late);
+  };
+  return {
+    get(key) {
+      const waiting = pending.get(key);
+      return waiting === undefined
+        ? valueOf(
+            attempt((it) => it.get(key)),
+            null,
+          )
+        : waiting;
+    },
+    set: change,
+    remove: (key) => change(key, null),
+    keys() {
+      const stored = valueOf(
+        attempt((it) => it.keys()),
+        [],
+      );
+      return [...new Set([...stored, ...pending.keys()])].filter((key) => pending.get(key) !== null);
+    },
+  };
+}
+
+/**
+ * Web Storage that never throws.
  *
  * @param open returns the storage or undefined; it may throw
  * @example
  * const store = webStore(() => window.localStorage, log);
  */
 export function webStore(open: () => Storage | undefined, log: Log): KeyValueStore {
-  const memory = memoryStore();
-  let warned = false;
-  const attempt = <T>(use: (storage: Storage) => T): T | undefined => {
-    try {
-      const storage = open();
-      if (storage) return use(storage);
-    } catch {
-      // Logged below, once: every call would fail for the same reason.
-    }
-    if (!warned) log({ type: 'storage.unavailable' });
-    warned = true;
-    return undefined;
+  const read = (): KeyValueStore | undefined => {
+    const storage = open();
+    return (
+      storage && {
+        get: (key) => storage.getItem(key),
+        set: (key, value) => storage.setItem(key, value),
+        remove: (key) => storage.removeItem(key),
+        keys: () => Object.keys(storage),
+      }
+    );
   };
-  return {
-    get: (key) => memory.get(key) ?? attempt((it) => it.getItem(key)) ?? null,
-    set: (key, value) => {
-      memory.remove(key);
-      if (attempt((it) => (it.setItem(key, value), true)) !== true) memory.set(key, value);
-    },
-    remove: (key) => {
-      memory.remove(key);
-      attempt((it) => it.removeItem(key));
-    },
-    keys: () => [...new Set([...(attempt((it) => Object.keys(it)) ?? []), ...memory.keys()])],
-  };
+  return guardedStore(read, log);
 }

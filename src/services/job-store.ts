@@ -28,6 +28,8 @@ export interface JobStore {
   remove(submissionId: string): void;
   /** Whether the record of another assessment names this job. */
   hasJob(jobId: string, exceptSubmissionId: string): boolean;
+  /** Writes a record again that something else has removed, such as a `localStorage.clear()` of the application. */
+  restore(submissionId: string): void;
   /** Every record that can be resumed by this user. The others are removed, each with a reason in the log. */
   load(userId: string | null): JobRecord[];
 }
@@ -57,13 +59,24 @@ export function createJobStore(store: KeyValueStore, log: Log): JobStore {
     const { version } = readJson(text, anyVersion) ?? { version: VERSION };
     return version === VERSION ? 'malformed' : 'old-version';
   };
+  /** The records of this page as they were written. */
+  const kept = new Map<string, string>();
   return {
     save(record) {
       // JSON has no infinity: a deadline that never comes would make the record unreadable, and the job lost.
       const deadlineAt = Math.min(record.deadlineAt, Number.MAX_SAFE_INTEGER);
-      store.set(PREFIX + record.submissionId, JSON.stringify({ ...record, deadlineAt }));
+      const text = JSON.stringify({ ...record, deadlineAt });
+      kept.set(record.submissionId, text);
+      store.set(PREFIX + record.submissionId, text);
     },
-    remove: (submissionId) => store.remove(PREFIX + submissionId),
+    remove(submissionId) {
+      kept.delete(submissionId);
+      store.remove(PREFIX + submissionId);
+    },
+    restore(submissionId) {
+      const text = kept.get(submissionId);
+      if (text !== undefined && store.get(PREFIX + submissionId) === null) store.set(PREFIX + submissionId, text);
+    },
     hasJob: (jobId, exceptSubmissionId) =>
       store
         .keys()
@@ -87,9 +100,10 @@ export function createJobStore(store: KeyValueStore, log: Log): JobStore {
           if (typeof record === 'string') return drop(key, record);
           if (userId !== null && record.userId !== null && record.userId !== userId) return drop(key, 'another-user');
           if (record.jobId === null && record.submission === undefined) return drop(key, 'no-submission');
+          kept.set(record.submissionId, JSON.stringify(record));
           return [record];
         })
-        .toSorted((a, b) => a.submittedAt - b.submittedAt);
+        .sort((a, b) => a.submittedAt - b.submittedAt);
     },
   };
 }

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../lib/abort.ts';
 import { type Clock, sleep } from '../lib/clock.ts';
 
 /**
@@ -35,7 +36,7 @@ export function createPacer(clock: Clock): Pacer {
     async turn(kind, minDistanceMs, signal) {
       // Checked again after each wait: another caller may have taken the turn, or the server asked for more time.
       for (let wait = remaining(kind); wait > 0; wait = remaining(kind)) await sleep(clock, wait, signal);
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       waits[kind] = { since: clock.now(), ms: minDistanceMs };
     },
     postpone(kind, ms) {

@@ -316,9 +316,9 @@ describe('sockets', () => {
       const socket = connect({ token: await logIn() }, transports as string[]);
       expect(await event(socket, 'authenticated')).toMatchObject({ success: true });
       const handshake = await fetch(`${backend.url}/socket.io/?EIO=4&transport=polling`, {
-        headers: { Origin: 'https://app.example.test' },
+        headers: { Origin: 'http://localhost:5173' },
       });
-      expect(handshake.headers.get('access-control-allow-origin')).toBe('https://app.example.test');
+      expect(handshake.headers.get('access-control-allow-origin')).toBe('http://localhost:5173');
       await handshake.text();
     },
   );

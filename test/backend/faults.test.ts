@@ -308,7 +308,7 @@ describe('the original server', () => {
     await start(profiles.original);
     const preflight = await request('/api/assessment/submit', undefined, {
       method: 'OPTIONS',
-      headers: { Origin: 'https://page.example.test', 'Access-Control-Request-Method': 'POST' },
+      headers: { Origin: 'http://localhost:5173', 'Access-Control-Request-Method': 'POST' },
     });
     expect(preflight.headers.get('access-control-allow-headers')).toBe(
       'Content-Type,Authorization,X-Service-Key,X-Internal-Service',

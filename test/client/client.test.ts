@@ -360,7 +360,7 @@ describe('after a reload', () => {
     await open({ client: { storage } });
     expect(stage.client.resume()).toEqual([]);
     const reasons = stage.events.flatMap((it) => (it.type === 'job.dropped' ? [it.reason] : []));
-    expect(reasons.toSorted()).toEqual(['malformed', 'old-version']);
+    expect([...reasons].sort()).toEqual(['malformed', 'old-version']);
     expect(storage.keys()).toEqual([]);
   });
 

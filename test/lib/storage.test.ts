@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type KeyValueStore, memoryStore, webStore } from '../../src/lib/storage.ts';
+import { guardedStore, type KeyValueStore, memoryStore, webStore } from '../../src/lib/storage.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 
 beforeEach(() => window.localStorage.clear());
@@ -167,11 +167,56 @@ describe('webStore', () => {
       () => storage,
       () => {},
     );
-    failing.add('getItem').add('removeItem');
+    failing.add('getItem');
     store.set('a', '1');
     expect(store.get('a')).toBeNull();
-    store.remove('a');
     failing.clear();
     expect(store.get('a')).toBe('1');
+  });
+
+  it('hides a value that the storage does not give up, and removes it with the next write that succeeds', () => {
+    const { storage, failing } = brokenStorage();
+    const store = webStore(
+      () => storage,
+      () => {},
+    );
+    store.set('a', 'the token of a user who signs out');
+    failing.add('removeItem');
+    store.remove('a');
+    expect(store.get('a')).toBeNull();
+    expect(store.keys()).toEqual([]);
+    failing.clear();
+    store.set('b', '1');
+    expect(window.localStorage.getItem('a')).toBeNull();
+  });
+
+  it('writes what it had to keep in memory with the next write that succeeds', () => {
+    const { storage, failing } = brokenStorage();
+    const store = webStore(
+      () => storage,
+      () => {},
+    );
+    failing.add('setItem');
+    store.set('a', 'in memory');
+    failing.clear();
+    store.set('b', '1');
+    expect(window.localStorage.getItem('a')).toBe('in memory');
+  });
+});
+
+describe('guardedStore', () => {
+  const refuse = (): never => {
+    throw new Error('the store of the application is broken');
+  };
+
+  it('keeps everything in memory when each call of the store throws, and logs that once', () => {
+    const recorded = recordedLog();
+    const store = guardedStore(() => ({ get: refuse, set: refuse, remove: refuse, keys: refuse }), recorded.log);
+    expect([store.get('a'), store.keys()]).toEqual([null, []]);
+    store.set('a', '1');
+    store.set('b', '2');
+    store.remove('b');
+    expect([store.get('a'), store.get('b'), store.keys()]).toEqual(['1', null, ['a']]);
+    expect(recorded.events).toEqual([{ type: 'storage.unavailable' }]);
   });
 });

@@ -29,7 +29,7 @@ export function virtualClock(startAt: number = T0): VirtualClock {
   const nextDue = (until: number) =>
     [...timers]
       .filter(([, { dueAt }]) => dueAt <= until)
-      .toSorted(([idA, a], [idB, b]) => a.dueAt - b.dueAt || idA - idB)[0];
+      .sort(([idA, a], [idB, b]) => a.dueAt - b.dueAt || idA - idB)[0];
 
   return {
     now: () => wall + elapsed,

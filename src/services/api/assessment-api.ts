@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
+import { throwIfAborted } from '../../lib/abort.ts';
 import { RejectedError, TransientError, UnauthorizedError } from '../../lib/errors.ts';
 import { type Log, logCall, type RouteName } from '../../lib/log.ts';
 import type { Schema } from '../../lib/schema.ts';
@@ -178,7 +179,7 @@ export function createAssessmentApi<Submission, Result>(
   /** Sends one call with a token, and reports what the answer says about the token and the clock. */
   const send = async (route: CallRoute, signal: AbortSignal, request: CallRequest) => {
     const token = await tokens.forCall(signal);
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     if (!token) throw new UnauthorizedError(null);
     if (token.inDoubt && request.canWait) throw new TransientError('unavailable', 'the token may be dead');
     const { generation } = token;

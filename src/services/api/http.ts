@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import { abortReason } from '../../lib/abort.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { TransientError } from '../../lib/errors.ts';
 import type { HttpAnswer } from './answer.ts';
@@ -57,7 +58,7 @@ const JSON_TYPE = 'application/json';
 export function exchange(deps: HttpDeps, request: HttpRequest): Promise<HttpAnswer> {
   const { clock } = deps;
   const { timeoutMs, signal, lost$, againAfterMs, mayAskAgain } = request;
-  if (signal?.aborted) return Promise.reject(signal.reason as Error);
+  if (signal?.aborted) return Promise.reject(abortReason(signal));
   const controller = new AbortController();
   const init = initOf(request, controller.signal);
   const uploadMs = typeof init.body === 'string' ? init.body.length / UPLOAD_BYTES_PER_MS : 0;
@@ -79,7 +80,7 @@ export function exchange(deps: HttpDeps, request: HttpRequest): Promise<HttpAnsw
       reject(reason as Error);
       controller.abort(reason);
     };
-    const cancel = () => giveUp(signal?.reason);
+    const cancel = () => giveUp(signal && abortReason(signal));
     const waitFor = (ms: number): void => {
       clock.clearTimeout(silence);
       silence = clock.setTimeout(() => giveUp(noAnswer(`nothing arrived for ${Math.round(ms)} ms`)), ms);
@@ -207,7 +208,8 @@ function originOf(url: string): string | null {
   try {
     return new URL(url, (globalThis as { location?: Location }).location?.href).origin;
   } catch {
-    return null;
+    // React Native has no `URL.origin`.
+    return /^https?:\/\/[^/?#]+/i.exec(url)?.[0].toLowerCase() ?? null;
   }
 }
 

@@ -1,0 +1,125 @@
+// @vitest-environment jsdom
+import { type AssessmentClientOptions, createAssessmentClient, type MonitorEvent } from 'assessment-monitor';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { memoryStore } from '../../src/lib/storage.ts';
+
+/* Pages whose environment is missing, refused or throws. Nothing answers here: what counts is that the page opens and submits. */
+
+const events: MonitorEvent[] = [];
+let client: ReturnType<typeof createAssessmentClient> | undefined;
+
+const open = (options: Partial<AssessmentClientOptions> = {}) => {
+  client = createAssessmentClient({
+    baseUrl: 'https://api.example.test',
+    socket: false,
+    fetch: () => new Promise<never>(() => {}),
+    onEvent: (event) => void events.push(event),
+    ...options,
+  });
+  return client;
+};
+const reported = () =>
+  events.flatMap((it) =>
+    it.type === 'platform.missing' ? [it.what] : it.type === 'tabs.uncoordinated' ? [it.missing] : [],
+  );
+const refuse = (): never => {
+  throw new DOMException('The operation is insecure.', 'SecurityError');
+};
+
+beforeEach(() => window.localStorage.clear());
+afterEach(() => {
+  client?.dispose();
+  client = undefined;
+  events.length = 0;
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
+
+describe('ids', () => {
+  const uuid = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
+  const submitAll = () => {
+    open();
+    return Array.from({ length: 50 }, (_, answer) => client?.submit({ answer }).id ?? '');
+  };
+
+  it('are random UUIDs on a page over plain http, which has no randomUUID, and the log reports it once', () => {
+    vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
+    const ids = submitAll();
+    for (const id of ids) expect(id).toMatch(uuid);
+    expect(new Set(ids).size).toBe(50);
+    expect(reported()).toContain('crypto.randomUUID');
+    expect(reported().filter((it) => it.startsWith('crypto'))).toEqual(['crypto.randomUUID']);
+  });
+
+  it.each([
+    ['is missing', undefined],
+    ['throws', { randomUUID: refuse, getRandomValues: refuse }],
+  ])('are UUIDs where crypto %s, and the log reports each part once', (_case, stub) => {
+    vi.stubGlobal('crypto', stub);
+    const ids = submitAll();
+    for (const id of ids) expect(id).toMatch(uuid);
+    expect(new Set(ids).size).toBe(50);
+    expect(reported().filter((it) => it.startsWith('crypto'))).toEqual(['crypto.randomUUID', 'crypto.getRandomValues']);
+  });
+});
+
+describe('a page whose cookies are blocked', () => {
+  const block = () => {
+    vi.spyOn(window, 'localStorage', 'get').mockImplementation(refuse);
+    vi.spyOn(window, 'sessionStorage', 'get').mockImplementation(refuse);
+    vi.stubGlobal('BroadcastChannel', new Proxy(Date, { construct: refuse }));
+    Object.defineProperty(navigator, 'locks', { get: refuse, configurable: true });
+  };
+  afterEach(() => Reflect.deleteProperty(navigator, 'locks'));
+
+  it.each(['v1', 'v2'] as const)('opens, resumes nothing and submits with auth %s', (version) => {
+    block();
+    open({ auth: { version } });
+    expect(client?.resume()).toEqual([]);
+    client?.signedIn({ accessToken: 'a-token', expiresIn: 300, userId: 'u1' });
+    expect(client?.submit({ answer: 1 }).getSnapshot().phase).toBe('submitting');
+    client?.signedOut();
+  });
+
+  it('opens where BroadcastChannel and Web Locks are missing', () => {
+    vi.stubGlobal('BroadcastChannel', undefined);
+    expect(() => open().resume()).not.toThrow();
+  });
+
+  it('opens where the channel of the application throws', () => {
+    expect(() => open({ channel: refuse }).resume()).not.toThrow();
+  });
+});
+
+describe('a storage of the application that throws', () => {
+  it.each(['v1', 'v2'] as const)('keeps neither the client nor a submission from working with auth %s', (version) => {
+    const broken = { get: refuse, set: refuse, remove: refuse, keys: refuse };
+    open({ auth: { version }, storage: broken, tokenStorage: broken });
+    expect(client?.resume()).toEqual([]);
+    client?.signedIn({ accessToken: 'a-token', expiresIn: 300, userId: 'u1' });
+    expect(client?.submit({ answer: 1 }).getSnapshot().phase).toBe('submitting');
+    client?.signedOut();
+  });
+});
+
+describe('a storage that is cleared while an assessment is under way', () => {
+  const jobs = (keys: string[]) => keys.filter((key) => key.startsWith('assessment-monitor:job:'));
+
+  it('holds the record again after the next event of the assessment', () => {
+    open();
+    const assessment = client?.submit({ answer: 1 });
+    const [key = ''] = jobs(Object.keys(window.localStorage));
+    const text = window.localStorage.getItem(key);
+    window.localStorage.clear();
+    assessment?.actor.send({ type: 'page.resumed', reason: 'visible' });
+    expect(window.localStorage.getItem(key)).toBe(text);
+  });
+
+  it('does not hold the record of a cancelled assessment again', () => {
+    const storage = memoryStore();
+    open({ storage });
+    const assessment = client?.submit({ answer: 1 });
+    assessment?.cancel();
+    expect(jobs(storage.keys())).toEqual([]);
+  });
+});
