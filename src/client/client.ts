@@ -5,7 +5,7 @@ import { callSafely } from '../lib/call-safely.ts';
 import { systemClock } from '../lib/clock.ts';
 import { SignInRequiredError, TokenUnavailableError, UnauthorizedError } from '../lib/errors.ts';
 import type { AssessmentClientOptions } from './options.ts';
-import type { IssuedToken } from '../services/auth/access-token.ts';
+import { type IssuedToken, isSendable } from '../services/auth/access-token.ts';
 import type { Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../services/metrics.ts';
 import { randomIds } from './browser.ts';
@@ -214,6 +214,11 @@ function openClient<Submission, Result>(
       throwIfAborted(disposal.signal);
       if (typeof session?.accessToken !== 'string' || session.accessToken === '') {
         throw new TypeError('signedIn: needs { accessToken }, a text that is not empty; the session is unchanged');
+      }
+      if (!isSendable(session.accessToken)) {
+        throw new TypeError(
+          'signedIn: the accessToken contains a character that no header can carry; the session is unchanged',
+        );
       }
       tokens.signIn(session);
     },

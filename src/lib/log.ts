@@ -31,6 +31,8 @@ export type MonitorEvent =
   | { type: 'token.renewed'; generation: number; ttlMs: number | null; remainingMs: number | null }
   | { type: 'token.expiring'; generation: number | null }
   | { type: 'token.refused'; generation: number; outage: boolean }
+  /** The stored token contains a character that no header can carry. It counts as no token: only a sign-in helps. */
+  | { type: 'token.unsendable' }
   | { type: 'session.ended'; reason: 'signed-out' | 'rejected' }
   | { type: 'session.restored' }
   | { type: 'feed.connecting'; attempt: number }

@@ -123,3 +123,37 @@ describe('a storage that is cleared while an assessment is under way', () => {
     expect(jobs(storage.keys())).toEqual([]);
   });
 });
+
+describe('a token that no header can carry', () => {
+  it.each(['caf\u00e9-\u2013', 'two\nlines', 'a\0b'])('is refused at the sign-in: %j', (accessToken) => {
+    expect(() => new Headers({ Authorization: `Bearer ${accessToken}` })).toThrow();
+    open();
+    expect(() => client?.signedIn({ accessToken })).toThrow(TypeError);
+  });
+
+  it.each(['a-token\n', 'caf\u00e9'])('is not confused with one that a header can carry: %j', (accessToken) => {
+    expect(() => new Headers({ Authorization: `Bearer ${accessToken}` })).not.toThrow();
+    open();
+    expect(() => client?.signedIn({ accessToken })).not.toThrow();
+  });
+
+  it('counts as no token where an application of auth v1 has stored it, and the log reports it once', async () => {
+    const storage = memoryStore();
+    storage.set('token', 'caf\u00e9-\u2013');
+    open({ auth: { version: 'v1' }, storage });
+    client?.submit({ answer: 1 });
+    await expect(client?.ensureValidToken()).rejects.toThrow('sign');
+    expect(events.filter(({ type }) => type === 'token.unsendable')).toHaveLength(1);
+    expect(events.filter(({ type }) => type === 'request.started')).toEqual([]);
+  });
+
+  it('counts as no token where auth v2 finds it after a reload, and the log reports it once', () => {
+    const tokenStorage = memoryStore();
+    const stored = { value: 'caf\u00e9-\u2013', generation: 1, expiresAt: null, ttlMs: null, userId: null };
+    tokenStorage.set('assessment-monitor:token', JSON.stringify(stored));
+    open({ tokenStorage });
+    client?.submit({ answer: 1 });
+    expect(events.filter(({ type }) => type === 'token.unsendable')).toHaveLength(1);
+    expect(events.filter((it) => it.type === 'request.started' && it.route === 'submit')).toEqual([]);
+  });
+});
