@@ -157,3 +157,24 @@ describe('a token that no header can carry', () => {
     expect(events.filter((it) => it.type === 'request.started' && it.route === 'submit')).toEqual([]);
   });
 });
+
+it('20,000 reports of a fraction more progress notify a subscriber once for each whole percent', async () => {
+  const accepted = { success: true, data: { jobId: 'j1', status: 'queued' } };
+  open({
+    fetch: (input) =>
+      String(input).endsWith('/submit')
+        ? Promise.resolve(new Response(JSON.stringify(accepted), { status: 202 }))
+        : new Promise<never>(() => {}),
+  });
+  client?.signedIn({ accessToken: 'a-token', expiresIn: 3_600, userId: 'u1' });
+  const assessment = client?.submit({ answer: 1 });
+  await expect.poll(() => assessment?.getSnapshot().phase).toBe('waiting');
+  const listener = vi.fn<() => void>();
+  assessment?.subscribe(listener);
+  for (let report = 1; report <= 20_000; report += 1) {
+    const percent = report / 200;
+    assessment?.actor.send({ type: 'job.progressed', jobId: 'j1', resultId: null, status: 'processing', percent });
+  }
+  expect(assessment?.getSnapshot().progress.percent).toBe(100);
+  expect(listener.mock.calls.length).toBeLessThanOrEqual(101);
+});
