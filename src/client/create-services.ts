@@ -4,12 +4,11 @@ import { browserLocks, browserPage, checkBaseUrl, loadSocketIo, openChannel, ori
 import {
   type AssessmentClientOptions,
   type AuthVersion,
-  DEFAULT_MONITORING_TIMEOUT_MS,
   defaultPaths,
   defaultTimeouts,
   defaultTimings,
-  type RuntimeSettings,
 } from './options.ts';
+import { createRuntimeSettings } from './runtime-settings.ts';
 import { type AssessmentApi, createAssessmentApi } from '../services/api/assessment-api.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -52,7 +51,7 @@ export function createServices<Submission, Result>(
 ): Services<Submission, Result> {
   const baseUrl = checkBaseUrl(options.baseUrl);
   const { random = Math.random, idempotencyHeader = 'Idempotency-Key' } = options;
-  const settings = (): RuntimeSettings => options.settings?.() ?? {};
+  const settings = createRuntimeSettings(options.settings, log);
   const paths = { ...defaultPaths, ...options.paths };
   const timings = { ...defaultTimings, ...options.timings };
   const storage = storeOf(options.storage, 'localStorage', log);
@@ -99,7 +98,7 @@ export function createServices<Submission, Result>(
         ...world,
         ...timings,
         store: tokenStorage,
-        isRefreshEnabled: () => settings().refresh ?? true,
+        isRefreshEnabled: settings.refresh,
         shared,
         coordinator: createRefreshCoordinator({ ...world, store: storage, shared, lock, minIntervalMs, request }),
       });
@@ -144,13 +143,13 @@ export function createServices<Submission, Result>(
       resultSchema: options.resultSchema ?? (anyObject as Schema<object> as Schema<Result>),
       idempotencyHeader,
     }),
-    jobs: createJobStore(storage, log),
+    jobs: createJobStore(storage, log, { clock, storageEvents$: eventsOf(page?.window, 'storage') }),
     clock,
     random,
     log,
     inspect: options.inspect,
     pacing: timings,
-    monitoringTimeoutMs: () => settings().monitoringTimeoutMs ?? DEFAULT_MONITORING_TIMEOUT_MS,
+    monitoringTimeoutMs: settings.monitoringTimeoutMs,
     idempotent: idempotencyHeader !== null,
   };
 }
