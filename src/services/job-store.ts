@@ -118,7 +118,7 @@ export function createJobStore(
   const watchers = new Map<string, Set<() => void>>();
   let events = Subscription.EMPTY;
   const tell = (event: Event): void => {
-    const { key } = event as StorageEvent;
+    const { key } = event as Event & { key: string | null };
     // A cleared storage names no key.
     const told = key === null ? [...watchers.values()] : [watchers.get(key) ?? []];
     for (const listeners of told) for (const listener of listeners) listener();
