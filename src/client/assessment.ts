@@ -1,7 +1,9 @@
 import { type Actor, type AnyActorRef, createActor } from 'xstate';
 import type { BoundMachine } from '../actors/bind-machine.ts';
 import { callSafely } from '../lib/call-safely.ts';
+import type { ErrorCode } from '../lib/errors.ts';
 import { isPartOf } from '../lib/is-part-of.ts';
+import type { AssessmentEvent } from '../machines/assessment-events.ts';
 import type { assessmentMachine } from '../machines/assessment-machine.ts';
 import type { AssessmentOutput } from '../machines/assessment-setup.ts';
 import type { JobRecord } from '../services/job-store.ts';
@@ -18,11 +20,17 @@ export interface Assessment<Result = unknown> {
   subscribe(listener: () => void): () => void;
   /** Resolves when the assessment has ended, whatever the outcome. Stays pending if the client is disposed of first. */
   settled(): Promise<AssessmentView<Result>>;
-  /** Stops watching and drops the assessment. The server may still finish its job. */
+  /**
+   * Stops watching and drops the assessment. The server may still finish its job. A job that another tab has got accepted, and that
+   * this tab does not know yet, stays with that tab.
+   */
   cancel(): void;
   /** In phase `delayed`: waits for another monitoring timeout. */
   keepWaiting(): void;
-  /** In phase `unconfirmed`: sends the answers once more, at the risk of a second charge. */
+  /**
+   * In phase `unconfirmed`: sends the answers once more, at the risk of a second charge. Nothing is sent when another tab has got them
+   * accepted: its job is then watched here too.
+   */
   sendAgain(): void;
   /**
    * The running machine, for XState users.
@@ -33,6 +41,18 @@ export interface Assessment<Result = unknown> {
   readonly actor: Actor<typeof assessmentMachine>;
 }
 
+/** Another tab has got the submission accepted. */
+const SUBMISSION_KNOWN: string = 'submission.known';
+
+/** The API refused the answers in its own words: there is no job, and the same answers would be refused again. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'validation',
+  'insufficient-credit',
+  'forbidden',
+  'too-large',
+  'rejected',
+]);
+
 /** Starts an assessment from its record, and keeps the record up to date until the result has been shown. */
 export function startAssessment<Submission, Result>(
   services: Services<Submission, Result>,
@@ -41,7 +61,7 @@ export function startAssessment<Submission, Result>(
   begin: 'assessment.submit' | 'assessment.resume',
 ): Assessment<Result> {
   const { clock, inspect, jobs, log, tokens, monitoringTimeoutMs } = services;
-  const { submissionId: id, submittedAt } = record;
+  const { submissionId: id, submittedAt, answersDigest } = record;
 
   const release = bound.add(id, {
     submission: record.submission as Submission | undefined,
@@ -77,21 +97,59 @@ export function startAssessment<Submission, Result>(
   /** Ended by the machine, or by a defect in it. A stopped assessment has not ended: the next page resumes it. */
   const hasEnded = () => ['done', 'error'].includes(actor.getSnapshot().status);
 
+  /** The job that another tab has got accepted, while this tab knows of none. */
+  const jobOfAnotherTab = () => {
+    const shared = actor.getSnapshot().context.jobId === null ? jobs.read(id) : null;
+    return shared && shared.jobId !== null ? { jobId: shared.jobId, resultId: shared.resultId } : null;
+  };
+  /** Takes over the job of another tab. @returns whether there is one */
+  const learn = (): boolean => {
+    const job = actor.getSnapshot().status === 'active' ? jobOfAnotherTab() : null;
+    if (!job) return false;
+    actor.send({ type: SUBMISSION_KNOWN, ...job } as AssessmentEvent);
+    // For a chart that does not know the event: the record answers the submission, and nothing is sent.
+    if (actor.getSnapshot().context.jobId === null) actor.send({ type: 'assessment.sendAgain' });
+    return true;
+  };
   const remember = (snapshot: AssessmentSnapshot): void => {
     const { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked } = snapshot.context;
     // A submission in flight may arrive although the page closes now. Without a key the next page must ask before it sends again.
-    const isAtRisk = !services.idempotent && snapshot.matches({ active: { submitting: 'sending' } });
-    const known = { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked || isAtRisk };
+    const isAtRisk = !services.idempotent && !isAsked && snapshot.matches({ active: { submitting: 'sending' } });
+    const sender = isAtRisk ? jobs.tabId : saved.sender;
+    const known = { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked || isAtRisk, sender };
     if (isPartOf(known, saved)) return jobs.restore(id);
+    const shared = jobId === null ? jobs.read(id) : null;
+    if (shared && shared.jobId !== null) return;
+    // Another tab has begun to send since this one looked: its claim stays, and this tab does not send.
+    const isClaimed = shared?.outcomeUnknown && shared.sender !== jobs.tabId && shared.sender !== saved.sender;
+    const claim = isClaimed ? { outcomeUnknown: true, sender: shared.sender } : {};
     // From the acceptance on the server has the answers, so the store drops them.
     const submission = jobId === null ? record.submission : undefined;
-    saved = { version: 1, submissionId: id, submittedAt, submission, ...known };
+    saved = { version: 1, submissionId: id, submittedAt, answersDigest, submission, ...known, ...claim };
     jobs.save(saved);
   };
-  /** A result that has not been shown yet stays resumable: the tab may close before a component reads it. */
-  const forgetWhenShown = (): void => {
-    const isShown = view.phase !== 'completed' || watchers.size > 0 || waiting.length > 0;
-    if (actor.getSnapshot().status === 'done' && isShown) jobs.remove(id);
+  /**
+   * Erases the record when the job is of no further use to the user. A result that has not been shown yet stays resumable: the tab may close before
+   * a component reads it. A failed job stays too, since some servers complete it after all.
+   */
+  const settleRecord = (): void => {
+    if (actor.getSnapshot().status !== 'done') return;
+    const output = actor.getSnapshot().output as AssessmentOutput<Result>;
+    switch (output.outcome) {
+      case 'completed':
+        if (watchers.size > 0 || waiting.length > 0) jobs.remove(id);
+        return;
+      case 'cancelled':
+        if (!jobOfAnotherTab()) jobs.remove(id);
+        return;
+      case 'failed':
+        if (output.jobId === null) {
+          if (REFUSALS.has(output.problem.code)) jobs.remove(id);
+        } else if (saved.failedAt === undefined) {
+          saved = { ...saved, jobId: output.jobId, submission: undefined, failedAt: clock.now() };
+          jobs.save(saved);
+        }
+    }
   };
   const report = (output: AssessmentOutput<Result>): void => {
     if (output.outcome === 'cancelled' && output.reason === 'another-user')
@@ -105,16 +163,21 @@ export function startAssessment<Submission, Result>(
     view = toView(snapshot, view, bound.detailsOf(id));
     if (state !== before.state) log({ type: 'state.changed', assessmentId: id, from: before.state, to: state, cause });
     if (snapshot.status === 'active') remember(snapshot);
+    if (snapshot.context.jobId !== null) unwatch();
     if (snapshot.status === 'done') report(snapshot.output as AssessmentOutput<Result>);
     if (view !== before.view) for (const watcher of watchers) callSafely(watcher, log);
-    forgetWhenShown();
+    settleRecord();
     if (!hasEnded()) return;
     release();
+    unwatch();
     for (const resolve of waiting.splice(0)) resolve(view);
   };
 
+  const unwatch = record.jobId === null ? jobs.watch(id, learn) : () => {};
   actor.subscribe({
     next: observe,
+    // A client that was disposed of stops its actors without an ending.
+    complete: unwatch,
     // A defect in the machine. The store keeps the record, so the next page resumes the job.
     error(error) {
       log({ type: 'listener.failed', error: error instanceof Error ? error.name : 'unknown' });
@@ -131,18 +194,20 @@ export function startAssessment<Submission, Result>(
     getSnapshot: () => view,
     subscribe(listener) {
       watchers.add(listener);
-      forgetWhenShown();
+      settleRecord();
       return () => void watchers.delete(listener);
     },
     settled: () =>
       new Promise((resolve) => {
         waiting.push(resolve);
-        forgetWhenShown();
+        settleRecord();
         if (hasEnded()) waiting.splice(0).forEach((it) => it(view));
       }),
     cancel: () => actor.send({ type: 'assessment.cancel' }),
     keepWaiting: () => actor.send({ type: 'assessment.keepWaiting', deadlineAt: clock.now() + monitoringTimeoutMs() }),
-    sendAgain: () => actor.send({ type: 'assessment.sendAgain' }),
+    sendAgain() {
+      if (!learn()) actor.send({ type: 'assessment.sendAgain' });
+    },
   };
 }
 

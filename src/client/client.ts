@@ -1,13 +1,17 @@
 import { bindMachine } from '../actors/bind-machine.ts';
+import { readAnswers } from './answers.ts';
 import { type Assessment, startAssessment } from './assessment.ts';
 import { throwIfAborted } from '../lib/abort.ts';
 import { callSafely } from '../lib/call-safely.ts';
 import { systemClock } from '../lib/clock.ts';
 import { SignInRequiredError, TokenUnavailableError, UnauthorizedError } from '../lib/errors.ts';
 import type { AssessmentClientOptions } from './options.ts';
-import type { IssuedToken } from '../services/auth/access-token.ts';
+import { type IssuedToken, isSendable } from '../services/auth/access-token.ts';
 import type { Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../services/metrics.ts';
+import type { JobRecord } from '../services/job-store.ts';
+import { createSecondLook } from './second-look.ts';
+import { submitOnce } from './submit-once.ts';
 import { randomIds } from './browser.ts';
 import { createServices } from './create-services.ts';
 
@@ -21,13 +25,16 @@ export interface ClientSnapshot<Result = unknown> {
 
 export interface AssessmentClient<Submission = unknown, Result = unknown> {
   /**
-   * Submits answers and monitors their job until the result arrives. Submitting the same answers again while the first
-   * submission is under way returns the same assessment, so a double click costs nothing.
+   * Submits answers and monitors their job until the result arrives. The same answers of the same user, while under way, are one
+   * assessment, whatever the order of their keys: a double click returns it, and after a reload or in another tab it is resumed.
    *
-   * @throws TypeError when the answers are not JSON; nothing is submitted
+   * @throws TypeError when JSON cannot hold the answers, such as a FormData; it names the path and a remedy, and nothing is submitted
    */
   submit(submission: Submission): Assessment<Result>;
-  /** Resumes the assessments from before a reload, a crash or a closed tab. Never submits an accepted job again. */
+  /**
+   * Resumes the assessments from before a reload, a crash or a closed tab. Never submits an accepted job again. A job that has
+   * failed is not shown again, unless the server has completed it after all: it then joins {@link getSnapshot} by itself.
+   */
   resume(): readonly Assessment<Result>[];
   /** Removes an assessment that has ended from {@link getSnapshot}. One under way stays. */
   dismiss(id: string): void;
@@ -92,10 +99,12 @@ function openClient<Submission, Result>(
   };
   const services = createServices<Submission, Result>(options, clock, log);
   const createId = options.createId ?? randomIds(log);
-  const bound = bindMachine(services);
   const { api, jobs, tokens, monitoringTimeoutMs } = services;
+  const bound = bindMachine({ ...services, api: submitOnce(api, jobs, services.idempotent) });
 
-  const answersOf = new WeakMap<Assessment<Result>, string>();
+  /** The latest assessment of the answers with this digest. */
+  const latest = new Map<string, Assessment<Result>>();
+  const digests = new WeakMap<Assessment<Result>, string>();
   const listeners = new Set<() => void>();
   const disposal = new AbortController();
   let snapshot: ClientSnapshot<Result> = { assessments: [], balance: null };
@@ -137,7 +146,13 @@ function openClient<Submission, Result>(
   /** Failures do not matter here: a later event or submission reports the balance as well. */
   const refreshBalanceQuietly = (): void => void refreshBalance().catch(() => {});
 
-  const add = (assessment: Assessment<Result>): Assessment<Result> => {
+  /** Starts an assessment and adds it to the snapshot, in the place of an ended one with the same id. */
+  const begin = (record: JobRecord, how: 'assessment.submit' | 'assessment.resume'): Assessment<Result> => {
+    const assessment = startAssessment(services, bound, record, how);
+    if (record.answersDigest !== undefined) {
+      latest.set(record.answersDigest, assessment);
+      digests.set(assessment, record.answersDigest);
+    }
     let isBalanceKnown = false;
     const receivedBefore = balancesReceived;
     assessment.actor.on('balance.changed', ({ balance, cause }) => {
@@ -159,20 +174,38 @@ function openClient<Submission, Result>(
     });
     // The server refunds a failed job, and not every server reports it.
     assessment.actor.on('assessment.settled', ({ outcome }) => {
-      if (outcome === 'failed' && isBalanceKnown) refreshBalanceQuietly();
+      if (outcome !== 'failed') return;
+      if (isBalanceKnown) refreshBalanceQuietly();
+      if (assessment.actor.getSnapshot().context.problem?.code === 'job-failed') secondLook.watch(assessment.id);
     });
-    change({ assessments: snapshot.assessments.concat(assessment) });
+    const others = snapshot.assessments.filter(({ id }) => id !== assessment.id);
+    change({ assessments: others.concat(assessment) });
     return assessment;
   };
+  const secondLook = createSecondLook(services, (record) => {
+    const revived = { ...record, failedAt: undefined, deadlineAt: clock.now() + monitoringTimeoutMs() };
+    jobs.save(revived);
+    const { jobId, resultId } = revived;
+    begin(revived, 'assessment.resume').actor.send({ type: 'job.completed', jobId, resultId });
+  });
   const isOver = ({ actor }: Assessment<Result>) => actor.getSnapshot().status !== 'active';
+  /** Its job may still be shown: it has not ended, or its result has not been shown yet. */
+  const isUnderWay = (assessment: Assessment<Result>): boolean =>
+    !isOver(assessment) || (assessment.getSnapshot().phase === 'completed' && jobs.read(assessment.id) !== null);
+  const isOfUser = ({ actor }: Assessment<Result>, userId: string | null): boolean => {
+    const { userId: owner } = actor.getSnapshot().context;
+    return owner === null || userId === null || owner === userId;
+  };
 
   return {
     submit(submission) {
       throwIfAborted(disposal.signal);
-      const answers = JSON.stringify(submission) as string | undefined;
-      if (answers === undefined) throw new TypeError('submit: the answers must be JSON; nothing was submitted');
-      const underWay = snapshot.assessments.find((it) => answersOf.get(it) === answers && !isOver(it));
-      if (underWay) return underWay;
+      const { copy, digest } = readAnswers(submission);
+      const userId = tokens.userId();
+      const mine = latest.get(digest);
+      if (mine && isUnderWay(mine) && isOfUser(mine, userId)) return mine;
+      const shared = jobs.find(digest, userId);
+      if (shared) return begin(shared, 'assessment.resume');
       const now = clock.now();
       const record = {
         version: 1,
@@ -180,29 +213,33 @@ function openClient<Submission, Result>(
         jobId: null,
         resultId: null,
         deadlineAt: now + monitoringTimeoutMs(),
-        userId: tokens.userId(),
+        userId,
         submittedAt: now,
-        // A copy: later changes to the application's object must not change what is sent.
-        submission: JSON.parse(answers) as unknown,
+        submission: copy,
+        answersDigest: digest,
       } as const;
       jobs.save(record);
-      const assessment = startAssessment(services, bound, record, 'assessment.submit');
-      answersOf.set(assessment, answers);
-      return add(assessment);
+      return begin(record, 'assessment.submit');
     },
     resume() {
       throwIfAborted(disposal.signal);
-      const isKnown = (submissionId: string) => snapshot.assessments.some(({ id }) => id === submissionId);
-      return jobs
-        .load(tokens.userId())
-        .filter(({ submissionId }) => !isKnown(submissionId))
-        .map((record) => add(startAssessment(services, bound, record, 'assessment.resume')));
+      const known = new Set(snapshot.assessments.map(({ id }) => id));
+      const records = jobs.load(tokens.userId()).filter(({ submissionId }) => !known.has(submissionId));
+      for (const { submissionId, failedAt } of records) if (failedAt !== undefined) secondLook.lookAt(submissionId);
+      return records
+        .filter(({ failedAt }) => failedAt === undefined)
+        .map((record) => begin(record, 'assessment.resume'));
     },
     dismiss(id) {
       const dismissed = snapshot.assessments.find((it) => it.id === id && isOver(it));
       if (!dismissed) return;
-      // A dismissed result must not come back, even if it was never shown. A broken assessment may resume after a reload.
-      if (dismissed.actor.getSnapshot().status === 'done') jobs.remove(id);
+      const { status, value } = dismissed.actor.getSnapshot();
+      // A dismissed result must not come back, even if it was never shown. A broken assessment may resume after a reload, and what
+      // is left of a cancelled one belongs to another tab.
+      if (status === 'done' && value !== 'cancelled') jobs.remove(id);
+      const digest = digests.get(dismissed);
+      if (digest !== undefined && latest.get(digest) === dismissed) latest.delete(digest);
+      secondLook.forget(id);
       change({ assessments: snapshot.assessments.filter((it) => it !== dismissed) });
     },
     getSnapshot: () => snapshot,
@@ -215,6 +252,11 @@ function openClient<Submission, Result>(
       if (typeof session?.accessToken !== 'string' || session.accessToken === '') {
         throw new TypeError('signedIn: needs { accessToken }, a text that is not empty; the session is unchanged');
       }
+      if (!isSendable(session.accessToken)) {
+        throw new TypeError(
+          'signedIn: the accessToken contains a character that no header can carry; the session is unchanged',
+        );
+      }
       tokens.signIn(session);
     },
     signedOut: () => tokens.signOut(),
@@ -224,6 +266,7 @@ function openClient<Submission, Result>(
     dispose() {
       disposal.abort(new Error('this assessment client was disposed of'));
       for (const { actor } of snapshot.assessments) actor.stop();
+      secondLook.dispose();
       services.feed.close();
       tokens.dispose();
       listeners.clear();

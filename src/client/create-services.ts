@@ -4,12 +4,11 @@ import { browserLocks, browserPage, checkBaseUrl, loadSocketIo, openChannel, ori
 import {
   type AssessmentClientOptions,
   type AuthVersion,
-  DEFAULT_MONITORING_TIMEOUT_MS,
   defaultPaths,
   defaultTimeouts,
   defaultTimings,
-  type RuntimeSettings,
 } from './options.ts';
+import { createRuntimeSettings } from './runtime-settings.ts';
 import { type AssessmentApi, createAssessmentApi } from '../services/api/assessment-api.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -54,7 +53,7 @@ export function createServices<Submission, Result>(
 ): Services<Submission, Result> {
   const baseUrl = checkBaseUrl(options.baseUrl);
   const { random = Math.random, idempotencyHeader = 'Idempotency-Key' } = options;
-  const settings = (): RuntimeSettings => options.settings?.() ?? {};
+  const settings = createRuntimeSettings(options.settings, log);
   const paths = { ...defaultPaths, ...options.paths };
   const timings = { ...defaultTimings, ...options.timings };
   const storage = storeOf(options.storage, 'localStorage', log);
@@ -102,7 +101,7 @@ export function createServices<Submission, Result>(
         ...world,
         ...timings,
         store: tokenStorage,
-        isRefreshEnabled: () => settings().refresh ?? true,
+        isRefreshEnabled: settings.refresh,
         shared,
         coordinator: createRefreshCoordinator({ ...world, store: storage, shared, lock, minIntervalMs, request }),
       });
@@ -131,7 +130,7 @@ export function createServices<Submission, Result>(
       })
     : { events$: NEVER, close: () => {} };
 
-  const jobs = createJobStore(storage, log);
+  const jobs = createJobStore(storage, log, { clock, storageEvents$: eventsOf(page?.window, 'storage') });
 
   return {
     tokens,
@@ -158,7 +157,7 @@ export function createServices<Submission, Result>(
     log,
     inspect: options.inspect,
     pacing: timings,
-    monitoringTimeoutMs: () => settings().monitoringTimeoutMs ?? DEFAULT_MONITORING_TIMEOUT_MS,
+    monitoringTimeoutMs: settings.monitoringTimeoutMs,
     idempotent: idempotencyHeader !== null,
     isKnownJob: (jobId, exceptSubmissionId) => jobs.hasJob(jobId, exceptSubmissionId),
   };

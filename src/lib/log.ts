@@ -13,6 +13,9 @@ export type RefreshOutcomeName = 'refreshed' | 'limited' | 'transient' | 'ambigu
 /** A part of the platform that has a fallback. */
 export type PlatformPart = 'crypto.randomUUID' | 'crypto.getRandomValues';
 
+/** A field of `settings()`; `settings` for all of it. */
+export type SettingName = 'settings' | 'refresh' | 'monitoringTimeoutMs';
+
 /**
  * Everything that happens, as data: one searchable log line per event. Events never contain a token, an answer, a result or an
  * address. A token is identified by its generation only.
@@ -37,6 +40,8 @@ export type MonitorEvent =
   | { type: 'token.renewed'; generation: number; ttlMs: number | null; remainingMs: number | null }
   | { type: 'token.expiring'; generation: number | null }
   | { type: 'token.refused'; generation: number; outage: boolean }
+  /** The stored token contains a character that no header can carry. It counts as no token: only a sign-in helps. */
+  | { type: 'token.unsendable' }
   | { type: 'session.ended'; reason: 'signed-out' | 'rejected' }
   | { type: 'session.restored' }
   | { type: 'feed.connecting'; attempt: number }
@@ -53,7 +58,10 @@ export type MonitorEvent =
       code: ErrorCode | null;
       ms: number;
     }
-  | { type: 'job.dropped'; reason: 'malformed' | 'old-version' | 'another-user' | 'no-submission' }
+  /** `expired`: a job that failed a day ago, and has not completed after all. */
+  | { type: 'job.dropped'; reason: 'malformed' | 'old-version' | 'another-user' | 'no-submission' | 'expired' }
+  /** The application's `settings()` threw, or this field of it makes no sense; its last good value counts. Once per field. */
+  | { type: 'settings.invalid'; field: SettingName }
   | { type: 'storage.unavailable' }
   /** A part of the platform is missing or throws, and a fallback is in use. Logged once for each client. */
   | { type: 'platform.missing'; what: PlatformPart }

@@ -141,7 +141,8 @@ const inTime = { overdue: false, timedOut: false, failures: 0, problem: null };
 /** The same object where a report adds nothing. */
 function progressAfter(before: Progress, report: ProgressReport): Progress {
   const status = before.status === 'processing' ? 'processing' : report.status;
-  const percent = Math.max(before.percent, report.percent ?? 0);
+  // Whole percent: a server may report every fraction, and each change renders.
+  const percent = Math.max(before.percent, Math.floor(report.percent ?? 0));
   // A stale report does not bring back a place in a queue that the job has left.
   const queuePosition = status === 'queued' ? report.queuePosition : null;
   const isSame = status === before.status && percent === before.percent && queuePosition === before.queuePosition;

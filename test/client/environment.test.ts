@@ -123,3 +123,58 @@ describe('a storage that is cleared while an assessment is under way', () => {
     expect(jobs(storage.keys())).toEqual([]);
   });
 });
+
+describe('a token that no header can carry', () => {
+  it.each(['caf\u00e9-\u2013', 'two\nlines', 'a\0b'])('is refused at the sign-in: %j', (accessToken) => {
+    expect(() => new Headers({ Authorization: `Bearer ${accessToken}` })).toThrow();
+    open();
+    expect(() => client?.signedIn({ accessToken })).toThrow(TypeError);
+  });
+
+  it.each(['a-token\n', 'caf\u00e9'])('is not confused with one that a header can carry: %j', (accessToken) => {
+    expect(() => new Headers({ Authorization: `Bearer ${accessToken}` })).not.toThrow();
+    open();
+    expect(() => client?.signedIn({ accessToken })).not.toThrow();
+  });
+
+  it('counts as no token where an application of auth v1 has stored it, and the log reports it once', async () => {
+    const storage = memoryStore();
+    storage.set('token', 'caf\u00e9-\u2013');
+    open({ auth: { version: 'v1' }, storage });
+    client?.submit({ answer: 1 });
+    await expect(client?.ensureValidToken()).rejects.toThrow('sign');
+    expect(events.filter(({ type }) => type === 'token.unsendable')).toHaveLength(1);
+    expect(events.filter(({ type }) => type === 'request.started')).toEqual([]);
+  });
+
+  it('counts as no token where auth v2 finds it after a reload, and the log reports it once', () => {
+    const tokenStorage = memoryStore();
+    const stored = { value: 'caf\u00e9-\u2013', generation: 1, expiresAt: null, ttlMs: null, userId: null };
+    tokenStorage.set('assessment-monitor:token', JSON.stringify(stored));
+    open({ tokenStorage });
+    client?.submit({ answer: 1 });
+    expect(events.filter(({ type }) => type === 'token.unsendable')).toHaveLength(1);
+    expect(events.filter((it) => it.type === 'request.started' && it.route === 'submit')).toEqual([]);
+  });
+});
+
+it('20,000 reports of a fraction more progress notify a subscriber once for each whole percent', async () => {
+  const accepted = { success: true, data: { jobId: 'j1', status: 'queued' } };
+  open({
+    fetch: (input) =>
+      String(input).endsWith('/submit')
+        ? Promise.resolve(new Response(JSON.stringify(accepted), { status: 202 }))
+        : new Promise<never>(() => {}),
+  });
+  client?.signedIn({ accessToken: 'a-token', expiresIn: 3_600, userId: 'u1' });
+  const assessment = client?.submit({ answer: 1 });
+  await expect.poll(() => assessment?.getSnapshot().phase).toBe('waiting');
+  const listener = vi.fn<() => void>();
+  assessment?.subscribe(listener);
+  for (let report = 1; report <= 20_000; report += 1) {
+    const percent = report / 200;
+    assessment?.actor.send({ type: 'job.progressed', jobId: 'j1', resultId: null, status: 'processing', percent });
+  }
+  expect(assessment?.getSnapshot().progress.percent).toBe(100);
+  expect(listener.mock.calls.length).toBeLessThanOrEqual(101);
+});

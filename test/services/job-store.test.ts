@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createJobStore, type JobRecord } from '../../src/services/job-store.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
@@ -89,7 +90,7 @@ describe('createJobStore', () => {
     ['a record submitted before the epoch', record({ submittedAt: -1 })],
     ['an empty job id', record({ jobId: '' })],
     ['an empty result id', record({ resultId: '' })],
-    ['a job id that is a number', { ...record(), jobId: 7 }],
+    ['a job id that is no id', { ...record(), jobId: 7.5 }],
     ['a record whose key names another assessment', record({ submissionId: 's2' })],
     ['a version that is a text', { ...record(), version: '1' }],
   ])('drops %s as malformed', (_case, json) => {
@@ -149,6 +150,78 @@ describe('createJobStore', () => {
     plant('garbage', 'bad');
     jobs.save(record());
     expect(jobs.load('ann')).toEqual([record()]);
+  });
+
+  it('reads one record as it is in the storage now, and nothing that is malformed', () => {
+    const { jobs, plant } = openStore();
+    expect(jobs.read('s1')).toBeNull();
+    jobs.save(record());
+    expect(jobs.read('s1')).toEqual(record());
+    plant('garbage');
+    expect(jobs.read('s1')).toBeNull();
+  });
+
+  it('finds the record of the same answers of this user, until it is removed', () => {
+    const { store, jobs } = openStore();
+    jobs.save(record({ answersDigest: 'd1' }));
+    expect(jobs.find('d1', 'ann')).toMatchObject({ submissionId: 's1' });
+    expect(jobs.find('d1', null)).toMatchObject({ submissionId: 's1' });
+    expect(jobs.find('d1', 'bob')).toBeNull();
+    expect(jobs.find('d2', 'ann')).toBeNull();
+    jobs.remove('s1');
+    expect(jobs.find('d1', 'ann')).toBeNull();
+    expect(store.keys()).toEqual([]);
+  });
+
+  it('finds the latest of two records of the same answers, and no failed one', () => {
+    const { jobs } = openStore();
+    jobs.save(record({ answersDigest: 'd1', failedAt: 5 }));
+    expect(jobs.find('d1', 'ann')).toBeNull();
+    jobs.save(record({ answersDigest: 'd1', submissionId: 's2' }));
+    jobs.save(record({ answersDigest: 'd1', failedAt: 6 }));
+    jobs.remove('s1');
+    expect(jobs.find('d1', 'ann')).toMatchObject({ submissionId: 's2' });
+  });
+
+  it('forgets the digest of a record that it drops', () => {
+    const { store, jobs } = openStore();
+    jobs.save(record({ answersDigest: 'd1' }));
+    jobs.load('bob');
+    expect(store.keys()).toEqual([]);
+  });
+
+  it('keeps a failed job for a day, and says so when it drops it', () => {
+    const { store, recorded } = openStore();
+    let now = 1_000;
+    const jobs = createJobStore(store, recorded.log, { clock: { now: () => now } });
+    jobs.save(record({ failedAt: 1_000 }));
+    now += 24 * 60 * 60_000;
+    expect(jobs.load('ann')).toHaveLength(1);
+    now += 1;
+    expect(jobs.load('ann')).toEqual([]);
+    expect(recorded.events).toEqual([{ type: 'job.dropped', reason: 'expired' }]);
+  });
+
+  it('tells a watcher of changes of its record by other tabs, until it leaves', () => {
+    const { store, recorded } = openStore();
+    const storageEvents$ = new Subject<Event>();
+    const jobs = createJobStore(store, recorded.log, { storageEvents$ });
+    const change = (key: string | null) => storageEvents$.next(Object.assign(new Event('storage'), { key }));
+    let changes = 0;
+    const unwatch = jobs.watch('s1', () => (changes += 1));
+    const unwatchOther = jobs.watch('s2', () => {});
+    change(`${PREFIX}s1`);
+    change(`${PREFIX}s2`);
+    change('theirs');
+    expect(changes).toBe(1);
+    change(null);
+    expect(changes).toBe(2);
+    unwatch();
+    unwatch();
+    change(`${PREFIX}s1`);
+    expect([changes, storageEvents$.observed]).toEqual([2, true]);
+    unwatchOther();
+    expect(storageEvents$.observed).toBe(false);
   });
 
   it('never throws, whatever lies in the storage', () => {

@@ -102,19 +102,24 @@ export function openScriptedWorld(script: Script = {}, options: Partial<Assessme
     }
   };
 
-  const client = createAssessmentClient({
-    baseUrl: 'https://world.test',
-    clock,
-    storage: memoryStore(),
-    tokenStorage: memoryStore(),
-    fetch: fetch as unknown as typeof globalThis.fetch,
-    loadSocketIo: sockets.load,
-    random: () => 0.5,
-    createId: () => 'submission-1',
-    onEvent: (event) => events.push(event),
-    ...options,
-  });
+  /** Opens another page on the same server, or the same one after a reload: what they share is in `more`. */
+  const openTab = (more: Partial<AssessmentClientOptions> = {}) =>
+    createAssessmentClient({
+      baseUrl: 'https://world.test',
+      clock,
+      storage: memoryStore(),
+      tokenStorage: memoryStore(),
+      fetch: fetch as unknown as typeof globalThis.fetch,
+      loadSocketIo: sockets.load,
+      random: () => 0.5,
+      createId: () => 'submission-1',
+      onEvent: (event) => events.push(event),
+      ...options,
+      ...more,
+    });
+  const client = openTab();
   return {
+    openTab,
     client,
     clock,
     sockets,

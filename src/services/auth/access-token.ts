@@ -15,6 +15,12 @@ export interface AccessToken {
   userId: string | null;
 }
 
+/**
+ * Whether a header can carry the token: `fetch` throws for a line break inside of it and for every character above U+00FF, so such a
+ * token can never work.
+ */
+export const isSendable = (value: string): boolean => !/[\0\r\n\u0100-\uffff]/.test(value.replace(/[\t\n\r ]+$/, ''));
+
 /** A token as the server issues it. */
 export interface IssuedToken {
   accessToken: string;

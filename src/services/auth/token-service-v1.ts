@@ -1,7 +1,7 @@
 import { Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { SignInRequiredError } from '../../lib/errors.ts';
-import { type AccessToken, claimedExpiry, describeToken, isUsable } from './access-token.ts';
+import { type AccessToken, claimedExpiry, describeToken, isSendable, isUsable } from './access-token.ts';
 import { backoff, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
@@ -50,12 +50,19 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   let refusedSince = 0;
   /** Until then, ms since the epoch, a 401 counts as part of the known outage: all assessments receive one at the same time. */
   let retryAt = 0;
+  /** The stored token that no header can carry. It counts as none, and the log reports it once. */
+  let unsendable: string | null = null;
   /** The token that was given up. The session counts as ended until another one is stored. */
   let givenUp: string | null = null;
 
   const read = (): AccessToken | null => {
     const value = keys.map((key) => unquote(store.get(key))).find((it) => it !== '') ?? '';
     if (value === '') return null;
+    if (!isSendable(value)) {
+      if (value !== unsendable) log({ type: 'token.unsendable' });
+      unsendable = value;
+      return null;
+    }
     const isNew = value !== known.value;
     if (isNew) known = { value, generation: known.generation + 1 };
     const { skewMs, isKnown: isSkewKnown } = server;

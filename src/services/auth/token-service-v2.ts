@@ -8,6 +8,7 @@ import {
   expiryMarginMs,
   type IssuedToken,
   isExpiringSoon,
+  isSendable,
   isUsable,
   refreshWindowMs,
 } from './access-token.ts';
@@ -87,6 +88,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     share(),
   );
   let token: AccessToken | null = readJson(store.get(TOKEN_KEY), storedSchema);
+  if (token && !isSendable(token.value)) {
+    log({ type: 'token.unsendable' });
+    token = null;
+  }
   // Another user may have signed in since this page was open: the stored token is of an earlier session then.
   if (token && !shared.restored(token.generation)) token = null;
   let ended = false;

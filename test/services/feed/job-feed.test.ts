@@ -538,7 +538,7 @@ describe('what the server says', () => {
     ['analysis-complete', { jobId: 'j1', resultId: 'r1' }, { type: 'job.completed', jobId: 'j1', resultId: 'r1' }],
     ['analysis-complete', { result_id: 'r1', resultId: 'r2' }, { type: 'job.completed', jobId: null, resultId: 'r1' }],
     ['analysis-complete', {}, { type: 'job.completed', ...ids }],
-    ['analysis-complete', { jobId: 5, result_id: '' }, { type: 'job.completed', ...ids }],
+    ['analysis-complete', { jobId: 5.5, result_id: '' }, { type: 'job.completed', ...ids }],
     [
       'analysis-failed',
       { status: 'failed', result_id: null, error_message: 'model refused' },

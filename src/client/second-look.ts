@@ -1,0 +1,123 @@
+import { Subscription } from 'rxjs';
+import type { JobRecord } from '../services/job-store.ts';
+import type { Services } from './create-services.ts';
+
+/*
+ * Some servers report a job as failed, try again, and complete it. The record of a failed job therefore outlives its assessment, and
+ * the client looks at the job again now and then. A look is quiet: its errors are ignored, and the user sees nothing of it.
+ */
+
+export interface SecondLook {
+  /** Looks once, now. */
+  lookAt(submissionId: string): void;
+  /** Looks whenever the page resumes, or the feed reports that this job is complete, until {@link forget}. */
+  watch(submissionId: string): void;
+  forget(submissionId: string): void;
+  dispose(): void;
+}
+
+/** How long the feed stays open for a failed job, ms. Measured on a real server: a worker tries again for up to 70 s. */
+const FEED_MS = 5 * 60_000;
+
+/** @param revive receives the record of a job that is complete after all, and whose result is not known to be unreadable */
+export function createSecondLook<Submission, Result>(
+  services: Services<Submission, Result>,
+  revive: (record: JobRecord) => void,
+): SecondLook {
+  const { api, clock, feed, jobs, resumed$, tokens } = services;
+  const disposal = new AbortController();
+  const watched = new Set<string>();
+  const looking = new Set<string>();
+  /** To be looked at after the next sign-in. */
+  const postponed = new Set<string>();
+  let events = Subscription.EMPTY;
+  let feedEvents = Subscription.EMPTY;
+  let timer: unknown;
+
+  /** The record of a job that failed and may be looked at with the present session. */
+  const failedRecord = (submissionId: string) => {
+    const record = jobs.read(submissionId);
+    if (!record || record.jobId === null || record.failedAt === undefined) return null;
+    const userId = tokens.userId();
+    return userId === null || record.userId === null || userId === record.userId
+      ? { ...record, jobId: record.jobId }
+      : null;
+  };
+  /** The id of the result of a job that is complete; undefined where the server does not say that it is. */
+  const resultIdOf = async (jobId: string): Promise<string | null | undefined> => {
+    const state = await api.status(jobId, disposal.signal).catch(() => null);
+    if (state?.type === 'completed' && state.resultId !== null) return state.resultId;
+    const archived = await api.job(jobId, disposal.signal);
+    return archived.type === 'completed' ? archived.resultId : state?.type === 'completed' ? null : undefined;
+  };
+  const look = async (submissionId: string): Promise<void> => {
+    if (!failedRecord(submissionId)) return;
+    try {
+      await tokens.ensureValidToken();
+    } catch {
+      if (!disposal.signal.aborted) postponed.add(submissionId);
+      return;
+    }
+    const record = failedRecord(submissionId);
+    if (!record) return;
+    const resultId = await resultIdOf(record.jobId);
+    if (resultId === undefined) return;
+    const known = resultId ?? record.resultId;
+    // A result that cannot be shown has failed the assessment, and would fail it again.
+    const result = known === null ? null : await api.result(known, disposal.signal).catch(() => null);
+    if (result?.type === 'invalid' || disposal.signal.aborted || !failedRecord(submissionId)) return;
+    stop(submissionId);
+    revive({ ...record, resultId: known });
+  };
+  const lookAt = (submissionId: string): void => {
+    if (looking.has(submissionId)) return;
+    looking.add(submissionId);
+    void look(submissionId)
+      .catch(() => {})
+      .finally(() => looking.delete(submissionId));
+  };
+  const signIns = tokens.events$.subscribe(({ type }) => {
+    if (type !== 'session.restored') return;
+    const ids = [...postponed];
+    postponed.clear();
+    ids.forEach(lookAt);
+  });
+  const closeFeed = (): void => {
+    clock.clearTimeout(timer);
+    feedEvents.unsubscribe();
+  };
+  const stop = (submissionId: string): void => {
+    watched.delete(submissionId);
+    if (watched.size > 0) return;
+    events.unsubscribe();
+    closeFeed();
+  };
+  const start = (): void => {
+    events.unsubscribe();
+    closeFeed();
+    events = resumed$.subscribe(() => watched.forEach(lookAt));
+    timer = clock.setTimeout(closeFeed, FEED_MS);
+    feedEvents = feed.events$.subscribe((event) => {
+      if (event.type !== 'job.completed') return;
+      for (const submissionId of watched) {
+        const record = failedRecord(submissionId);
+        const isIt = event.jobId === null ? event.resultId === record?.resultId : event.jobId === record?.jobId;
+        if (record && isIt && (event.jobId ?? event.resultId) !== null) lookAt(submissionId);
+      }
+    });
+  };
+
+  return {
+    lookAt,
+    watch(submissionId) {
+      watched.add(submissionId);
+      start();
+    },
+    forget: stop,
+    dispose() {
+      disposal.abort();
+      signIns.unsubscribe();
+      for (const submissionId of watched) stop(submissionId);
+    },
+  };
+}

@@ -1,0 +1,226 @@
+import { describe, expect, it } from 'vitest';
+import { accepted, no, openScriptedWorld, type Reply, result, type Script, status } from '../support/scripted-world.ts';
+import { sharedStorage } from '../support/shared-storage.ts';
+
+/* The same answers, once: after a reload, in a second tab, and in tabs that learn from each other. */
+
+const SECOND = 1_000;
+const answers = { name: 'a', scores: { x: 1, y: 2 } };
+const reordered = { scores: { y: 2, x: 1 }, name: 'a' };
+const session = { accessToken: 'first', expiresIn: 3_600, userId: 'user-1' };
+
+type Options = Parameters<typeof openScriptedWorld>[1];
+/** The first tab of a browser, signed in; `openSecond` opens another one, or the same after a reload. */
+const openBrowser = (script: Script = {}, options: Options = {}, events = { hasEvents: true }) => {
+  const shared = sharedStorage();
+  const world = openScriptedWorld(script, { ...options, ...shared.openTab(events) });
+  world.signIn();
+  const openSecond = (user = 'user-1') => {
+    const client = world.openTab({ ...shared.openTab(events), createId: () => 'submission-2' });
+    client.signedIn({ ...session, userId: user });
+    return client;
+  };
+  return { ...world, shared, openSecond };
+};
+/** A reply that the test gives when it likes. */
+const later = () => {
+  let answer: (reply: Reply) => void = () => {};
+  const reply = new Promise<Reply>((resolve) => (answer = resolve));
+  return { reply, answer: (value: Reply) => answer(value) };
+};
+const withoutKeys: Options = { idempotencyHeader: null };
+
+describe('the same answers', () => {
+  it('with their keys in another order are one assessment', async () => {
+    const world = openBrowser();
+    const first = world.client.submit(answers);
+    expect(world.client.submit(reordered)).toBe(first);
+    await world.run(5 * SECOND);
+    expect(world.client.submit(reordered)).toBe(first);
+    expect(world.count('submit')).toBe(1);
+    world.close();
+  });
+
+  it('after a reload resume the accepted job before `resume()` is called, and once', async () => {
+    const world = openBrowser();
+    world.client.submit(answers);
+    await world.run(5 * SECOND);
+    expect(world.shared.record()).toMatchObject({ jobId: 'job-1', answersDigest: expect.any(String) });
+    expect(world.shared.record()).not.toHaveProperty('submission');
+    world.client.dispose();
+
+    const page = world.openSecond();
+    const again = page.submit(reordered);
+    expect(page.resume()).toEqual([]);
+    await world.run(5 * SECOND);
+    expect([again.id, again.getSnapshot().jobId, world.count('submit')]).toEqual(['submission-1', 'job-1', 1]);
+    expect(page.getSnapshot().assessments).toEqual([again]);
+    page.dispose();
+  });
+
+  it('after a reload are sent under the first key when they were not accepted yet', async () => {
+    const world = openBrowser({ submit: ({ count }) => (count === 1 ? null : accepted()) });
+    world.client.submit(answers);
+    await world.run(0);
+    world.client.dispose();
+    const page = world.openSecond();
+    const again = page.submit(reordered);
+    await world.run(5 * SECOND);
+    expect([again.id, again.getSnapshot().phase, world.count('submit')]).toEqual(['submission-1', 'waiting', 2]);
+    page.dispose();
+  });
+
+  it('in a second tab are one assessment', async () => {
+    const world = openBrowser();
+    world.client.submit(answers);
+    await world.run(5 * SECOND);
+    const tab = world.openSecond();
+    const there = tab.submit(reordered);
+    await world.run(5 * SECOND);
+    expect([there.id, there.getSnapshot().jobId, world.count('submit')]).toEqual(['submission-1', 'job-1', 1]);
+    tab.dispose();
+    world.close();
+  });
+
+  it('of another user are another assessment', async () => {
+    const world = openBrowser();
+    world.client.submit(answers);
+    await world.run(5 * SECOND);
+    world.client.dispose();
+    const page = world.openSecond('user-2');
+    expect(page.submit(answers).id).toBe('submission-2');
+    await world.run(5 * SECOND);
+    expect(world.count('submit')).toBe(2);
+    page.dispose();
+  });
+
+  it('are a new assessment after a shown result, a cancellation and a failure', async () => {
+    const script: Script = { status: () => status('completed'), result };
+    const ends: [string, Script, (world: ReturnType<typeof openBrowser>) => void][] = [
+      ['completed', script, () => {}],
+      ['cancelled', {}, (world) => world.client.getSnapshot().assessments[0]?.cancel()],
+      ['failed', { submit: () => no(400, 'VALIDATION_ERROR') }, () => {}],
+    ];
+    for (const [phase, its, end] of ends) {
+      let ids = 0;
+      const world = openBrowser(its, { createId: () => `submission-${(ids += 1)}` });
+      const first = world.submit(answers);
+      await world.run(5 * SECOND);
+      end(world);
+      expect(first.getSnapshot().phase).toBe(phase);
+      expect(world.client.submit(reordered)).not.toBe(first);
+      expect(world.shared.store.keys().filter((key) => key.includes(':answers:'))).toHaveLength(1);
+      world.close();
+    }
+  });
+
+  it('are one assessment while their result has not been shown yet', async () => {
+    const world = openBrowser({ status: () => status('completed'), result });
+    const first = world.client.submit(answers);
+    await world.run(5 * SECOND);
+    expect(first.getSnapshot().phase).toBe('completed');
+    expect(world.client.submit(reordered)).toBe(first);
+    first.subscribe(() => {});
+    expect(world.client.submit(reordered)).not.toBe(first);
+    world.close();
+  });
+});
+
+describe('a second tab without idempotency keys', () => {
+  it.each([
+    ['resumes', (client: ReturnType<typeof openScriptedWorld>['client']) => client.resume()[0]],
+    ['submits the same answers', (client: ReturnType<typeof openScriptedWorld>['client']) => client.submit(reordered)],
+  ])('that %s during the submission sends nothing and learns the job from the first', async (_how, open) => {
+    const { reply, answer } = later();
+    const world = openBrowser({ submit: () => reply }, withoutKeys);
+    world.client.submit(answers);
+    await world.run(SECOND);
+    const tab = world.openSecond();
+    const there = open(tab);
+    await world.run(SECOND);
+    expect([there?.getSnapshot().phase, world.count('submit')]).toEqual(['unconfirmed', 1]);
+    answer(accepted());
+    await world.run(5 * SECOND);
+    expect(there?.getSnapshot()).toMatchObject({ phase: 'waiting', jobId: 'job-1' });
+    expect([world.count('submit'), world.shared.record()?.jobId]).toEqual([1, 'job-1']);
+    tab.dispose();
+    world.close();
+  });
+
+  it('sends nothing when the other began to send after both had opened', async () => {
+    const { reply, answer } = later();
+    const world = openBrowser({ submit: () => reply }, { ...withoutKeys, channel: null });
+    // Neither tab has a token yet, so both of them are about to send.
+    world.client.signedOut();
+    const here = world.client.submit(answers);
+    const tab = world.openTab({ ...world.shared.openTab(), createId: () => 'submission-2' });
+    const there = tab.resume()[0];
+    await world.run(SECOND);
+    world.client.signedIn(session);
+    tab.signedIn(session);
+    await world.run(SECOND);
+    const phases = () => [here, there].map((it) => it?.getSnapshot().phase).toSorted();
+    expect([world.count('submit'), phases()]).toEqual([1, ['submitting', 'unconfirmed']]);
+    answer(accepted());
+    await world.run(5 * SECOND);
+    expect([world.count('submit'), phases(), there?.getSnapshot().jobId]).toEqual([1, ['waiting', 'waiting'], 'job-1']);
+    tab.dispose();
+    world.close();
+  });
+
+  it('sends nothing when the user sends again what the first tab has got accepted, even without storage events', async () => {
+    const { reply, answer } = later();
+    const world = openBrowser({ submit: () => reply }, withoutKeys, { hasEvents: false });
+    world.client.submit(answers);
+    await world.run(SECOND);
+    const tab = world.openSecond();
+    const there = tab.submit(answers);
+    await world.run(SECOND);
+    answer(accepted());
+    await world.run(5 * SECOND);
+    expect(there.getSnapshot().phase).toBe('unconfirmed');
+    there.sendAgain();
+    await world.run(5 * SECOND);
+    expect([there.getSnapshot().jobId, world.count('submit')]).toEqual(['job-1', 1]);
+    tab.dispose();
+    world.close();
+  });
+
+  it('sends again when the user asks for it and no tab knows of a job', async () => {
+    const world = openBrowser({ submit: ({ count }) => (count === 1 ? null : accepted()) }, withoutKeys);
+    world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.dispose();
+    const tab = world.openSecond();
+    const there = tab.submit(answers);
+    await world.run(5 * SECOND);
+    expect([there.getSnapshot().phase, world.count('submit')]).toEqual(['unconfirmed', 1]);
+    there.sendAgain();
+    await world.run(5 * SECOND);
+    expect([there.getSnapshot().phase, world.count('submit')]).toEqual(['waiting', 2]);
+    tab.dispose();
+  });
+});
+
+describe('a cancellation', () => {
+  it('in a tab that does not know the job leaves the record to the tab that does', async () => {
+    const { reply, answer } = later();
+    const world = openBrowser({ submit: () => reply }, withoutKeys, { hasEvents: false });
+    const first = world.client.submit(answers);
+    await world.run(SECOND);
+    const tab = world.openSecond();
+    const there = tab.submit(answers);
+    await world.run(SECOND);
+    answer(accepted());
+    await world.run(5 * SECOND);
+    there.cancel();
+    there.subscribe(() => {});
+    tab.dismiss(there.id);
+    expect([there.getSnapshot().phase, world.shared.record()?.jobId]).toEqual(['cancelled', 'job-1']);
+    expect(first.getSnapshot().phase).toBe('waiting');
+    tab.dispose();
+    first.cancel();
+    expect(world.shared.record()).toBeNull();
+    world.close();
+  });
+});
