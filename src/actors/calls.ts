@@ -208,21 +208,18 @@ export function createCalls<Submission, Result>(
       const state = await look(its, input, signal);
       if (isForeign(its, state))
         throw new TransientError('invalid-response', 'the answer is about the job of another user');
-      const isFailed = state.type === 'failed';
-      its.failedSince = isFailed ? (its.failedSince ?? clock.now()) : null;
-      const isConfirmed = isFailed && clock.now() - (its.failedSince ?? 0) >= pacing.failureConfirmationMs;
       const isOld = state.type === 'running' && clock.now() - its.submittedAt >= pacing.archiveAfterMs;
-      const latest = isOld || isConfirmed ? await newerOf(api, state, input.jobId, signal) : state;
-      if (latest.type !== 'failed') return latest;
-      // The archive alone may know of the failure: it is confirmed like any other.
+      const latest = isOld ? await newerOf(api, state, input.jobId, signal) : state;
+      if (latest.type !== 'failed') {
+        its.failedSince = null;
+        return latest;
+      }
       its.failedSince ??= clock.now();
-      return isConfirmed
-        ? { type: 'failed', problem: { code: 'job-failed', message: 'the server reports that the job failed' } }
-        : {
-            type: 'failed',
-            isConfirmed,
-            problem: { code: 'unconfirmed-failure', message: 'a failure that may be taken back' },
-          };
+      const isDue = clock.now() - its.failedSince >= pacing.failureConfirmationMs;
+      // The last word is the archive's: it hears of a job that was taken up again.
+      const last = isDue && !isOld ? await archivedOf(api, latest, input.jobId, signal) : latest;
+      if (last.type !== 'failed') return last;
+      return isDue ? FAILED : UNCONFIRMED_FAILURE;
     });
   };
 
@@ -285,15 +282,29 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
   return outcome;
 }
 
-/** The archive's state of a job that the status route reports as running: a sweeper that gives up on a job updates only the archive. */
-async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSignal): Promise<JobState> {
-  const archived = await api.job(jobId, signal).catch((error: unknown) => {
+/** The archive's state of a job, or the known one where the archive does not answer: it is only a second opinion. */
+const archivedOf = (api: Api, known: JobState, jobId: string, signal: AbortSignal): Promise<JobState> =>
+  api.job(jobId, signal).catch((error: unknown) => {
     throwIfAborted(signal);
     if (error instanceof UnauthorizedError) throw error;
-    return state; // the archive is only a second opinion
+    return known;
   });
+
+/** The state of a job that the status route reports as running: a sweeper that gives up on a job updates only the archive. */
+async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSignal): Promise<JobState> {
+  const archived = await archivedOf(api, state, jobId, signal);
   return archived.type === 'running' ? state : archived;
 }
+
+const FAILED: StatusOutcome = {
+  type: 'failed',
+  problem: { code: 'job-failed', message: 'the server reports that the job failed' },
+};
+const UNCONFIRMED_FAILURE: StatusOutcome = {
+  type: 'failed',
+  isConfirmed: false,
+  problem: { code: 'unconfirmed-failure', message: 'the server reports a failure that it may take back' },
+};
 
 /** The id of the result by the archive, whose row may be late. */
 async function resultIdOf(api: Api, jobId: string, signal: AbortSignal): Promise<string | null> {

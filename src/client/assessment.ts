@@ -3,7 +3,6 @@ import type { BoundMachine } from '../actors/bind-machine.ts';
 import { callSafely } from '../lib/call-safely.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import { isPartOf } from '../lib/is-part-of.ts';
-import type { AssessmentEvent } from '../machines/assessment-events.ts';
 import type { assessmentMachine } from '../machines/assessment-machine.ts';
 import type { AssessmentOutput } from '../machines/assessment-setup.ts';
 import type { JobRecord } from '../services/job-store.ts';
@@ -40,9 +39,6 @@ export interface Assessment<Result = unknown> {
    */
   readonly actor: Actor<typeof assessmentMachine>;
 }
-
-/** Another tab has got the submission accepted. */
-const SUBMISSION_KNOWN: string = 'submission.known';
 
 /** The API refused the answers in its own words: there is no job, and the same answers would be refused again. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
@@ -106,9 +102,7 @@ export function startAssessment<Submission, Result>(
   const learn = (): boolean => {
     const job = actor.getSnapshot().status === 'active' ? jobOfAnotherTab() : null;
     if (!job) return false;
-    actor.send({ type: SUBMISSION_KNOWN, ...job } as AssessmentEvent);
-    // For a chart that does not know the event: the record answers the submission, and nothing is sent.
-    if (actor.getSnapshot().context.jobId === null) actor.send({ type: 'assessment.sendAgain' });
+    actor.send({ type: 'submission.known', ...job });
     return true;
   };
   const remember = (snapshot: AssessmentSnapshot): void => {

@@ -43,6 +43,7 @@ const takesOnly = (fresh: RegExp, refusal: () => Reply) =>
     submit: ({ token }) => (fresh.test(token ?? '') ? accepted() : refusal()),
     status: ({ token }) => (fresh.test(token ?? '') ? status('completed') : refusal()),
     result: ({ token }) => (fresh.test(token ?? '') ? result() : refusal()),
+    job: ({ token }) => (fresh.test(token ?? '') ? ok([]) : refusal()),
   }) satisfies Script;
 
 const ends = (world: { events: readonly { type: string }[] }) =>

@@ -86,6 +86,18 @@ describe('submitting', () => {
     expect(stage.client.getSnapshot().balance).toBe(4);
   });
 
+  it.each([
+    ['HTML instead of JSON', { body: '<html>Welcome</html>', contentType: 'text/html' }],
+    ['a 202 without a job', { body: '{"success":true,"data":{}}' }],
+    ['a 202 in other words', { body: '{"id":"job-1"}' }],
+  ])('asks the user about %s: the server said yes, and a repetition may be a second job', async (_, answer) => {
+    await open({ backend: { faults: [{ route: 'submit', kind: 'body', ...answer }] } });
+    await stage.signIn();
+    stage.submit();
+    await untilPhase('unconfirmed');
+    expect(counts().submitCalls).toBe(1);
+  });
+
   it('asks the user when the answer was lost and the server cannot recognise a repetition', async () => {
     await open({
       backend: { faults: [{ route: 'submit', kind: 'drop-answer', times: 1 }] },
@@ -125,11 +137,10 @@ describe('submitting', () => {
   });
 
   it.each([
-    ['HTML instead of JSON', { kind: 'body', body: '<html>Bad gateway</html>', contentType: 'text/html', times: 1 }],
-    ['a 202 without a job', { kind: 'body', body: '{"success":true,"data":{}}', times: 1 }],
     ['a 503', { kind: 'status', status: 503, times: 2 }],
     ['a 429 with Retry-After', { kind: 'status', status: 429, retryAfter: '1', times: 1 }],
     ['a reset connection', { kind: 'reset', times: 1 }],
+    ['a page of a firewall', { kind: 'body', status: 403, body: '<html></html>', contentType: 'text/html', times: 1 }],
   ] as const)('survives %s and submits once', async (_, fault) => {
     await open({ backend: { faults: [{ route: 'submit', ...fault }] } });
     await stage.signIn();

@@ -240,7 +240,9 @@ describe('a job', () => {
     });
     await world.run(9 * MINUTE);
     expect([world.phase(), world.count('job')]).toEqual(['waiting', 0]);
-    await world.run(3 * MINUTE);
+    await world.run(2.5 * MINUTE);
+    expect(world.phase()).toBe('delayed');
+    await world.run(2.5 * MINUTE);
     expect(world.phase()).toBe('failed');
     expect(world.client.getSnapshot().balance).toBe(5);
     expect(world.close()).toEqual(nothingLeft);

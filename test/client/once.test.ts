@@ -138,7 +138,7 @@ describe('a second tab without idempotency keys', () => {
     const tab = world.openSecond();
     const there = open(tab);
     await world.run(SECOND);
-    expect([there?.getSnapshot().phase, world.count('submit')]).toEqual(['unconfirmed', 1]);
+    expect([there?.getSnapshot().phase, world.count('submit')]).toEqual(['submitting', 1]);
     answer(accepted());
     await world.run(5 * SECOND);
     expect(there?.getSnapshot()).toMatchObject({ phase: 'waiting', jobId: 'job-1' });
@@ -160,7 +160,7 @@ describe('a second tab without idempotency keys', () => {
     tab.signedIn(session);
     await world.run(SECOND);
     const phases = () => [here, there].map((it) => it?.getSnapshot().phase).toSorted();
-    expect([world.count('submit'), phases()]).toEqual([1, ['submitting', 'unconfirmed']]);
+    expect([world.count('submit'), phases()]).toEqual([1, ['submitting', 'submitting']]);
     answer(accepted());
     await world.run(5 * SECOND);
     expect([world.count('submit'), phases(), there?.getSnapshot().jobId]).toEqual([1, ['waiting', 'waiting'], 'job-1']);
@@ -194,7 +194,7 @@ describe('a second tab without idempotency keys', () => {
     const tab = world.openSecond();
     const there = tab.submit(answers);
     await world.run(5 * SECOND);
-    expect([there.getSnapshot().phase, world.count('submit')]).toEqual(['unconfirmed', 1]);
+    expect([there.getSnapshot().phase, world.count('submit')]).toEqual(['submitting', 1]);
     there.sendAgain();
     await world.run(5 * SECOND);
     expect([there.getSnapshot().phase, world.count('submit')]).toEqual(['waiting', 2]);
