@@ -22,16 +22,19 @@ const TIMED_OUT = '#assessment.active.timed-out';
 /** What every call but a refresh can meet: a refused token, which ends nothing. */
 const refused = { guard: 'isUnauthorized', actions: 'noteRefused', target: DECIDING } as const;
 
-/**
- * A failure that time can heal, a refusal that is not about the job, or a defect. Each is tried again, up to the chart's patience; then
- * the user is told and status calls continue at a low rate.
- */
+/** A failure that time can heal, or a defect. Both are tried again, up to the chart's patience. */
 const failing = <Again extends string>(again: Again) =>
   [
     { guard: 'isGivingUp', actions: 'noteFailure', target: TIMED_OUT },
-    { guard: 'isPersistent', actions: 'noteFailure', target: TIMED_OUT },
     { actions: 'noteFailure', target: again },
   ] as const;
+
+/**
+ * A failed call, or a refusal that is not about the job. When the same answer keeps coming, the user is told, and status calls continue
+ * at a low rate.
+ */
+const refusing = <Again extends string>(again: Again) =>
+  [{ guard: 'isPersistent', actions: 'noteFailure', target: TIMED_OUT }, ...failing(again)] as const;
 
 /** The answers of a status call that end the monitoring. */
 const verdicts = [
@@ -48,7 +51,7 @@ const afterStatus = <StillRunning extends string>(stillRunning: StillRunning) =>
     ...verdicts,
     { guard: 'isRunningLate', actions: 'noteProgress', target: TIMED_OUT },
     { guard: 'isRunning', actions: 'noteProgress', target: stillRunning },
-    ...failing(stillRunning),
+    ...refusing(stillRunning),
   ] as const;
 
 /** Submits an assessment, watches it, keeps its token fresh and fetches its result. */
@@ -180,7 +183,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
                   { guard: 'isRejected', actions: 'noteProblem', target: FAILED },
                   { guard: 'isUnrepeatable', actions: ['noteOutcomeUnknown', 'noteProblem'], target: 'unconfirmed' },
                   { guard: 'isLongWait', actions: 'noteFailure', target: TIMED_OUT },
-                  ...failing('waiting'),
+                  ...refusing('waiting'),
                 ],
                 onError: failing('waiting'),
               },
@@ -355,7 +358,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
                   { guard: 'isReady', target: '#assessment.completed' },
                   refused,
                   { guard: 'isInvalidForGood', actions: 'noteProblem', target: FAILED },
-                  ...failing('waiting'),
+                  ...refusing('waiting'),
                 ],
                 onError: failing('waiting'),
               },
@@ -406,7 +409,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
             resting: {
               after: { slowCheck: { target: 'looking' } },
               on: {
-                'page.resumed': { target: 'looking' },
+                'page.resumed': { actions: 'armDeadline', target: 'looking' },
                 'job.progressed': { guard: 'isOurJob', actions: 'noteProgress', target: 'looking' },
                 'job.completed': { guard: 'isHint', target: 'looking' },
                 'job.failed': { guard: 'isFailureReport', target: 'looking' },

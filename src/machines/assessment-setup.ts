@@ -273,7 +273,8 @@ export const assessmentSetup = setup({
     }),
     noteKnown: assign(({ event }) => {
       assertEvent(event, 'submission.known');
-      return { ...inTime, ...fine, outcomeUnknown: false, jobId: event.jobId, resultId: event.resultId };
+      // The deadline stays: a status call comes before it counts.
+      return { ...fine, timedOut: false, outcomeUnknown: false, jobId: event.jobId, resultId: event.resultId };
     }),
     noteOutcomeUnknown: assign({ outcomeUnknown: true }),
     noteSendAgain: assign({ outcomeUnknown: false }),

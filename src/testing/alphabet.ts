@@ -61,6 +61,12 @@ const longWait: Transient = {
   retryAfterMs: 3_600_000,
   problem: { code: 'rate-limited', message: 'the server asks for fewer requests', retryAt: 4_600_000 },
 };
+/** Something in front of the API refuses every call. */
+const blocked: Transient = {
+  type: 'transient',
+  retryAfterMs: null,
+  problem: { code: 'forbidden', message: 'a page answered that is not of the API' },
+};
 /** An answer that a retry within the minute hardly changes. */
 const unknown: Transient = {
   type: 'transient',
@@ -80,7 +86,7 @@ const outcomes: { readonly [Call in keyof Outcomes]: CasesOf<Outcomes[Call]> } =
       { type: 'accepted', jobId: ids.job, resultId: null, balance: null, deadlineAt: deadlines.accepted },
     ],
     unauthorized,
-    transient: [transient, longWait],
+    transient: [transient, longWait, blocked],
     unconfirmed: [
       { type: 'unconfirmed', retryAfterMs: null, problem: { code: 'network', message: 'the answer was lost' } },
       {
@@ -151,12 +157,16 @@ const ofTheWorld: CasesOf<Exclude<AssessmentEvent, { type: `assessment.${string}
   'feed.live': [{ type: 'feed.live' }],
   'feed.lost': [{ type: 'feed.lost' }],
   // A feed that does not name the job does not say how far it is, either.
-  'job.progressed': jobIds.map((job) => ({
-    type: 'job.progressed',
-    ...job,
-    status: 'processing',
-    percent: job.jobId === null ? null : 60,
-  })),
+  'job.progressed': [
+    ...jobIds.map((job) => ({
+      type: 'job.progressed' as const,
+      ...job,
+      status: 'processing' as const,
+      percent: job.jobId === null ? null : 60,
+    })),
+    // A real server announces the start of the analysis without a percentage.
+    { type: 'job.progressed', jobId: ids.job, resultId: null, status: 'processing', percent: null },
+  ],
   'job.completed': jobIds.map((job) => ({ type: 'job.completed', ...job })),
   'job.failed': jobIds.map((job) => ({ type: 'job.failed', ...job, message: 'the analysis failed' })),
   'balance.changed': [{ type: 'balance.changed', balance: 2 }],

@@ -70,13 +70,13 @@ export interface ExploreOptions {
   events?: (snapshot: AssessmentSnapshot) => readonly ModelEvent[];
   /** Two states with the same key count as one. @default {@link stateKey} */
   keyOf?: (snapshot: AssessmentSnapshot) => string;
-  /** The exploration gives up after this many steps: a counter without a cap would never end. @default 250_000 */
+  /** The exploration gives up after this many steps: a counter without a cap would never end. @default 1_000_000 */
   limit?: number;
 }
 
 /**
  * Tells states apart by everything that a guard can read: two snapshots with the same key have the same future. Progress,
- * problems and waits are not part of it, because no guard reads them.
+ * most problems and waits are not part of it, because no guard reads them; nor are the facts of an ending, because it has no future.
  */
 export function stateKey(snapshot: AssessmentSnapshot): string {
   const known = keys.get(snapshot) ?? computeKey(snapshot);
@@ -86,8 +86,12 @@ export function stateKey(snapshot: AssessmentSnapshot): string {
 
 const keys = new WeakMap<AssessmentSnapshot, string>();
 
-function computeKey({ status, value, context }: AssessmentSnapshot): string {
-  return `${status} ${nameOf(value)} ${keyOfContext(context)}`;
+/** What a sign-in resets has no future while the assessment waits for it. */
+const resetBySignIn = { refreshDue: false, refusedGeneration: null, timedOut: false, failures: 0, problem: null };
+
+function computeKey({ status, value, context: known }: AssessmentSnapshot): string {
+  const context = nameOf(value) === 'active.auth-failed' ? { ...known, ...resetBySignIn } : known;
+  return status === 'active' ? `${nameOf(value)} ${keyOfContext(context)}` : `${status} ${nameOf(value)}`;
 }
 
 /** `{ active: { polling: 'waiting' } }` as `active.polling.waiting`. */
@@ -107,7 +111,7 @@ export function nameOf(value: AssessmentSnapshot['value'] | object): string {
  */
 export function explore(
   machine: AssessmentMachine,
-  { inputs = modelInputs, events = eventsFor, keyOf = stateKey, limit = 250_000 }: ExploreOptions = {},
+  { inputs = modelInputs, events = eventsFor, keyOf = stateKey, limit = 1_000_000 }: ExploreOptions = {},
 ): ModelMap {
   const vertices = new Map<string, Vertex>();
   // The events of the model are those of the machine and those that its actors and timers send to it.

@@ -18,6 +18,8 @@ const id = (name: 'jobId' | 'resultId' | 'userId'): Fact => ({
   key: (context) => `${name}=${context[name] ?? '-'}`,
   kind: () => '',
 });
+/** Before the job has finished, any failure of an assessment that is delayed already leads back to the delay. */
+const isCounted = (it: AssessmentContext): boolean => it.finished || !it.timedOut;
 
 /** Every fact of the context. A new fact does not compile until this list says whether a guard reads it. */
 const facts = {
@@ -26,7 +28,8 @@ const facts = {
   idempotent: { ...flag('idempotent', (it) => it.idempotent || it.jobId !== null), kind: () => '' },
   userId: id('userId'),
   jobId: { ...id('jobId'), kind: flag('job', (it) => it.jobId !== null).kind },
-  resultId: id('resultId'),
+  // Events are compared with it until the job has finished.
+  resultId: { ...id('resultId'), key: (it) => (it.finished ? '' : id('resultId').key(it)) },
   deadlineAt: unread,
   progress: unread,
   refreshDue: flag('refreshDue', (it) => it.refreshDue),
@@ -40,8 +43,8 @@ const facts = {
   hinted: unread,
   unhurried: flag('unhurried', (it) => it.unhurried),
   failures: {
-    key: (it) => `failures=${it.failures}`,
-    kind: flag('impatient', (it) => it.failures >= PATIENCE - 1).kind,
+    key: (it) => (isCounted(it) ? `failures=${it.failures}` : ''),
+    kind: flag('impatient', (it) => isCounted(it) && it.failures >= PATIENCE - 1).kind,
   },
   retryAfterMs: unread,
   problem: { ...flag('invalidResult', (it) => it.finished && it.problem?.code === 'invalid-result'), kind: () => '' },

@@ -20,7 +20,7 @@ export interface PathOptions {
 
 /** A state as its guards see it, without ids and counts: states of one class stand for one another. */
 export function stateClass({ status, value, context }: AssessmentSnapshot): string {
-  return `${status} ${nameOf(value)} ${kindOfContext(context)}`;
+  return status === 'active' ? `${nameOf(value)} ${kindOfContext(context)}` : `${status} ${nameOf(value)}`;
 }
 
 /**

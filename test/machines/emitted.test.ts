@@ -131,7 +131,22 @@ it('the end is told, with how it ended', async () => {
   expect(await toldBy(submit, accepted(null), finished, ready)).toEqual(
     told('completed', 'xstate.done.actor.fetchResult'),
   );
-  const failed: ModelEvent = { type: 'job.failed', jobId: ids.job, resultId: null, message: 'the analysis failed' };
-  expect(await toldBy(submit, accepted(null), failed)).toEqual(told('failed', 'job.failed'));
+  const failed = answered('checkStatus', { type: 'failed', problem: { code: 'job-failed', message: 'it failed' } });
+  expect(await toldBy(submit, accepted(null), failed)).toEqual(told('failed', 'xstate.done.actor.checkStatus'));
   expect(await toldBy(submit, { type: 'assessment.cancel' })).toEqual(told('cancelled', 'assessment.cancel'));
+});
+
+it('a failure that is not confirmed is no end: neither the event of the feed nor the answer to a call tells one', async () => {
+  const failed: ModelEvent = { type: 'job.failed', jobId: ids.job, resultId: null, message: 'the analysis failed' };
+  expect(await toldBy(submit, accepted(null), failed)).toEqual([]);
+  const unconfirmed = answered('checkStatus', {
+    type: 'failed',
+    problem: { code: 'unconfirmed-failure', message: 'it may be taken back' },
+    isConfirmed: false,
+  });
+  expect(await toldBy(submit, accepted(null), unconfirmed)).toEqual([]);
+});
+
+it('an acceptance that another tab reports tells no balance, because it names none', async () => {
+  expect(await toldBy(submit, { type: 'submission.known', jobId: ids.job, resultId: null })).toEqual([]);
 });

@@ -46,6 +46,14 @@ const ofAJob = (rows: Row[]): Row[] =>
   ['job.progressed', 'job.completed', 'job.failed'].flatMap((type) =>
     rows.map(([known, job, answer]): Row => [known, { type, ...job }, answer]),
   );
+/** Rows of one event type. */
+const ofType =
+  (type: string) =>
+  (rows: Row[]): Row[] =>
+    rows.map(([known, event, answer]): Row => [known, { type, ...event }, answer]);
+const reported = ofType('job.failed');
+const started = ofType('job.progressed');
+const unreadable = { code: 'invalid-result', message: '' } as const;
 /** The same rows for each event that names a user. */
 const anotherUser: Row[] = ['token.renewed', 'session.restored'].flatMap((type): Row[] => [
   [{ userId: 'ann' }, { type, userId: 'bob' }, true],
@@ -84,7 +92,6 @@ const table: Record<string, Row[]> = {
     [{ feedLive: false }, { type: 'unauthorized', generation: 1 }, false],
     [{ feedLive: true, refusedGeneration: 1 }, { type: 'unauthorized', generation: 1 }, false],
   ],
-  isOutcomeUnknown: byOneFact('outcomeUnknown'),
   hasJob: [
     [{ jobId: 'j1' }, undefined, true],
     [{}, undefined, false],
@@ -122,12 +129,36 @@ const table: Record<string, Row[]> = {
   ]),
   isHint: ofAJob([
     [ours, { jobId: null, resultId: null }, true],
-    [ours, { jobId: null, resultId: 'r2' }, false],
+    // The server recognises equal answers and reports the result of the first job.
+    [ours, { jobId: null, resultId: 'r2' }, true],
+    [ours, { jobId: null, resultId: 'r1' }, false],
     [{ jobId: 'j1' }, { jobId: null, resultId: 'r2' }, true],
     [ours, { jobId: 'j2', resultId: null }, false],
+    [ours, { jobId: 'j2', resultId: 'r2' }, false],
     [ours, { jobId: 'j1', resultId: null }, false],
     [{ ...ours, finished: true }, { jobId: null, resultId: null }, false],
     [{}, { jobId: null, resultId: null }, false],
+  ]),
+  isFailureReport: reported([
+    [ours, { jobId: 'j1', resultId: null }, true],
+    [ours, { jobId: 'j1', resultId: 'r2' }, true],
+    [ours, { jobId: null, resultId: 'r1' }, true],
+    [ours, { jobId: null, resultId: 'r2' }, true],
+    [ours, { jobId: null, resultId: null }, true],
+    [ours, { jobId: 'j2', resultId: 'r1' }, false],
+    [{ ...ours, finished: true }, { jobId: 'j1', resultId: null }, false],
+    [{}, { jobId: 'j1', resultId: null }, false],
+    [{}, { jobId: null, resultId: null }, false],
+  ]),
+  isUnmeasuredStart: started([
+    [ours, { jobId: 'j1', percent: null }, true],
+    [ours, { jobId: 'j1', percent: 0 }, false],
+    [ours, { jobId: 'j1', percent: 25 }, false],
+    [ours, { jobId: 'j2', percent: null }, false],
+    [ours, { jobId: null, percent: null }, false],
+    [{}, { jobId: null, percent: null }, false],
+    [{}, { jobId: 'j1', percent: null }, false],
+    [{ ...ours, finished: true }, { jobId: 'j1', percent: null }, false],
   ]),
   isAnotherUser: anotherUser,
   isSameUser: anotherUser.map(([known, event, answer]): Row => [known, event, !answer]),
@@ -137,6 +168,13 @@ const table: Record<string, Row[]> = {
   isRunning: byType('running'),
   isCompleted: byType('completed'),
   isFailed: byType('failed'),
+  isFailedForGood: [
+    [{}, { type: 'failed' }, true],
+    [{}, { type: 'failed', isConfirmed: true }, true],
+    [{}, { type: 'failed', isConfirmed: false }, false],
+    [{}, { type: 'rejected' }, false],
+    [{}, { type: 'transient', isConfirmed: true }, false],
+  ],
   isReady: byType('ready'),
   isRenewed: byType('renewed'),
   isStillGood: byType('holds'),
@@ -145,6 +183,30 @@ const table: Record<string, Row[]> = {
     [{ idempotent: false }, { type: 'unconfirmed' }, true],
     [{ idempotent: true }, { type: 'unconfirmed' }, false],
     [{ idempotent: false }, { type: 'transient' }, false],
+    // The server has taken the answers, or does not recognise keys after all.
+    [{ idempotent: true }, { type: 'unconfirmed', isFinal: true }, true],
+    [{ idempotent: true }, { type: 'unconfirmed', isFinal: false }, false],
+    [{ idempotent: true }, { type: 'transient', isFinal: true }, false],
+  ],
+  isPersistent: [
+    ...(['forbidden', 'job-not-found', 'invalid-response'] as const).flatMap((code): Row[] => [
+      [{ failures: PATIENCE - 1 }, { type: 'transient', problem: { code } }, true],
+      [{ failures: PATIENCE }, { type: 'transient', problem: { code } }, true],
+      [{ failures: PATIENCE - 2 }, { type: 'transient', problem: { code } }, false],
+    ]),
+    [{ failures: PATIENCE }, { type: 'rejected', problem: { code: 'forbidden' } }, true],
+    [{ failures: PATIENCE }, { type: 'transient', problem: { code: 'unavailable' } }, false],
+    [{ failures: PATIENCE }, { type: 'transient', problem: { code: 'network' } }, false],
+    [{ failures: PATIENCE }, { type: 'wait', retryAfterMs: 60_000 }, false],
+    // The latest answer counts, not the one before it.
+    [{ failures: PATIENCE, problem: { code: 'forbidden', message: '' } }, { type: 'wait' }, false],
+  ],
+  isLongWait: [
+    [{}, { type: 'transient', retryAfterMs: 60_000 }, true],
+    [{}, { type: 'transient', retryAfterMs: 3_588_000 }, true],
+    [{}, { type: 'transient', retryAfterMs: 59_999 }, false],
+    [{}, { type: 'transient', retryAfterMs: null }, false],
+    [{}, { type: 'transient' }, false],
   ],
   isRunningLate: [
     [{ overdue: true }, { type: 'running' }, true],
@@ -152,10 +214,13 @@ const table: Record<string, Row[]> = {
     [{ overdue: true }, { type: 'completed' }, false],
   ],
   isInvalidForGood: [
-    [{ failures: PATIENCE - 1 }, { type: 'invalid' }, true],
-    [{ failures: PATIENCE }, { type: 'invalid' }, true],
-    [{ failures: PATIENCE - 2 }, { type: 'invalid' }, false],
-    [{ failures: PATIENCE }, { type: 'transient' }, false],
+    [{ failures: PATIENCE - 1, problem: unreadable }, { type: 'invalid' }, true],
+    [{ failures: PATIENCE, problem: unreadable }, { type: 'invalid' }, true],
+    [{ failures: PATIENCE - 2, problem: unreadable }, { type: 'invalid' }, false],
+    [{ failures: PATIENCE, problem: unreadable }, { type: 'transient' }, false],
+    // An outage that ends with one unreadable result does not make it the last.
+    [{ failures: PATIENCE, problem: { code: 'unavailable', message: '' } }, { type: 'invalid' }, false],
+    [{ failures: PATIENCE }, { type: 'invalid' }, false],
   ],
 };
 
@@ -182,5 +247,7 @@ describe('a guard that reads an event', () => {
   it('throws on an event that it is not for, so that a mistake in the chart does not pass for an answer', () => {
     expect(() => guards['isOurJob']?.({ context: nothingKnown, event: { type: 'feed.live' } })).toThrow('job.*');
     expect(() => guards['isSameUser']?.({ context: nothingKnown, event: { type: 'feed.live' } })).toThrow();
+    expect(() => guards['isFailureReport']?.({ context: nothingKnown, event: { type: 'job.completed' } })).toThrow();
+    expect(() => guards['isUnmeasuredStart']?.({ context: nothingKnown, event: { type: 'job.failed' } })).toThrow();
   });
 });

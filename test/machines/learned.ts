@@ -19,7 +19,10 @@ export function learned(edge: Edge): AssessmentContext {
     ...trouble(edge),
     feedLive: is(edge, 'feed.live') || (context.feedLive && !is(edge, 'feed.lost', 'jobFeed: over', 'jobFeed: defect')),
     finished: context.finished || isFinishedBy(edge),
-    outcomeUnknown: (context.outcomeUnknown || isLost(edge)) && !(is(edge, 'assessment.sendAgain') && isAsked(edge)),
+    outcomeUnknown:
+      (context.outcomeUnknown || isLost(edge)) &&
+      !(is(edge, 'assessment.sendAgain') && isAsked(edge)) &&
+      !isAcceptance(edge),
     hinted: (context.hinted || isNotedHint(edge)) && !is(edge, 'after heartbeat'),
     unhurried: (context.unhurried || isQuietLoss(edge)) && !isReasonToHurry(edge),
     progress: progress(edge),
@@ -46,25 +49,35 @@ const isForgiven = (edge: Edge) =>
   edge.before.context.feedLive &&
   edge.before.context.refusedGeneration === null &&
   detail(edge, 'generation', null) !== null;
-/** A submission whose answer was lost, on a server that would not recognise a second one. */
-const isLost = (edge: Edge) => is(edge, 'submitAssessment: unconfirmed') && !edge.before.context.idempotent;
+/** A submission whose answer was lost, on a server that would not recognise a second one, or that has taken the first. */
+const isLost = (edge: Edge) =>
+  is(edge, 'submitAssessment: unconfirmed') && (!edge.before.context.idempotent || detail(edge, 'isFinal', false));
+/** Another tab has learned the job of this submission, which this one did not know. */
+const isToldItsJob = (edge: Edge) => is(edge, 'submission.known') && edge.before.context.jobId === null;
+const isAcceptance = (edge: Edge) => is(edge, 'submitAssessment: accepted') || isToldItsJob(edge);
 const isFinishedBy = (edge: Edge) =>
   is(edge, 'checkStatus: completed') || (is(edge, 'job.completed') && isAboutOurJob(edge));
-/** A result that does not fit for the last time. */
-const isUseless = (edge: Edge) => is(edge, 'fetchResult: invalid') && edge.before.context.failures >= PATIENCE - 1;
+/** A result that cannot be read for the last time: the one before it could not be read, either. */
+const isUseless = (edge: Edge) =>
+  is(edge, 'fetchResult: invalid') &&
+  edge.before.context.failures >= PATIENCE - 1 &&
+  edge.before.context.problem?.code === 'invalid-result';
+/** A refusal of a call about a job is a failed call: something in front of the API may have answered. */
 const isFailure = (edge: Edge) =>
-  /^(submitAssessment|checkStatus|fetchResult|refreshToken): (transient|unconfirmed|invalid|wait|outage|defect)$/.test(
+  (/^(submitAssessment|checkStatus|fetchResult|refreshToken): (transient|unconfirmed|invalid|wait|outage|defect)$/.test(
     saidBy(edge),
-  ) &&
+  ) ||
+    is(edge, 'checkStatus: rejected', 'fetchResult: rejected')) &&
   !isLost(edge) &&
   !isUseless(edge);
-const isGoodAnswer = (edge: Edge) =>
-  is(edge, 'submitAssessment: accepted', 'checkStatus: running') || isFinishedBy(edge);
+const isGoodAnswer = (edge: Edge) => isAcceptance(edge) || is(edge, 'checkStatus: running') || isFinishedBy(edge);
 /** By the user whose assessment it is. */
 const isSignIn = (edge: Edge) => is(edge, 'token.renewed', 'session.restored') && !isAt(edge.after, 'cancelled');
 /** The user is asked, and this is the answer. */
 const isAsked = ({ before, event }: Edge) =>
-  event.type === 'assessment.sendAgain' ? isAt(before, 'unconfirmed') : isAt(before, 'timed-out');
+  event.type === 'assessment.sendAgain'
+    ? isAt(before, 'unconfirmed')
+    : isAt(before, 'timed-out') || (isAt(before, 'submitting') && before.context.timedOut);
 const isMoreTime = (edge: Edge) => is(edge, 'assessment.keepWaiting') && isAsked(edge);
 /** A hint is followed at once by what only waits, and kept in mind by all others. */
 const isNotedHint = (edge: Edge) =>
@@ -77,13 +90,14 @@ const isReasonToHurry = (edge: Edge) =>
   is(edge, 'after heartbeat', 'checkStatus: running') ||
   is(edge, 'page.resumed') ||
   isUnauthorized(edge) ||
+  isAcceptance(edge) ||
   isFinishedBy(edge) ||
   isAt(edge.after, 'auth-failed') ||
   isAt(edge.after, 'timed-out');
 
 function ids(edge: Edge): Learned {
   const { jobId, resultId, userId } = edge.before.context;
-  const isAccepted = is(edge, 'submitAssessment: accepted');
+  const isAccepted = isAcceptance(edge);
   return {
     jobId: isAccepted ? detail(edge, 'jobId', null) : jobId,
     resultId: isAccepted || isFinishedBy(edge) ? (detail<string | null>(edge, 'resultId', null) ?? resultId) : resultId,
@@ -112,7 +126,11 @@ function deadline(edge: Edge): Learned {
   if (is(edge, 'submitAssessment: accepted') || isMoreTime(edge)) {
     return { deadlineAt: detail(edge, 'deadlineAt', 0), overdue: false, timedOut: false };
   }
-  const isLookedAtAgain = isAt(edge.before, 'auth-failed') && isSignIn(edge);
+  // A job that another tab has submitted, or that runs within its deadline after all, is not delayed until that is known again.
+  const isLookedAtAgain =
+    (isAt(edge.before, 'auth-failed') && isSignIn(edge)) ||
+    isToldItsJob(edge) ||
+    (is(edge, 'checkStatus: running') && !overdue);
   return {
     overdue: overdue || is(edge, 'deadline.passed'),
     deadlineAt,
@@ -147,8 +165,7 @@ function trouble(edge: Edge): Learned {
 function problemOf(edge: Edge): Problem | null {
   const { event } = edge;
   if ('error' in event) return endsPort(event) ? null : { code: 'unexpected', message: event.error.name };
-  if (event.type !== 'job.failed') return detail<Problem | null>(edge, 'problem', null);
-  return isAboutOurJob(edge) ? { code: 'job-failed', message: event.message } : null;
+  return detail<Problem | null>(edge, 'problem', null);
 }
 
 function progress(edge: Edge): AssessmentContext['progress'] {

@@ -85,9 +85,38 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
     }),
   },
   failedByAVerdict: {
-    what: 'a server that cannot answer now is taken for a verdict',
-    machine: provide({
-      guards: { isRejected: ({ event }) => ['rejected', 'transient'].includes(answerIn(event)['type'] as string) },
+    what: 'a refused status call is taken for a verdict',
+    machine: spoil((state) => {
+      state('active.polling.checking').invoke.onDone.unshift({ guard: 'isRejected', target: '#assessment.failed' });
+    }),
+  },
+  failureIsConfirmed: {
+    what: 'the first failure is believed',
+    machine: provide({ guards: { isFailedForGood: ({ event }) => answerIn(event)['type'] === 'failed' } }),
+  },
+  failureReportIsChecked: {
+    what: 'a failure that the feed reports is only noted',
+    machine: spoil((state) => {
+      delete state('active.polling.waiting').on['job.failed'];
+    }),
+  },
+  persistentTroubleIsTold: {
+    what: 'a server that has forgotten the job is asked for ever, without a word to the user',
+    counts: true,
+    machine: provide({ guards: { isPersistent: () => false } }),
+  },
+  longWaitIsTold: {
+    what: 'a wait of an hour is waited for without a word to the user',
+    start: 'a fresh assessment',
+    machine: provide({ guards: { isLongWait: () => false } }),
+  },
+  recoveryIsTold: {
+    what: 'a failure that was taken back leaves the assessment delayed',
+    machine: spoil((state) => {
+      for (const outcome of state('active.timed-out.checking').invoke.onDone) {
+        if (outcome.guard === 'isRunning') outcome.target = 'resting';
+        if (outcome.guard === 'isRunning') outcome.actions = 'noteProgress';
+      }
     }),
   },
   cancelledByPeople: {

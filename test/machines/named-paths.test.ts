@@ -462,3 +462,307 @@ describe('the feed breaks in mid-job', () => {
     expect(story).toEqual(['refreshing-token.requesting', 'polling.checking']);
   });
 });
+
+const unknown = (code: string) =>
+  answered('checkStatus', { type: 'transient', retryAfterMs: null, problem: { code, message: '' } });
+const mayBeTakenBack = answered('checkStatus', {
+  type: 'failed',
+  problem: { code: 'unconfirmed-failure', message: '' },
+  isConfirmed: false,
+});
+const failedForGood = answered('checkStatus', { type: 'failed', problem: { code: 'job-failed', message: '' } });
+const jobFailed: ModelEvent = { type: 'job.failed', jobId: ids.job, resultId: null, message: 'the analysis failed' };
+const problemOf = ({ assessment }: Story) => assessment.snapshot().context.problem?.code;
+
+describe('a job fails', () => {
+  it('and its worker tries again: the user is told that it takes longer, and then the job completes', async () => {
+    const story = await tell(
+      { jobId: ids.job },
+      resume,
+      mayBeTakenBack,
+      after('slowCheck'),
+      mayBeTakenBack,
+      after('slowCheck'),
+      running,
+      running,
+      after('pollDelay'),
+      finished,
+      ready,
+    );
+    expect(story.steps).toEqual([
+      'polling.checking',
+      'timed-out.resting',
+      'timed-out.checking',
+      'timed-out.resting',
+      'timed-out.checking',
+      'polling.checking',
+      'polling.waiting',
+      'polling.checking',
+      'fetching-result.requesting',
+      'completed',
+    ]);
+    expect(outcomeOf(story)).toEqual(theResult);
+  });
+
+  it('and the feed reports the new attempt first: the job is looked at without waiting', async () => {
+    const story = await tell(
+      { jobId: ids.job },
+      resume,
+      { type: 'feed.live' },
+      mayBeTakenBack,
+      { type: 'job.progressed', jobId: ids.job, resultId: null, status: 'processing', percent: 10 },
+      running,
+      running,
+      jobCompleted,
+      ready,
+    );
+    expect(story.steps.slice(2)).toEqual([
+      'timed-out.resting',
+      'timed-out.checking',
+      'ws-monitoring.reconciling',
+      'ws-monitoring.listening',
+      'fetching-result.requesting',
+      'completed',
+    ]);
+    expect(outcomeOf(story)).toEqual(theResult);
+  });
+
+  it('and stays failed: the confirmed failure ends it', async () => {
+    const story = await tell({ jobId: ids.job }, resume, mayBeTakenBack, after('slowCheck'), failedForGood);
+    expect(story.steps).toEqual(['polling.checking', 'timed-out.resting', 'timed-out.checking', 'failed']);
+    expect(outcomeOf(story)).toMatchObject({ outcome: 'failed', jobId: ids.job, problem: { code: 'job-failed' } });
+  });
+
+  it('and completes after all while it is called failed: the result is shown', async () => {
+    const story = await tell({ jobId: ids.job }, resume, mayBeTakenBack, jobCompleted, ready);
+    expect(story.steps).toEqual(['polling.checking', 'timed-out.resting', 'fetching-result.requesting', 'completed']);
+  });
+
+  it.each<[string, ModelEvent[], string]>([
+    ['listens', [{ type: 'feed.live' }, running, running], 'ws-monitoring.reconciling'],
+    ['waits for a poll', [running], 'polling.checking'],
+    ['is delayed', [{ type: 'deadline.passed' }, running], 'timed-out.checking'],
+  ])('by an event of the feed while the assessment %s: only a status call decides', async (_when, before, where) => {
+    const known = await tell({ jobId: ids.job }, resume, ...before, jobFailed);
+    expect(known.steps.at(-1)).toBe(where);
+    const nameless: ModelEvent = { type: 'job.failed', jobId: null, resultId: null, message: '' };
+    expect((await tell({ jobId: ids.job }, resume, ...before, nameless)).steps.at(-1)).toBe(where);
+    const foreign: ModelEvent = { type: 'job.failed', jobId: ids.otherJob, resultId: null, message: '' };
+    const other = await tell({ jobId: ids.job }, resume, ...before, foreign);
+    expect(other.steps.at(-1)).toBe(other.steps.at(-2));
+  });
+});
+
+describe('a start without a percentage is announced', () => {
+  const started = (jobId: string): ModelEvent => ({
+    type: 'job.progressed',
+    jobId,
+    resultId: null,
+    status: 'processing',
+    percent: null,
+  });
+  const watching: ModelEvent[] = [resume, { type: 'feed.live' }, running, running];
+
+  it('by the feed: one status call asks how far the job is', async () => {
+    const story = await tell({ jobId: ids.job }, ...watching, started(ids.job), running);
+    expect(story.steps.slice(-2)).toEqual(['ws-monitoring.reconciling', 'ws-monitoring.listening']);
+  });
+
+  it('for another job: nothing is asked', async () => {
+    const story = await tell({ jobId: ids.job }, ...watching, started(ids.otherJob));
+    expect(story.steps.at(-1)).toBe('ws-monitoring.listening');
+  });
+});
+
+describe('something else than the API answers', () => {
+  const again = (outcome: ModelEvent, delay: string): ModelEvent[] => [outcome, after(delay)];
+  const often = (outcome: ModelEvent, delay: string, times: number): ModelEvent[] =>
+    Array.from({ length: times }, () => again(outcome, delay)).flat();
+  const forbidden = (call: string) =>
+    answered(call, { type: 'rejected', problem: { code: 'forbidden', message: 'this is not your job' } });
+
+  it.each([
+    ['forbidden, as a refusal', forbidden('checkStatus'), 'forbidden'],
+    ['forbidden, as a failed call', unknown('forbidden'), 'forbidden'],
+    ['not found on either route', unknown('job-not-found'), 'job-not-found'],
+    ['that cannot be read', unknown('invalid-response'), 'invalid-response'],
+  ])('a status call, %s, again and again: the assessment pauses with that problem, and recovers', async (...row) => {
+    const [, outcome, code] = row;
+    const paused = await tell({ jobId: ids.job }, resume, ...often(outcome, 'pollDelay', 4), outcome);
+    expect(paused.steps.at(-2)).toBe('polling.checking');
+    expect(paused.steps.at(-1)).toBe('timed-out.resting');
+    expect(problemOf(paused)).toBe(code);
+
+    const still = [...often(outcome, 'pollDelay', 4), outcome, after('slowCheck'), outcome, after('slowCheck')];
+    const story = await tell(
+      { jobId: ids.job },
+      resume,
+      ...still,
+      running,
+      running,
+      after('pollDelay'),
+      finished,
+      ready,
+    );
+    expect(story.steps.slice(-7)).toEqual([
+      'timed-out.resting',
+      'timed-out.checking',
+      'polling.checking',
+      'polling.waiting',
+      'polling.checking',
+      'fetching-result.requesting',
+      'completed',
+    ]);
+    expect(outcomeOf(story)).toEqual(theResult);
+  });
+
+  it('a status call once: the job is looked at again, and the user learns nothing of it', async () => {
+    const story = await tell(
+      { jobId: ids.job },
+      resume,
+      ...again(forbidden('checkStatus'), 'pollDelay'),
+      finished,
+      ready,
+    );
+    expect(story.steps).toEqual([
+      'polling.checking',
+      'polling.waiting',
+      'polling.checking',
+      'fetching-result.requesting',
+      'completed',
+    ]);
+  });
+
+  it('the result call again and again: the assessment pauses, and the result is fetched later', async () => {
+    const refusal = forbidden('fetchResult');
+    const story = await tell(
+      { jobId: ids.job },
+      resume,
+      finished,
+      ...often(refusal, 'retryDelay', 4),
+      refusal,
+      after('slowCheck'),
+      ready,
+    );
+    expect(story.steps.slice(-4)).toEqual([
+      'fetching-result.requesting',
+      'timed-out.resting',
+      'fetching-result.requesting',
+      'completed',
+    ]);
+  });
+
+  it('an outage, which is not such an answer: polling continues until the deadline', async () => {
+    const outage = unknown('unavailable');
+    const story = await tell({ jobId: ids.job }, resume, ...often(outage, 'pollDelay', 9), outage);
+    expect(story.steps.at(-1)).toBe('polling.waiting');
+  });
+});
+
+describe('the submission', () => {
+  const unreadable = answered('submitAssessment', {
+    type: 'unconfirmed',
+    retryAfterMs: null,
+    problem: { code: 'invalid-response', message: '' },
+    isFinal: true,
+  });
+  const sends = ({ assessment }: Story) =>
+    assessment.ports.calls.flatMap(({ name, input }) =>
+      name === 'submitAssessment' ? [(input as { isSearch: boolean }).isSearch ? 'search' : 'send'] : [],
+    );
+
+  it('is limited for an hour: the user is told, and it is sent once the hour is over', async () => {
+    const limited = answered('submitAssessment', {
+      type: 'transient',
+      retryAfterMs: 3_588_000,
+      problem: { code: 'rate-limited', message: '', retryAt: 4_000_000 },
+    });
+    const story = await tell({}, submit, limited, after('slowCheck'), limited, after('slowCheck'), accepted);
+    expect(story.steps).toEqual([
+      'submitting.sending',
+      'timed-out.resting',
+      'submitting.sending',
+      'timed-out.resting',
+      'submitting.sending',
+      'polling.checking',
+    ]);
+    expect(story.assessment.snapshot().context).toMatchObject({ timedOut: false, problem: null });
+  });
+
+  it('is answered with a success that cannot be read: it is not repeated, although the server knows keys', async () => {
+    const story = await tell({ idempotent: true }, submit, unreadable, { type: 'page.resumed', reason: 'online' });
+    expect(story.steps).toEqual(['submitting.sending', 'submitting.unconfirmed', 'submitting.unconfirmed']);
+    expect(sends(story)).toEqual(['send']);
+  });
+
+  it('is sent again by the user after such an answer', async () => {
+    const story = await tell({}, submit, unreadable, { type: 'assessment.sendAgain' }, accepted);
+    expect(story.steps.slice(1)).toEqual(['submitting.unconfirmed', 'submitting.sending', 'polling.checking']);
+    expect(sends(story)).toEqual(['send', 'send']);
+  });
+
+  it.each<[string, ModelEvent, string[]]>([
+    ['is found', accepted, ['submitting.sending', 'polling.checking']],
+    ['is not found, and the user is asked', unreadable, ['submitting.sending', 'submitting.unconfirmed']],
+  ])('of unknown outcome is searched first after a reload, and its job %s', async (_what, outcome, steps) => {
+    const story = await tell({ idempotent: false, outcomeUnknown: true }, resume, outcome);
+    expect(story.steps).toEqual(steps);
+    expect(sends(story)).toEqual(['search']);
+  });
+
+  it('of unknown outcome is never sent by itself, however often the search fails', async () => {
+    const failed = answered('submitAssessment', {
+      type: 'transient',
+      retryAfterMs: null,
+      problem: { code: 'network', message: '' },
+    });
+    const search = [failed, after('retryDelay'), refused('submitAssessment'), renewed];
+    const story = await tell({ idempotent: false, outcomeUnknown: true }, resume, ...search, unreadable);
+    expect(story.steps.at(-1)).toBe('submitting.unconfirmed');
+    expect(sends(story)).toEqual(['search', 'search', 'search']);
+  });
+});
+
+describe('another tab learns the job of this submission', () => {
+  const told: ModelEvent = { type: 'submission.known', jobId: ids.job, resultId: ids.result };
+  const lost = answered('submitAssessment', {
+    type: 'unconfirmed',
+    retryAfterMs: null,
+    problem: { code: 'network', message: '' },
+  });
+  const limited = answered('submitAssessment', {
+    type: 'transient',
+    retryAfterMs: 3_600_000,
+    problem: { code: 'rate-limited', message: '' },
+  });
+
+  it.each<[string, Partial<AssessmentInput>, ModelEvent[]]>([
+    ['sends', {}, [submit]],
+    ['waits for the next attempt', {}, [submit, lost]],
+    ['asks the user', { idempotent: false }, [submit, lost]],
+    ['is delayed', {}, [submit, limited]],
+  ])('while this one %s: it watches that job, and sends nothing more', async (_what, input, before) => {
+    const story = await tell(input, ...before, told, finished, ready);
+    expect(story.steps.slice(-3)).toEqual(['polling.checking', 'fetching-result.requesting', 'completed']);
+    expect(story.calls.slice(-2)).toEqual(['checkStatus', 'fetchResult']);
+    expect(outcomeOf(story)).toEqual(theResult);
+  });
+
+  it('while this one refreshes its token, or waits for a sign-in: the job is what comes next', async () => {
+    const refreshing = await tell({ refreshDue: true }, submit, told, renewed);
+    expect(refreshing.steps).toEqual([
+      'refreshing-token.requesting',
+      'refreshing-token.requesting',
+      'polling.checking',
+    ]);
+    const rejected = answered('refreshToken', { type: 'rejected' });
+    const asleep = await tell({ refreshDue: true }, submit, rejected, told, signedIn);
+    expect(asleep.steps.slice(1)).toEqual(['auth-failed', 'auth-failed', 'polling.checking']);
+  });
+
+  it('while this one watches a job already: nothing changes', async () => {
+    const other: ModelEvent = { type: 'submission.known', jobId: ids.otherJob, resultId: null };
+    const story = await tell({ jobId: ids.job }, resume, running, other);
+    expect(story.steps).toEqual(['polling.checking', 'polling.waiting', 'polling.waiting']);
+  });
+});

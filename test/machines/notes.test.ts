@@ -165,14 +165,105 @@ describe('what is noted of', () => {
     expect(told.changed).toEqual(good);
   });
 
-  it('a job that failed, by an answer and by an event', () => {
+  it('a job that failed for good', () => {
     const failed = answer('checkStatus', { type: 'failed', problem: { code: 'job-failed', message: 'no' } });
-    const byAnswer = step(checking, job, failed);
-    expect(byAnswer.changed).toEqual({ problem: { code: 'job-failed', message: 'no' } });
-    const byEvent = step(waiting, job, { type: 'job.failed', jobId: 'j1', resultId: null, message: 'no' });
-    expect(byEvent.changed).toEqual({ problem: { code: 'job-failed', message: 'no' } });
-    for (const { output } of [byAnswer, byEvent])
-      expect(output).toEqual({ outcome: 'failed', jobId: 'j1', problem: { code: 'job-failed', message: 'no' } });
+    expect(step(checking, job, failed)).toMatchObject({
+      changed: { problem: { code: 'job-failed', message: 'no' } },
+      output: { outcome: 'failed', jobId: 'j1', problem: { code: 'job-failed', message: 'no' } },
+    });
+  });
+
+  it('a failure that may be taken back: the user is told, and no failure of a call is counted', () => {
+    const maybe = { code: 'unconfirmed-failure', message: 'a worker may try again' } as const;
+    const failed = answer('checkStatus', { type: 'failed', problem: maybe, isConfirmed: false });
+    for (const state of [checking, { active: { 'timed-out': 'checking' } } satisfies Value])
+      expect(step(state, job, failed)).toEqual({
+        value: { active: { 'timed-out': 'resting' } },
+        changed: { timedOut: true, problem: maybe },
+        output: undefined,
+      });
+  });
+
+  it('a failure that was taken back: nothing of it is left', () => {
+    const known = { ...job, timedOut: true, problem: { code: 'unconfirmed-failure', message: '' } } as const;
+    const running = { type: 'running', status: 'queued', percent: null, queuePosition: null, retryAfterMs: null };
+    expect(step({ active: { 'timed-out': 'checking' } }, known, answer('checkStatus', running))).toMatchObject({
+      value: { active: { polling: 'checking' } },
+      changed: { timedOut: false, problem: null },
+    });
+  });
+
+  it('a failure that the feed reports: a call follows, and nothing else is believed', () => {
+    const told = { type: 'job.failed', jobId: 'j1', resultId: null, message: 'no' };
+    const { value, changed, output } = step(waiting, job, told);
+    expect([value, changed, output]).toEqual([checking, {}, undefined]);
+    const listening: Value = { active: { 'ws-monitoring': 'listening' } };
+    const heard = step(listening, { ...job, feedLive: true }, told);
+    expect([heard.value, heard.changed]).toEqual([{ active: { 'ws-monitoring': 'reconciling' } }, { hinted: true }]);
+  });
+
+  it.each([
+    ['a status call', 'checkStatus', checking, waiting],
+    ['a result call', 'fetchResult', requesting, { active: { 'fetching-result': 'waiting' } }],
+  ] as const)('a refusal of %s: a failed call', (_what, actor, before, after) => {
+    const forbidden = { code: 'forbidden', message: 'no' } as const;
+    const refused = answer(actor, { type: 'rejected', problem: forbidden });
+    const finished = actor === 'fetchResult';
+    expect(step(before, { ...job, finished }, refused)).toEqual({
+      value: after,
+      changed: { failures: 1, problem: forbidden },
+      output: undefined,
+    });
+    expect(step(before, { ...job, finished, failures: PATIENCE - 1 }, refused)).toEqual({
+      value: { active: { 'timed-out': 'resting' } },
+      changed: { failures: PATIENCE, problem: forbidden, timedOut: true },
+      output: undefined,
+    });
+  });
+
+  it('a job that another tab has submitted, wherever this one waits for it', () => {
+    const known = { outcomeUnknown: true, overdue: true, timedOut: true, failures: 2, retryAfterMs: 7, problem };
+    const told = { type: 'submission.known', jobId: 'j1', resultId: 'r1' };
+    for (const state of ['sending', 'waiting', 'unconfirmed'] as const)
+      expect(step({ active: { submitting: state } }, known, told)).toEqual({
+        value: checking,
+        changed: {
+          jobId: 'j1',
+          resultId: 'r1',
+          outcomeUnknown: false,
+          timedOut: false,
+          failures: 0,
+          retryAfterMs: null,
+          problem: null,
+        },
+        output: undefined,
+      });
+    const asleep = step({ active: 'auth-failed' }, { problem }, told);
+    expect([asleep.value, asleep.changed.jobId]).toEqual([{ active: 'auth-failed' }, 'j1']);
+    expect(step(waiting, { jobId: 'j0' }, told).changed).toEqual({});
+  });
+
+  it.each([
+    ['on a server that does not recognise repetitions', { idempotent: false }, {}],
+    ['after a success that cannot be read', { idempotent: true }, { isFinal: true }],
+  ])('a submission whose outcome is unknown: %s', (_what, known, its) => {
+    const lost = answer('submitAssessment', { type: 'unconfirmed', retryAfterMs: null, problem, ...its });
+    expect(step(sending, known, lost)).toEqual({
+      value: { active: { submitting: 'unconfirmed' } },
+      changed: { outcomeUnknown: true, problem },
+      output: undefined,
+    });
+  });
+
+  it('a submission that has to wait for an hour: the user is told', () => {
+    const limited = { code: 'rate-limited', message: 'later', retryAt: 4_000_000 } as const;
+    const wait = (retryAfterMs: number) =>
+      step(sending, {}, answer('submitAssessment', { type: 'transient', retryAfterMs, problem: limited }));
+    expect(wait(3_588_000)).toMatchObject({
+      value: { active: { 'timed-out': 'resting' } },
+      changed: { timedOut: true, retryAfterMs: 3_588_000, problem: limited },
+    });
+    expect(wait(3_000)).toMatchObject({ value: { active: { submitting: 'waiting' } } });
   });
 
   it('a refusal of the server', () => {
@@ -237,10 +328,16 @@ describe('what is noted of', () => {
 
   it('a result that does not fit, in the end', () => {
     const invalid = { type: 'invalid', problem: { code: 'invalid-result', message: 'no' } };
-    const known = { ...job, finished: true, failures: PATIENCE - 1 };
+    const before = { code: 'invalid-result', message: 'no' } as const;
+    const known = { ...job, finished: true, failures: PATIENCE - 1, problem: before };
     expect(step(requesting, known, answer('fetchResult', invalid)).output).toMatchObject({
       problem: { code: 'invalid-result' },
     });
+    const afterAnOutage = step(requesting, { ...known, problem }, answer('fetchResult', invalid));
+    expect([afterAnOutage.value, afterAnOutage.output]).toEqual([
+      { active: { 'fetching-result': 'waiting' } },
+      undefined,
+    ]);
   });
 
   it('a cancellation: by the user, or by somebody else who signed in', () => {
@@ -286,8 +383,9 @@ describe('what a call is told', () => {
     return inputs[0];
   };
 
-  it('is which submission', () => {
-    expect(inputOf('submitAssessment', {})).toEqual({ submissionId: 's1' });
+  it('is which submission, and whether the answers are sent or only their job is searched', () => {
+    expect(inputOf('submitAssessment', {})).toEqual({ submissionId: 's1', isSearch: false });
+    expect(inputOf('submitAssessment', { outcomeUnknown: true })).toEqual({ submissionId: 's1', isSearch: true });
   });
 
   it('is which job, and which result where that is known', () => {

@@ -13,7 +13,7 @@ import {
 } from 'assessment-monitor/testing';
 import { PATIENCE } from '../../src/machines/assessment-setup.ts';
 import { learned } from './learned.ts';
-import { isAboutOurJob, saidBy } from './said.ts';
+import { isAboutOurJob, isHint, saidBy } from './said.ts';
 
 /*
  * What has to be true of every state that can be reached and of every step that can be taken. None of it is read off the
@@ -70,10 +70,10 @@ export const rules = {
     'a submission that may have arrived, and would not be recognised, is sent again by its user only',
     (edge) => {
       const { before, after, event } = edge;
-      const isLost = saidBy(edge) === 'submitAssessment: unconfirmed' && !before.context.idempotent;
-      if (!isLost && !before.context.outcomeUnknown) return true;
-      if (event.type === 'assessment.sendAgain') return true;
-      return after.context.outcomeUnknown && !callsOf(after).includes('submitAssessment');
+      if (isLost(edge)) return after.context.outcomeUnknown && callsOf(after).length === 0;
+      // As long as the outcome is unknown, the call only searches for the job: its input says so.
+      if (!before.context.outcomeUnknown || event.type === 'assessment.sendAgain') return true;
+      return after.context.outcomeUnknown || after.context.jobId !== null;
     },
   ),
 
@@ -131,17 +131,55 @@ export const rules = {
     (edge) => !isIn(edge.after, 'completed') || saidBy(edge) === 'fetchResult: ready',
   ),
 
-  failedByAVerdict: everyStep('an assessment fails by a verdict of the server, and by nothing else', (edge) => {
-    const said = saidBy(edge);
-    return (
-      !isIn(edge.after, 'failed') ||
-      ['submitAssessment: rejected', 'checkStatus: failed', 'checkStatus: rejected', 'fetchResult: rejected'].includes(
-        said,
-      ) ||
-      (said === 'fetchResult: invalid' && edge.before.context.failures >= PATIENCE - 1) ||
-      (said === 'job.failed' && isAboutOurJob(edge))
-    );
-  }),
+  failedByAVerdict: everyStep(
+    "only the API's own word fails an assessment: a confirmed failure, a refused submission, or results that stay unreadable",
+    (edge) => {
+      if (!isIn(edge.after, 'failed')) return true;
+      const { failures, problem } = edge.before.context;
+      switch (saidBy(edge)) {
+        case 'submitAssessment: rejected':
+          return true;
+        case 'checkStatus: failed':
+          return isConfirmed(edge);
+        case 'fetchResult: invalid':
+          return failures >= PATIENCE - 1 && problem?.code === 'invalid-result';
+        default:
+          return false;
+      }
+    },
+  ),
+
+  failureIsConfirmed: everyStep(
+    'while a failure may be taken back, the user is told of a delay and the job is looked at again',
+    (edge) => saidBy(edge) !== 'checkStatus: failed' || isConfirmed(edge) || isTimedOut(edge.after),
+  ),
+
+  failureReportIsChecked: everyStep(
+    'a failure that the feed reports ends nothing, and where the assessment only waits, a call follows at once',
+    (edge) => {
+      if (edge.event.type !== 'job.failed' || !isHint(edge)) return true;
+      const isWaiting = isIn(edge.before, 'active.ws-monitoring.listening', 'active.polling.waiting', resting);
+      return edge.after.status === 'active' && (!isWaiting || callsIn(edge.after).length > 0);
+    },
+  ),
+
+  persistentTroubleIsTold: everyStep(
+    'the user is told when an answer that a retry hardly changes has ended patience, and the job is kept',
+    (edge) =>
+      !isPersistent(edge) ||
+      edge.before.context.failures < PATIENCE - 1 ||
+      (isTimedOut(edge.after) && edge.after.context.jobId === edge.before.context.jobId),
+  ),
+
+  longWaitIsTold: everyStep(
+    'the user is told when the server asks for a wait of minutes before the submission',
+    (edge) => saidBy(edge) !== 'submitAssessment: transient' || waitOf(edge) < LONG_WAIT_MS || isTimedOut(edge.after),
+  ),
+
+  recoveryIsTold: everyStep(
+    'a job that runs within its deadline is not called delayed any more',
+    (edge) => saidBy(edge) !== 'checkStatus: running' || edge.before.context.overdue || !edge.after.context.timedOut,
+  ),
 
   cancelledByPeople: everyStep(
     'an assessment is cancelled by its user, or by another one who signs in',
@@ -181,11 +219,15 @@ export const rules = {
   ),
 
   deadlineLooksFirst: everyStep(
-    'nobody is told of a deadline before the job was looked at, or could not be, again and again',
+    'the user is told of a delay after a look at the job, after failures that ended patience, or when the server asks for a long wait',
     (edge) => {
       const { before, after } = edge;
       if (!isTimedOut(after) || before.context.timedOut) return true;
-      return before.context.overdue && (saidBy(edge) === 'checkStatus: running' || after.context.failures >= PATIENCE);
+      const isLate = saidBy(edge) === 'checkStatus: running' || after.context.failures >= PATIENCE;
+      const isUnconfirmed = saidBy(edge) === 'checkStatus: failed' && !isConfirmed(edge);
+      const isUnreachable = isPersistent(edge) && after.context.failures >= PATIENCE;
+      const isPutOff = saidBy(edge) === 'submitAssessment: transient' && waitOf(edge) >= LONG_WAIT_MS;
+      return (before.context.overdue && isLate) || isUnconfirmed || isUnreachable || isPutOff;
     },
   ),
 
@@ -196,7 +238,7 @@ export const rules = {
       const isLast = before.context.overdue && before.context.failures >= PATIENCE - 1;
       const isWaitedOut =
         saidBy(edge) === 'after refreshDelay' && before.context.failures === PATIENCE && !before.context.refreshDue;
-      const isOneTooMany = /: (defect|transient|wait)$/.test(saidBy(edge)) && isFailing(edge);
+      const isOneTooMany = /: (defect|transient|wait|rejected)$/.test(saidBy(edge)) && isFailing(edge);
       return !(isLast && (isOneTooMany || isWaitedOut)) || isTimedOut(after);
     },
   ),
@@ -241,6 +283,9 @@ export const rules = {
 } satisfies Record<string, Rule>;
 
 const requesting = 'active.refreshing-token.requesting';
+const resting = 'active.timed-out.resting';
+/** A wait that a user should know about, ms. */
+const LONG_WAIT_MS = 60_000;
 /** What a person answers when an assessment is parked. */
 const people = ['assessment.keepWaiting', 'assessment.sendAgain', 'session.restored'];
 
@@ -266,7 +311,24 @@ const isOfCredentials = (edge: Edge): boolean =>
 const isFailing = (edge: Edge): boolean =>
   /^after |^(submitAssessment|checkStatus|fetchResult|refreshToken): (defect|transient|unconfirmed|invalid|unauthorized|wait|outage)$/.test(
     saidBy(edge),
-  );
+  ) || /^(checkStatus|fetchResult): rejected$/.test(saidBy(edge));
+
+/** What the outcome of a call brings along. */
+const outcomeOf = ({ event }: Edge): Record<string, unknown> =>
+  'output' in event ? (event.output as Record<string, unknown>) : {};
+const isConfirmed = (edge: Edge): boolean => outcomeOf(edge)['isConfirmed'] !== false;
+const isFinal = (edge: Edge): boolean => outcomeOf(edge)['isFinal'] === true;
+const waitOf = (edge: Edge): number => Number(outcomeOf(edge)['retryAfterMs'] ?? 0);
+/** The answer says that the job is hidden or unknown, or it cannot be read: a retry within the minute hardly changes it. */
+const isPersistent = (edge: Edge): boolean =>
+  isFailing(edge) &&
+  ['forbidden', 'job-not-found', 'invalid-response'].includes(
+    (outcomeOf(edge)['problem'] as { code: string } | undefined)?.code ?? '',
+  ) &&
+  !isLost(edge);
+/** The answers may have arrived, and a repetition may start a second job. */
+const isLost = (edge: Edge): boolean =>
+  saidBy(edge) === 'submitAssessment: unconfirmed' && (!edge.before.context.idempotent || isFinal(edge));
 
 /** Progress that needs nobody's luck: no event of the feed, no page that comes back, no second thoughts. */
 const leadsOn = (edge: Edge): boolean =>
@@ -275,14 +337,15 @@ const leadsOn = (edge: Edge): boolean =>
   );
 
 /** A job that is not ours, or is over, or is not known yet; a beginning of what has begun. */
-function isNoise({ before, event }: Edge): boolean {
+function isNoise(edge: Edge): boolean {
+  const { before, event } = edge;
   if (event.type === 'assessment.submit' || event.type === 'assessment.resume') return !isIn(before, 'idle');
+  const { jobId, finished } = before.context;
+  if (event.type === 'submission.known') return jobId !== null;
   if (!('jobId' in event) || !event.type.startsWith('job.')) return false;
-  const { jobId, resultId, finished } = before.context;
-  const isForeign =
-    event.jobId !== null
-      ? event.jobId !== jobId
-      : event.resultId !== null && resultId !== null && event.resultId !== resultId;
+  // An end without a job id may be of this job, whatever its result: it is a hint, and no noise.
+  const isEnd = event.type === 'job.completed' || event.type === 'job.failed';
+  const isForeign = event.jobId !== null ? event.jobId !== jobId : !isEnd && !isAboutOurJob(edge);
   return isForeign || finished || jobId === null;
 }
 

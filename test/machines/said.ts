@@ -23,9 +23,15 @@ export function isAboutOurJob({ before, event }: Edge): boolean {
   return event.jobId !== null ? event.jobId === jobId : event.resultId !== null && event.resultId === resultId;
 }
 
-/** Some job has ended, and it may be the one that is being watched. */
+/**
+ * A job has ended, and it may be the watched one. An end without a job id may be, whatever its result: equal answers share the result of
+ * the first. A failure is no more than a hint even where it names the job: its worker may try again.
+ */
 export function isHint({ before, event }: Edge): boolean {
   const { jobId, resultId, finished } = before.context;
-  if (event.type !== 'job.completed' && event.type !== 'job.failed') return false;
-  return jobId !== null && !finished && event.jobId === null && (event.resultId === null || resultId === null);
+  if (jobId === null || finished) return false;
+  if (event.type === 'job.failed') return event.jobId === null || event.jobId === jobId;
+  return (
+    event.type === 'job.completed' && event.jobId === null && (event.resultId === null || event.resultId !== resultId)
+  );
 }

@@ -21,7 +21,7 @@ describe('the chart, walked on live actors', () => {
       .untaken()
       .map(({ from, event, guard, target }) => `${from}: ${event} [${guard}] -> ${target}`);
     expect(untaken).toEqual([]);
-  });
+  }, 240_000);
 });
 
 describe('a walk notices', () => {
@@ -37,6 +37,12 @@ describe('a walk notices', () => {
         machine,
         'a resumed submission of unknown outcome',
         { type: 'assessment.resume' },
+        answered('submitAssessment', {
+          type: 'unconfirmed',
+          retryAfterMs: null,
+          problem: { code: 'outcome-unknown', message: 'no job was found' },
+          isFinal: true,
+        }),
         { type: 'deadline.passed' },
       ),
     ).rejects.toThrow('the timers: is [], should be ["untilDeadline"]');
