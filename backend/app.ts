@@ -44,6 +44,8 @@ const PASSWORD = 'correct-horse';
 export const SENT_AT_HEADER = 'x-sent-at';
 /** How long the original takes to write down what it has answered: of two that arrive together it recognises neither. */
 const SLOW_STORE_MS = 50;
+const PAGE = '<!doctype html><title>Access denied</title><p>INVALID_TOKEN</p>';
+const MONTH_MS = 30 * 24 * 3_600_000;
 const MAX_BODY = 10 * 1_024 * 1_024;
 
 const score = z.number().int().min(0).max(100);
@@ -85,6 +87,13 @@ export function createApp({
   const rateLimits = createRateLimits(options);
 
   const send = (c: Context<Env>, { status, body, headers }: Answer) => c.json(body, status, headers);
+  /** An error of a service, with the empty details and the time that the original adds. */
+  const worded = (answer: Answer): Answer => {
+    if (!has('original-errors')) return answer;
+    const { error } = answer.body as { error?: object };
+    const more = { details: {}, timestamp: new Date().toISOString() };
+    return { ...answer, body: { ...answer.body, error: { ...more, ...error } } };
+  };
 
   /** Counts, delays and breaks: everything that happens to a request before and after its work. */
   const route = (name: RouteName, count?: keyof ServerCounts) =>
@@ -114,8 +123,16 @@ export function createApp({
           status === 401
             ? flat(401, 'INVALID_TOKEN', 'Invalid or expired token')
             : nested(status, codeOf(status), 'A fault on purpose');
-        return c.json(answer.body, status, fault.retryAfter ? { 'Retry-After': fault.retryAfter } : {});
+        const headers = { ...(fault.retryAfter && { 'Retry-After': fault.retryAfter }), ...fault.headers };
+        if (fault.body === undefined) return c.json(answer.body, status, headers);
+        return c.body(fault.body, status, { 'Content-Type': fault.contentType ?? 'application/json', ...headers });
       }
+      if (fault?.kind === 'html') {
+        const status = (fault.status ?? 403) as ContentfulStatusCode;
+        log.write({ kind: 'request', route: name, status, text: `${name}: a page with ${status}` });
+        return c.html(PAGE, status, fault.headers);
+      }
+      if (fault?.kind === 'redirect') return c.redirect(fault.location ?? 'https://login.invalid/', 302);
       if (fault?.kind === 'duplicate') {
         const echo = c.req.raw.clone();
         echoes.add(echo);
@@ -144,8 +161,15 @@ export function createApp({
       } else if (fault?.kind === 'body') {
         c.res = new Response(fault.body ?? '', {
           status: fault.status ?? status,
-          headers: { 'Content-Type': fault.contentType ?? 'application/json' },
+          headers: { 'Content-Type': fault.contentType ?? 'application/json', ...fault.headers },
         });
+      } else if (fault?.kind === 'date') {
+        c.header('Date', new Date(Date.now() + (fault.ms ?? MONTH_MS)).toUTCString());
+      } else if (fault?.kind === 'slow-body') {
+        c.res = new Response(inParts(await c.res.text(), msOf(fault), closing), { status, headers: c.res.headers });
+      } else if (fault?.kind === 'cut' || fault?.kind === 'nan' || fault?.kind === 'foreign-row') {
+        const spoilt = spoil(await c.res.text(), fault.kind);
+        c.res = new Response(spoilt, { status, headers: { 'Content-Type': 'application/json' } });
       }
       return undefined;
     });
@@ -156,7 +180,12 @@ export function createApp({
     if (scheme !== 'Bearer' || !token) return send(c, flat(401, 'UNAUTHORIZED', 'Access token is required'));
     const verdict = await sessions.verify(token, c.get('sentAt'));
     if (verdict.generation !== undefined) c.set('generation', verdict.generation);
-    if (!verdict.ok) return send(c, flat(401, 'INVALID_TOKEN', 'Invalid or expired token'));
+    if (!verdict.ok) {
+      const isOfService =
+        options().authOutage && has('outage-takes-refresh') && c.req.path.startsWith('/api/assessment/');
+      const refusal = flat(401, 'INVALID_TOKEN', 'Invalid or expired token');
+      return send(c, isOfService ? worded(nested(401, 'UNAUTHORIZED', 'Authentication failed')) : refusal);
+    }
     c.set('userId', verdict.userId);
     return next();
   });
@@ -169,6 +198,7 @@ export function createApp({
     try {
       c.set('body', text === '' ? {} : JSON.parse(text));
     } catch {
+      if (has('original-errors')) return send(c, worded(nested(500, 'INTERNAL_ERROR', 'Internal server error')));
       return send(c, nested(400, 'VALIDATION_ERROR', 'The body is not JSON'));
     }
     return next();
@@ -212,7 +242,12 @@ export function createApp({
     const key =
       keySchema.safeParse(c.req.header('idempotency-key') ?? c.req.header('x-idempotency-key')).data ??
       (isWeak ? keyWithoutAnswers(userId, c.get('body')) : undefined);
-    if (!key || !options().idempotency) return send(c, submit(userId, c.get('body')));
+    if (!key || !options().idempotency) {
+      const answer = submit(userId, c.get('body'));
+      await work(answer);
+      const told = has('announces-keys') ? { 'X-Idempotency-Supported': 'true', 'X-Idempotency-TTL-Hours': '24' } : {};
+      return send(c, { ...worded(answer), headers: told });
+    }
     const scope = isWeak ? key : `${userId} ${key}`;
     const fingerprint = createHash('sha256')
       .update(JSON.stringify(c.get('body')))
@@ -238,11 +273,17 @@ export function createApp({
     const answer = submit(userId, c.get('body'));
     // Only what was accepted is remembered: a refused submission may be corrected under the same key.
     const remember = () => submissions.set(scope, { fingerprint, at: Date.now(), answer: Promise.resolve(answer) });
-    if (answer.status === 202 && isWeak) void pause(SLOW_STORE_MS, closing).then(remember);
+    if (answer.status === 202 && isWeak)
+      void pause(Math.max(SLOW_STORE_MS, options().submitMs), closing).then(remember);
     else if (answer.status === 202) remember();
+    await work(answer);
     return send(c, { ...answer, headers: { ...headers, 'X-Idempotency-Cache': 'MISS' } });
   });
 
+  /** What an accepted submission takes. */
+  const work = async ({ status }: Answer): Promise<void> => {
+    if (status === 202 && options().submitMs > 0) await pause(options().submitMs, closing);
+  };
   const submit = (userId: string, body: unknown): Answer => {
     const parsed = submissionSchema.safeParse(body);
     if (!parsed.success) {
@@ -287,7 +328,7 @@ export function createApp({
   /** The same answers once more, for another credit, under the ids that the job has. */
   app.post('/api/assessment/retry', route('retry'), authorised, limited('submit'), json, (c) => {
     const { jobId, resultId } = (c.get('body') ?? {}) as { jobId?: unknown; resultId?: unknown };
-    const id = jobId ?? resultId;
+    const id = has('original-errors') ? jobId : (jobId ?? resultId);
     if (typeof id !== 'string') return send(c, nested(400, 'VALIDATION_ERROR', 'A jobId is needed'));
     const userId = c.get('userId');
     const retry = (job: Job): Answer => {
@@ -333,7 +374,7 @@ export function createApp({
             updatedAt: new Date(job.updatedAt).toISOString(),
             queuePosition: job.status === 'queued' ? jobs.queuePosition(job) : 0,
             userId: job.userId,
-            resultId: job.status === 'completed' && has('completed-without-result-id') ? null : job.resultId,
+            resultId: job.status === 'completed' && has('completed-without-result-id') ? null : jobs.shownResultId(job),
             assessmentName: job.name,
             ...(job.status === 'failed' ? { error: FAILURE_TEXT } : {}),
           },
@@ -343,11 +384,19 @@ export function createApp({
     ),
   );
 
-  app.get('/api/archive/results/:id', route('result', 'resultCalls'), authorisedForResults, limited('archive'), (c) =>
-    send(
+  app.get('/api/archive/results/:id', route('result', 'resultCalls'), authorisedForResults, limited('archive'), (c) => {
+    const id = c.req.param('id');
+    if (has('original-errors') && !z.uuid().safeParse(id).success) {
+      const details = [{ field: 'id', message: '"id" must be a valid GUID', value: id.slice(0, 100) }];
+      return send(
+        c,
+        nested(400, 'VALIDATION_ERROR', 'Invalid parameters', details, { timestamp: new Date().toISOString() }),
+      );
+    }
+    return send(
       c,
       owned(
-        jobs.byResult(c.req.param('id')),
+        archived(jobs.byResult(id)),
         has('public-results') ? null : c.get('userId'),
         nested(404, 'RESULT_NOT_FOUND', 'Analysis result not found'),
         (job) => ({
@@ -366,30 +415,34 @@ export function createApp({
           },
         }),
       ),
-    ),
-  );
+    );
+  });
 
   app.get('/api/archive/jobs/:id', route('job', 'jobCalls'), authorised, limited('archive'), (c) =>
     send(
       c,
-      owned(jobs.get(c.req.param('id')), c.get('userId'), nested(404, 'NOT_FOUND', 'Job not found'), (job) =>
-        ok(
-          {
-            job_id: job.jobId,
-            user_id: job.userId,
-            status: jobs.archivedStatus(job),
-            result_id: job.resultId,
-            assessment_name: job.name,
-            error_message: jobs.archivedStatus(job) === 'failed' ? FAILURE_TEXT : null,
-            created_at: new Date(job.acceptedAt).toISOString(),
-            updated_at: new Date(job.updatedAt).toISOString(),
-            completed_at: job.endedAt === null ? null : new Date(job.endedAt).toISOString(),
-          },
-          'Job',
-        ),
+      owned(archived(jobs.get(c.req.param('id'))), c.get('userId'), nested(404, 'NOT_FOUND', 'Job not found'), (job) =>
+        ok(jobRow(job), 'Job'),
       ),
     ),
   );
+  app.get('/api/archive/jobs', route('jobs', 'jobsCalls'), authorised, limited('archive'), (c) => {
+    const rows = jobs.of(c.get('userId')).map(jobRow);
+    return send(c, ok({ jobs: rows, pagination: { page: 1, limit: rows.length, total: rows.length } }, 'Jobs'));
+  });
+  const jobRow = (job: Job) => ({
+    job_id: job.jobId,
+    user_id: job.userId,
+    status: jobs.archivedStatus(job),
+    result_id: jobs.shownResultId(job),
+    assessment_name: job.name,
+    error_message: jobs.archivedStatus(job) === 'failed' ? FAILURE_TEXT : null,
+    created_at: new Date(job.acceptedAt).toISOString(),
+    updated_at: new Date(job.updatedAt).toISOString(),
+    completed_at: job.endedAt === null ? null : new Date(job.endedAt).toISOString(),
+  });
+  /** The archive's rows of a finished job may be late. */
+  const archived = (job: Job | undefined): Job | undefined => (job && jobs.isArchived(job) ? job : undefined);
 
   // --- sessions
 
@@ -398,13 +451,12 @@ export function createApp({
     return send(c, ok({ user_id: userId, token_balance: jobs.balanceOf(userId) }, 'Balance'));
   });
 
-  const credentials = (body: unknown): { userId: string } | Answer => {
+  const credentials = (body: unknown, unknownCode = 'EMAIL_NOT_FOUND'): { userId: string } | Answer => {
     const { email, username, password } = loginSchema.safeParse(body).data ?? {};
     const address = email ?? username ?? '';
     if (!address || password === undefined)
       return nested(400, 'VALIDATION_ERROR', 'An address and a password are needed');
-    if (!address.endsWith('@example.test'))
-      return nested(404, 'EMAIL_NOT_FOUND', 'There is no account with this address');
+    if (!address.endsWith('@example.test')) return nested(404, unknownCode, 'There is no account with this address');
     if (password !== PASSWORD) return nested(401, 'INVALID_PASSWORD', 'The password is wrong');
     return { userId: sessions.userIdOf(address) };
   };
@@ -440,6 +492,8 @@ export function createApp({
   });
 
   app.post('/api/auth/v2/refresh', route('refresh', 'refreshCalls'), limited('auth'), json, async (c) => {
+    if (options().authOutage && has('outage-takes-refresh'))
+      return send(c, flat(503, 'SERVICE_UNAVAILABLE', 'The auth service is unavailable'));
     refreshing += 1;
     counts.maxConcurrentRefreshes = Math.max(counts.maxConcurrentRefreshes, refreshing);
     try {
@@ -478,7 +532,7 @@ export function createApp({
   });
 
   app.post('/api/auth/login', route('v1Login'), limited('auth'), json, async (c) => {
-    const who = credentials(c.get('body'));
+    const who = credentials(c.get('body'), has('original-errors') ? 'IDENTIFIER_NOT_FOUND' : undefined);
     if ('status' in who) return send(c, who);
     const user = { id: who.userId, user_type: 'user', is_active: true, token_balance: jobs.balanceOf(who.userId) };
     return send(c, ok({ user, token: await sessions.logInV1(who.userId) }, 'Login successful'));
@@ -492,6 +546,14 @@ export function createApp({
     return send(c, ok(null, 'Disconnected'));
   });
 
+  app.all('/api/assessment/*', (c) =>
+    send(
+      c,
+      has('original-errors')
+        ? worded(nested(401, 'UNAUTHORIZED', 'Authorization header required'))
+        : flat(404, 'NOT_FOUND', 'No such route'),
+    ),
+  );
   app.notFound((c) => send(c, flat(404, 'NOT_FOUND', 'No such route')));
   app.onError((_, c) => c.json(nested(500, 'INTERNAL_ERROR', 'Something went wrong').body, 500));
   return app;
@@ -548,6 +610,30 @@ function dribble(text: string, ms: number, signal: AbortSignal): ReadableStream<
       controller.enqueue(bytes.slice(sent, (sent += 1)));
     },
   });
+}
+
+/** A body that arrives in ten parts over `ms`. */
+function inParts(text: string, ms: number, signal: AbortSignal): ReadableStream<Uint8Array> {
+  const bytes = new TextEncoder().encode(text);
+  const size = Math.max(1, Math.ceil(bytes.length / 10));
+  let sent = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      await pause(ms / 10, signal);
+      if (sent >= bytes.length || signal.aborted) return controller.close();
+      controller.enqueue(bytes.slice(sent, (sent += size)));
+    },
+  });
+}
+
+/** JSON that is broken, or a row that names another job and another user. */
+function spoil(text: string, kind: 'cut' | 'nan' | 'foreign-row'): string {
+  if (kind === 'cut') return text.slice(0, text.length / 2);
+  if (kind === 'nan') return text.replace(/\}$/, ',"score":NaN}');
+  const id = '00000000-0000-4000-8000-000000000000';
+  return text
+    .replace(/"(jobId|job_id|id)":"[^"]*"/, `"$1":"${id}"`)
+    .replace(/"(userId|user_id)":"[^"]*"/, '"$1":"user-of-another-account"');
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

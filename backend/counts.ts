@@ -10,6 +10,7 @@ export interface ServerCounts {
   statusCalls: number;
   resultCalls: number;
   jobCalls: number;
+  jobsCalls: number;
   balanceCalls: number;
   logins: number;
   refreshCalls: number;
@@ -40,6 +41,7 @@ export const noCounts = (): ServerCounts => ({
   statusCalls: 0,
   resultCalls: 0,
   jobCalls: 0,
+  jobsCalls: 0,
   balanceCalls: 0,
   logins: 0,
   refreshCalls: 0,

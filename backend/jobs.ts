@@ -17,6 +17,10 @@ export interface Job {
   updatedAt: number;
   endedAt: number | null;
   result: unknown;
+  /** The job whose result it was answered with, where the worker recognised the answers. */
+  duplicateOf: Job | null;
+  /** Attempts of the worker that have failed. */
+  failures: number;
   /** Whether the status route still knows it: that forgets everything in a restart. */
   tracked: boolean;
   /** The sweeper took it for stuck: failed in the archive, and no event was sent. */
@@ -28,6 +32,7 @@ export type JobEvent =
   { type: 'started' | 'completed' | 'failed'; job: Job } | { type: 'balance'; userId: string; balance: number };
 
 const STATUS_LAG_MS = 1_000;
+const HOUR_MS = 3_600_000;
 export const FAILURE_TEXT = 'The analysis model could not interpret the answers.';
 
 /** Jobs, their results and the credit that they cost. */
@@ -53,13 +58,26 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
     log.write({ kind: 'job', text: 'a job is being worked on' });
     tell({ type: 'started', job });
   };
+  /** An attempt that failed, published and refunded as such; the worker tries again. */
+  const failForNow = (job: Job, retryMs: number): void => {
+    job.status = 'failed';
+    job.failures += 1;
+    job.updatedAt = Date.now();
+    log.write({ kind: 'job', text: 'an attempt failed, and will be repeated' });
+    tell({ type: 'failed', job });
+    pay(job.userId, 1);
+    timers.set(
+      job.jobId,
+      setTimeout(() => work(job), retryMs),
+    );
+  };
   const end = (job: Job, outcome: 'completed' | 'failed'): void => {
     if (job.endedAt !== null) return;
     clearTimeout(timers.get(job.jobId));
     timers.delete(job.jobId);
     job.endedAt = job.updatedAt = Date.now();
     // The real worker's order: the result is written, the event sent, and only then the status brought up to date.
-    if (outcome === 'completed') job.result = analyse(job.answers);
+    if (outcome === 'completed' && !job.duplicateOf) job.result = analyse(job.answers);
     log.write({ kind: 'job', text: `a job ${outcome}` });
     tell({ type: outcome, job });
     const follow = () => void (job.status = outcome);
@@ -72,14 +90,44 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
     if (isQueueDown()) return;
     const { jobDurationMs } = options();
     const queuedMs = Math.min(1_000, jobDurationMs / 10);
-    const work = (): void => {
-      begin(job);
-      timers.set(
-        job.jobId,
-        setTimeout(() => end(job, options().jobOutcome), jobDurationMs - queuedMs),
-      );
-    };
-    timers.set(job.jobId, setTimeout(work, queuedMs));
+    timers.set(
+      job.jobId,
+      setTimeout(() => work(job, jobDurationMs - queuedMs), queuedMs),
+    );
+  };
+  const work = (job: Job, ms = options().jobDurationMs): void => {
+    begin(job);
+    timers.set(
+      job.jobId,
+      setTimeout(() => finishAttempt(job), ms),
+    );
+  };
+  const finishAttempt = (job: Job): void => {
+    const { jobOutcome, failedAttempts, retryDelaysMs } = options();
+    const first = firstWithSameAnswers(job);
+    if (first?.status === 'completed') job.duplicateOf = first;
+    const isRefused = isOneTooMany(job) || (first !== undefined && first.endedAt === null);
+    const isFailed = isRefused || (!job.duplicateOf && (job.failures < failedAttempts || jobOutcome === 'failed'));
+    const retryMs = retryDelaysMs[job.failures];
+    if (isFailed && retryMs !== undefined) failForNow(job, retryMs);
+    else end(job, isFailed ? 'failed' : 'completed');
+  };
+  const firstWithSameAnswers = (job: Job): Job | undefined => {
+    const { dedupWindowMs } = options();
+    if (dedupWindowMs === 0) return undefined;
+    const content = JSON.stringify(job.answers);
+    return [...jobs.values()].find(
+      (it) =>
+        it !== job &&
+        it.userId === job.userId &&
+        it.acceptedAt <= job.acceptedAt &&
+        job.acceptedAt - it.acceptedAt < dedupWindowMs &&
+        JSON.stringify(it.answers) === content,
+    );
+  };
+  const isOneTooMany = (job: Job): boolean => {
+    const own = [...jobs.values()].filter((it) => it.userId === job.userId && job.acceptedAt - it.acceptedAt < HOUR_MS);
+    return own.indexOf(job) >= options().jobsPerHour;
   };
 
   return {
@@ -91,7 +139,18 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
     tracked: (jobId: string) => (jobs.get(jobId)?.tracked ? jobs.get(jobId) : undefined),
     archivedStatus: (job: Job): JobStatus => (job.swept ? 'failed' : job.status),
     byResult: (resultId: string) => [...jobs.values()].find((job) => job.resultId === resultId),
-    queuePosition: (job: Job) => [...jobs.values()].filter((it) => it.status === 'queued').indexOf(job) + 1,
+    queuePosition(job: Job): number {
+      const all = [...jobs.values()];
+      const isIdle = !all.some((it) => it.status === 'processing');
+      const first = isIdle && options().quirks.includes('queue-position-zero') ? 0 : 1;
+      return all.filter((it) => it.status === 'queued').indexOf(job) + first;
+    },
+    /** Newest first. */
+    of: (userId: string) => [...jobs.values()].filter((job) => job.userId === userId).toReversed(),
+    /** The id of the result that the status and the events name. */
+    shownResultId: (job: Job) => (job.duplicateOf ?? job).resultId,
+    /** Whether the archive shows what the job has become. */
+    isArchived: (job: Job) => job.endedAt === null || Date.now() >= job.endedAt + options().archiveLagMs,
 
     accept(userId: string, name: string, answers: Record<string, unknown>): Job {
       const now = Date.now();
@@ -106,6 +165,8 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
         updatedAt: now,
         endedAt: null,
         result: null,
+        duplicateOf: null,
+        failures: 0,
         tracked: true,
         swept: false,
       };
@@ -124,6 +185,8 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
         updatedAt: Date.now(),
         endedAt: null,
         result: null,
+        duplicateOf: null,
+        failures: 0,
         tracked: true,
         swept: false,
       });

@@ -9,6 +9,7 @@ export type RouteName =
   | 'status'
   | 'result'
   | 'job'
+  | 'jobs'
   | 'balance'
   | 'login'
   | 'refresh'
@@ -33,16 +34,41 @@ export interface RequestFault extends Aim {
    * connection; `delay` waits `ms`. After the work: `drop-answer` breaks the connection; `truncate` does so in the middle of
    * the body; `dribble` sends the body byte by byte, one each `ms`; `body` answers with this body instead. `duplicate`: the
    * request arrives twice.
+   *
+   * Something in front of the API: `html` answers `status` with a page, `redirect` sends to `location`. After the work: `cut` and
+   * `nan` break the JSON, `slow-body` sends it in ten parts over `ms`, `foreign-row` names another job and user, `date` moves the
+   * `Date` header by `ms`.
    */
-  kind: 'status' | 'hang' | 'reset' | 'delay' | 'drop-answer' | 'truncate' | 'dribble' | 'body' | 'duplicate';
-  /** For `status`, default 503; for `body`, default what the answer would have had. */
+  kind:
+    | 'status'
+    | 'hang'
+    | 'reset'
+    | 'delay'
+    | 'drop-answer'
+    | 'truncate'
+    | 'dribble'
+    | 'body'
+    | 'duplicate'
+    | 'html'
+    | 'redirect'
+    | 'cut'
+    | 'nan'
+    | 'slow-body'
+    | 'foreign-row'
+    | 'date';
+  /** For `status`, default 503; for `html`, default 403; for `body`, default what the answer would have had. */
   status?: number | undefined;
+  /** Of `body`, and of `status` where it is not the usual error. */
   body?: string | undefined;
+  /** More headers of `status`, `html` and `body`. */
+  headers?: Record<string, string> | undefined;
+  /** Of `redirect`. Default a login page on another origin. */
+  location?: string | undefined;
   /** Of `body`. Default `application/json`. */
   contentType?: string | undefined;
   /** The Retry-After header of a `status` fault. */
   retryAfter?: string | undefined;
-  /** Of `delay` and `dribble`. Default 1 000. */
+  /** Of `delay`, `dribble` and `slow-body`, default 1 000; of `date`, default 30 days. */
   ms?: number | undefined;
 }
 
@@ -93,6 +119,17 @@ export type Quirk =
   | 'public-debug-route'
   /** What is submitted is paid for and written down, but never worked on: 500 QUEUE_ERROR, and no refund before the sweeper. */
   | 'queue-down'
+  /** An outage of the verifier also answers refreshes with 503, and the assessment routes in the words of the service. */
+  | 'outage-takes-refresh'
+  /** Submissions are answered with `X-Idempotency-Supported: true`, whether keys are stored or not. */
+  | 'announces-keys'
+  /** The queue position is 0 while the worker is idle. */
+  | 'queue-position-zero'
+  /**
+   * Errors as the original words them: 401 for an unknown assessment path, 500 for a body that is no JSON, details as a list for a
+   * result id that is no UUID, empty details, `IDENTIFIER_NOT_FOUND`, and a retry by `jobId` alone.
+   */
+  | 'original-errors'
   | 'result-before-done'
   | 'refresh-without-rotation'
   | 'readable-cookie'
@@ -116,6 +153,18 @@ export interface BackendOptions {
   jobDurationMs: number;
   /** How jobs end; read when one does. Default `completed`. */
   jobOutcome: 'completed' | 'failed';
+  /** Attempts of the worker that fail before the one that `jobOutcome` decides. Default 0. */
+  failedAttempts: number;
+  /** The worker's waits before it tries a failed job again, ms; each failure is published and refunded. Default none. */
+  retryDelaysMs: readonly number[];
+  /** How long the worker recognises equal answers of a user, ms, and answers with the first result. Default 0: never. */
+  dedupWindowMs: number;
+  /** Jobs of a user in an hour; the worker fails more. Default unlimited. */
+  jobsPerHour: number;
+  /** From the arrival of a submission to its answer, ms; keys of `weak-idempotency` are stored after it. Default 0. */
+  submitMs: number;
+  /** The archive's rows of a finished job are 404 for so long, ms. Default 0. */
+  archiveLagMs: number;
   /** Added to every answer, ms. Default 0. */
   latencyMs: number;
   /** While true every access token, fresh ones too, is answered INVALID_TOKEN: the verifier is down. Default false. */
@@ -148,6 +197,12 @@ export const defaultOptions: BackendOptions = {
   refreshTransport: 'cookie',
   jobDurationMs: 25_000,
   jobOutcome: 'completed',
+  failedAttempts: 0,
+  retryDelaysMs: [],
+  dedupWindowMs: 0,
+  jobsPerHour: Number.POSITIVE_INFINITY,
+  submitMs: 0,
+  archiveLagMs: 0,
   latencyMs: 0,
   authOutage: false,
   sockets: 'accept',

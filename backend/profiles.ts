@@ -15,6 +15,10 @@ export const profiles = {
     idempotency: false,
     rateLimits: { general: 5_000, auth: 2_500, submit: 1_000, archive: 2_000 },
     initialBalance: 3,
+    retryDelaysMs: [5_000, 10_000, 20_000],
+    dedupWindowMs: 3_600_000,
+    jobsPerHour: 5,
+    submitMs: 2_100,
     quirks: [
       'events-without-job-id',
       'no-balance-events',
@@ -26,6 +30,10 @@ export const profiles = {
       'gateway-cors',
       'weak-idempotency',
       'public-debug-route',
+      'outage-takes-refresh',
+      'announces-keys',
+      'queue-position-zero',
+      'original-errors',
     ],
   },
 } as const satisfies Record<string, Partial<BackendOptions>>;

@@ -113,14 +113,20 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
     }
     const { job } = event;
     const common = { assessment_name: job.name, timestamp: new Date().toISOString() };
-    const named = options().quirks.includes('events-without-job-id') ? {} : { jobId: job.jobId };
+    const isUnnamed = options().quirks.includes('events-without-job-id') || job.duplicateOf !== null;
+    const named = isUnnamed ? {} : { jobId: job.jobId };
     if (event.type === 'started') {
       // The real server names the job in this one.
       const ids = { jobId: job.jobId, resultId: job.resultId };
       const message = 'Your analysis has started';
       emit(job.userId, 'analysis-started', { ...common, ...ids, status: 'processing', message });
     } else if (event.type === 'completed') {
-      emit(job.userId, 'analysis-complete', { ...common, ...named, result_id: job.resultId, status: 'completed' });
+      emit(job.userId, 'analysis-complete', {
+        ...common,
+        ...named,
+        result_id: jobs.shownResultId(job),
+        status: 'completed',
+      });
     } else {
       const failure = { result_id: null, status: 'failed', error_message: FAILURE_TEXT };
       const isUnknown = options().quirks.includes('unknown-kind-of-job');
