@@ -194,7 +194,7 @@ describe('a second tab without idempotency keys', () => {
     const tab = world.openSecond();
     const there = tab.submit(answers);
     await world.run(5 * SECOND);
-    expect([there.getSnapshot().phase, world.count('submit')]).toEqual(['submitting', 1]);
+    expect([there.getSnapshot().phase, world.count('submit')]).toEqual(['unconfirmed', 1]);
     there.sendAgain();
     await world.run(5 * SECOND);
     expect([there.getSnapshot().phase, world.count('submit')]).toEqual(['waiting', 2]);
