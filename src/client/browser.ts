@@ -83,25 +83,31 @@ function uuidOf(bytes: Uint8Array): string {
 }
 
 export const loadSocketIo: LoadSocketIo = async () => {
-  const { io } = await import('socket.io-client');
-  return { io: (url, options): FeedSocket => io(url, options) };
+  try {
+    // Bundlers take an import inside `try` for optional: without the package they warn and do not fail.
+    const { io } = await import('socket.io-client');
+    return { io: (url, options): FeedSocket => io(url, options) };
+  } catch (cause) {
+    throw new Error('socket.io-client did not load: install it, or set socket: false', { cause });
+  }
 };
 
 /** The base URL without trailing slashes. @throws TypeError when it is not an address */
 export function checkBaseUrl(baseUrl: unknown): string {
-  const isAddress =
-    typeof baseUrl === 'string' && (inBrowser() ? /^(https?:\/\/+[^/]|\/|$)/ : /^https?:\/\/+[^/]/).test(baseUrl);
-  if (isAddress) return baseUrl.replace(/\/+$/, '');
+  if (typeof baseUrl === 'string' && /^(https?:\/\/+[^/]|\/|$)/.test(baseUrl)) return baseUrl.replace(/\/+$/, '');
   throw new TypeError(
-    'createAssessmentClient: baseUrl must be the address of the API, such as https://api.example.test, or a path in a page',
+    'createAssessmentClient: baseUrl must be the address of the API, such as https://api.example.test, or a path of the page',
   );
 }
 
-/** The origin of the API: Socket.IO would take a path prefix for a namespace. */
+/** Whether requests can be sent: a path needs a page or a worker to resolve it, and rendering on a server has neither. */
+export const isReachable = (baseUrl: string): boolean => baseUrl.startsWith('http') || typeof location !== 'undefined';
+
+/** The origin of the API: Socket.IO would take a path prefix for a namespace. Empty where nothing can be sent. */
 export function originOf(baseUrl: string): string {
   // React Native's own URL throws "not implemented" for most of its properties.
-  if (attempt(() => new URL('https://a.test/b').origin) === undefined) return originIn(baseUrl);
-  return new URL(baseUrl, inBrowser() ? window.location.href : undefined).origin;
+  const hasUrl = attempt(() => new URL('https://a.test/b').origin) !== undefined;
+  return hasUrl && isReachable(baseUrl) ? new URL(baseUrl, globalThis.location?.href).origin : originIn(baseUrl);
 }
 
 const originIn = (url: string): string =>

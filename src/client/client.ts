@@ -12,7 +12,7 @@ import { createMetrics, type Metrics } from '../services/metrics.ts';
 import type { JobRecord } from '../services/job-store.ts';
 import { createSecondLook } from './second-look.ts';
 import { submitOnce } from './submit-once.ts';
-import { randomIds } from './browser.ts';
+import { isReachable, randomIds } from './browser.ts';
 import { createServices } from './create-services.ts';
 
 /** The state that all assessments of a client share. */
@@ -200,6 +200,10 @@ function openClient<Submission, Result>(
   return {
     submit(submission) {
       throwIfAborted(disposal.signal);
+      if (!options.fetch && !isReachable(options.baseUrl))
+        throw new TypeError(
+          'submit: baseUrl is a path, and there is no page that it belongs to; nothing was submitted',
+        );
       const { copy, digest } = readAnswers(submission);
       const userId = tokens.userId();
       const mine = latest.get(digest);

@@ -1,9 +1,32 @@
 import type { StatelyInspectionEvent } from '@statelyai/inspect';
-import type { InspectionEvent } from 'xstate';
+import type { AnyEventObject, InspectionEvent } from 'xstate';
 import { redactEvent } from './redact.ts';
 
-/** An event as a viewer receives it: flat, plain JSON and redacted. */
-export type InspectedEvent = StatelyInspectionEvent;
+interface InspectedActor {
+  sessionId: string;
+  rootId: string | undefined;
+  /** ms since the epoch */
+  createdAt: string;
+  id: string;
+  _version: string;
+}
+
+/**
+ * An event as a viewer receives it: flat, plain JSON and redacted. Declared here in the format of `@statelyai/inspect`, so that types
+ * resolve without that optional package.
+ */
+export type InspectedEvent = InspectedActor &
+  (
+    | {
+        type: '@xstate.actor';
+        name: string;
+        snapshot: object;
+        definition: string | undefined;
+        parentId: string | undefined;
+      }
+    | { type: '@xstate.event'; event: AnyEventObject; sourceId: string | undefined }
+    | { type: '@xstate.snapshot'; event: AnyEventObject; snapshot: object }
+  );
 
 export interface InspectorOptions {
   /**
@@ -51,7 +74,7 @@ export function createInspector(options: InspectorOptions = {}): Inspector {
   let pass = (event: InspectionEvent): void => void (early.length < 1_000 && early.push(event));
 
   const connect = async (): Promise<void> => {
-    const stately = await import('@statelyai/inspect');
+    const stately = await loadStately();
     if (stopped) return;
     const viewer = open(stately, options);
     stop = () => viewer.stop();
@@ -72,6 +95,15 @@ export function createInspector(options: InspectorOptions = {}): Inspector {
       stop();
     },
   };
+}
+
+async function loadStately() {
+  try {
+    // Bundlers take an import inside `try` for optional: without the package they warn and do not fail.
+    return await import('@statelyai/inspect');
+  } catch (cause) {
+    throw new Error('@statelyai/inspect did not load', { cause });
+  }
 }
 
 function open(stately: typeof import('@statelyai/inspect'), { url, iframe, send, reveal }: InspectorOptions) {

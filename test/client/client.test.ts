@@ -392,8 +392,17 @@ describe('after a reload', () => {
 describe('the client itself', () => {
   it('needs an address and says so', async () => {
     await open();
-    for (const baseUrl of [undefined, '', 'https://', 'ftp://example.test', 'api.example.test', 42]) {
+    for (const baseUrl of [undefined, 'https://', 'ftp://example.test', 'api.example.test', 42]) {
       expect(() => createAssessmentClient({ baseUrl: baseUrl as string })).toThrow(/baseUrl must/);
+    }
+  });
+
+  it('can be created with a path where a server renders, and refuses to submit there', () => {
+    for (const baseUrl of ['', '/gateway']) {
+      const client = createAssessmentClient({ baseUrl });
+      expect(client.resume()).toEqual([]);
+      expect(() => client.submit({})).toThrow(/baseUrl is a path/);
+      client.dispose();
     }
   });
 
