@@ -92,7 +92,14 @@ export async function openStage({
       clock: book.clock,
       fetch: book.fetch(browserFetch),
       ...clientOptions,
-      timings: { heartbeatMs: 1_500, pollMinMs: 500, pollMaxMs: 1_000, minDistanceMs: 200, settlingMs: 300, ...clientOptions.timings },
+      timings: {
+        heartbeatMs: 1_500,
+        pollMinMs: 500,
+        pollMaxMs: 1_000,
+        minDistanceMs: 200,
+        settlingMs: 300,
+        ...clientOptions.timings,
+      },
       onEvent: (event) => {
         events.push(event);
         if (event.type === 'state.changed' && states.at(-1) !== event.to) states.push(event.to);
