@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 import { measureSizes, type Sizes } from '../bench/size/bundles.ts';
 
-const budgets: Partial<Sizes> = { marginal: 22_000, ours: 21_000, texts: 1_400 };
+const budgets: Partial<Sizes> = { marginal: 31_500, ours: 31_000, texts: 1_700 };
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' } } });
 const sizes = await measureSizes();
