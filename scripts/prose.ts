@@ -80,9 +80,10 @@ function isTestName({ parent }: ts.Node): boolean {
   return ts.isCallExpression(call) && /^(?:it|test|describe)\b/.test(call.expression.getText());
 }
 
-/** Code in Markdown or in a comment is not prose. Its length is kept, so that line numbers stay right. */
+/** Code in Markdown or in a comment is not prose, `@example` included. Its length is kept, so that line numbers stay right. */
 function withoutCode(text: string): string {
-  return text.replace(/```.*?```|``.*?``|`[^`\n]*`/gs, (code) => code.replace(/[^\n]/g, ' '));
+  const code = /```.*?```|``.*?``|`[^`\n]*`|@example\n.*?(?=\n\s*\*\s*@|\*\/|$)/gs;
+  return text.replace(code, (it) => it.replace(/[^\n]/g, ' '));
 }
 
 /** `what happens\n * to` is one phrase: line breaks of comments and of Markdown are read as spaces of the same length. */

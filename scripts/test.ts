@@ -35,6 +35,7 @@ try {
 check('types', 'typescript/bin/tsc', '-p', '.');
 check('lint', 'oxlint/bin/oxlint', '--deny-warnings');
 check('format', 'prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.');
+check('plain English', 'tsx/dist/cli.mjs', 'scripts/prose.ts');
 check('no unused files, exports or dependencies', 'knip/bin/knip.js');
 check('a bundle within its budgets', 'tsx/dist/cli.mjs', 'scripts/size.ts');
 

@@ -56,7 +56,7 @@ export interface Particulars<Submission> {
   /** When the user submitted, ms since the epoch. */
   submittedAt: number;
   pacer: Pacer;
-  /** The id of the result, once the server has named it: events of other assessments are told by it. */
+  /** The id of the result, once the server has named it: events of other assessments are recognised by it. */
   resultId: string | null;
   /** When the first submission left whose answer was lost; null while none was. */
   lostAt: number | null;

@@ -93,7 +93,7 @@ export function createServices<Submission, Result>(
       const channel = openChannel(options.channel, name, log);
       const key = `${name}:session`;
       const shared = createSharedSession({ store: storage, channel, clock, key });
-      // Nobody who is awake keeps the lock for longer than one request.
+      // A tab that is awake keeps the lock for no longer than one request.
       const waitMs = timings.refreshTimeoutMs + 1_000;
       const lock = createTabLock({ locks, name, clock, waitMs });
       const minIntervalMs = timings.refreshIntervalMs;

@@ -61,7 +61,7 @@ function phaseOf(snapshot: AssessmentSnapshot): AssessmentPhase {
   // A defect of the package. The store keeps the job, and the next page resumes it.
   if (snapshot.status === 'error') return 'failed';
   const state = stateNameOf(snapshot);
-  // The user has been told; the calls that continue change nothing about that.
+  // The user knows of the delay; the calls that continue change nothing about that.
   const isTold = snapshot.status === 'active' && snapshot.context.timedOut && state !== 'auth-failed';
   if (isTold && !snapshot.matches({ active: { submitting: 'unconfirmed' } })) return 'delayed';
   switch (state) {

@@ -4,7 +4,7 @@ import type { Observer, Subscribable, Subscription } from 'xstate';
 export type Listener<T> = Partial<Observer<T>> | ((value: T) => void);
 
 /**
- * Tells whoever listens at the time. It is what rxjs calls a subject, without what nobody here needs of one: XState listens to it
+ * Calls the listeners of the time. It is what rxjs calls a subject, without the parts that are not needed here: XState listens to it
  * as it is, and rxjs through `new Observable((subscriber) => subject.subscribe(subscriber))`.
  */
 export interface Subject<T> extends Subscribable<T> {
@@ -24,7 +24,7 @@ export interface Subject<T> extends Subscribable<T> {
  * });
  */
 export function createSubject<T>(start?: () => () => void): Subject<T> {
-  // Replaced and never changed: who leaves meanwhile hears no more, and who comes meanwhile hears the next one.
+  // Replaced and never changed: a listener that leaves during a value hears no more, and one that comes hears the next value.
   let observers: readonly Partial<Observer<T>>[] = [];
   let stop: (() => void) | undefined;
   let isComplete = false;
@@ -56,7 +56,7 @@ export function createSubject<T>(start?: () => () => void): Subject<T> {
   };
 }
 
-/** A defect of one listener is neither that of the others nor of whoever tells: it goes where uncaught errors go. */
+/** A defect of one listener reaches neither the others nor the sender: it goes where uncaught errors go. */
 function tell(listener: () => void): void {
   try {
     listener();

@@ -59,7 +59,7 @@ export type AssessmentEvent =
   | TokenEvent
   | PageEvent;
 
-/** How any call of the chart can end. Outcomes are told apart by `type`, across all calls. */
+/** How any call of the chart can end. Outcomes are distinguished by `type`, across all calls. */
 export type CallOutcome = SubmitOutcome | StatusOutcome | ResultOutcome | RefreshOutcome;
 type OutcomeType = CallOutcome['type'];
 

@@ -30,7 +30,7 @@ const failing = <Again extends string>(again: Again) =>
   ] as const;
 
 /**
- * A failed call, or a refusal that is not about the job. When the same answer keeps coming, the user is told, and status calls continue
+ * A failed call, or a refusal that is not about the job. When the same answer keeps coming, the user reads so, and status calls continue
  * at a low rate.
  */
 const refusing = <Again extends string>(again: Again) =>
@@ -40,7 +40,7 @@ const refusing = <Again extends string>(again: Again) =>
 const verdicts = [
   { guard: 'isCompleted', actions: 'noteFinished', target: DECIDING },
   { guard: 'isFailedForGood', actions: 'noteProblem', target: FAILED },
-  // A worker may take the failure back: the status is asked for again, and the user is told.
+  // A worker may take the failure back: the status is asked for again, and the view says so.
   { guard: 'isFailed', actions: 'noteProblem', target: TIMED_OUT },
   refused,
 ] as const;
@@ -400,7 +400,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
 
         'timed-out': {
           description:
-            'The assessment takes longer than expected, cannot be reached, or may have failed; the user is told. ' +
+            'The assessment takes longer than expected, cannot be reached, or may have failed; the view says so. ' +
             'Status calls continue at a low rate, so a job that ends late ends well.',
           tags: 'parked',
           entry: 'noteTimedOut',

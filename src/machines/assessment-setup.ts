@@ -97,9 +97,9 @@ export type AssessmentEmitted =
   | { type: 'feed.changed'; live: boolean; cause: string }
   | { type: 'assessment.settled'; outcome: AssessmentOutput['outcome']; cause: string };
 
-/** The user is told about a wait of this length, ms. */
+/** The view shows a wait of this length, ms. */
 const LONG_WAIT_MS = 60_000;
-/** Problems that a retry within the minute hardly changes: the user is told after {@link PATIENCE} of them. */
+/** Problems that a retry within the minute hardly changes: the view shows them after {@link PATIENCE} of them. */
 const persistent: ReadonlySet<ErrorCode> = new Set(['forbidden', 'job-not-found', 'invalid-response']);
 
 /** Failures in a row after which an overdue assessment pauses without a status answer. Also the cap of the counter. */

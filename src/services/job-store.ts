@@ -14,7 +14,7 @@ export interface JobRecord {
   resultId: string | null;
   /** Absolute, ms since the epoch, so that a reload does not buy time. */
   deadlineAt: number;
-  /** Whose job it is; null while nobody is signed in. */
+  /** Whose job it is; null while no user is signed in. */
   userId: string | null;
   /** When the user pressed submit, ms since the epoch. */
   submittedAt: number;

@@ -11,7 +11,7 @@ import type { AssessmentEvent } from '../machines/assessment-events.ts';
 
 /*
  * The alphabet of the model: one case for each payload that is worth telling apart. The types make sure that no event and no
- * outcome is forgotten: whoever adds one to the chart has to add its cases here.
+ * outcome is forgotten: an author who adds one to the chart has to add its cases here.
  */
 
 export type AssessmentMachine = typeof assessmentMachine;
@@ -37,7 +37,7 @@ type CasesOf<Union extends { type: string }> = {
   readonly [Type in Union['type']]: readonly Extract<Union, { type: Type }>[];
 };
 
-/** The ids that the model speaks of. What is not ours is somebody else's. */
+/** The ids that the model speaks of. Every other id belongs to another assessment or user. */
 export const ids = {
   submission: 'submission-1',
   job: 'job-1',
@@ -135,7 +135,7 @@ const outcomes: { readonly [Call in keyof Outcomes]: CasesOf<Outcomes[Call]> } =
   },
 };
 
-/** By its job, by its result, somebody else's by either, and by nothing at all. */
+/** By its job, by its result, another assessment's by either, and by nothing at all. */
 const jobIds = [
   { jobId: ids.job, resultId: ids.result },
   { jobId: null, resultId: ids.result },

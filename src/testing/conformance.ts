@@ -119,7 +119,7 @@ async function checkEverything(server: Server, options: ConformanceOptions, { ke
     differs(
       'answers-differ',
       `A bad token is answered ${refused.status} and not 401.`,
-      'A token that has died cannot be told from another failure, so it is not refreshed in time.',
+      'A dead token looks like any other failure, so it is not refreshed in time.',
     );
   } else kept.push('a bad token is answered 401');
 

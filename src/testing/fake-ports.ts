@@ -86,7 +86,7 @@ function createPorts(): PortsInside {
     subscriptions,
     everSubscribed,
     say(port, event) {
-      if (!subscriptions.includes(port)) throw new Error(`nobody listens to ${port}: "${event.type}" would be lost`);
+      if (!subscriptions.includes(port)) throw new Error(`nothing listens to ${port}: "${event.type}" would be lost`);
       subjects[port].next(event);
     },
     end(port, error) {

@@ -63,7 +63,7 @@ export function liveStage(machine: AssessmentMachine): LiveStage {
       },
     });
     actor.on('*', (event) => void emitted.push(event));
-    // An error is looked for in the snapshot; unheard, it would be thrown at whoever runs the tests.
+    // An error is looked for in the snapshot; unheard, it would be thrown at the test runner.
     actor.subscribe({ error: () => {} });
     actor.start();
     const ports = portsOf(actor.system);

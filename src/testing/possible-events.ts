@@ -28,7 +28,7 @@ export function eventsFor(snapshot: AssessmentSnapshot): readonly ModelEvent[] {
       (event) =>
         // The timer runs until the deadline has passed, and once.
         (event.type !== 'deadline.passed' || !overdue) &&
-        // Whoever is seen first is the user: a first user of another name is the same story told twice.
+        // The first user that is seen is the user: a first user of another name is the same story twice.
         (userId !== null || !('userId' in event) || event.userId !== ids.otherUser),
     ),
     ...portEnds,

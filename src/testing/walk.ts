@@ -46,7 +46,7 @@ export async function walk(stage: LiveStage, { start, input, events }: Path): Pr
         ...factsOf(assessment.snapshot()),
         ...openAt(assessment),
         'the ports that were ever listened to': assessment.ports.everSubscribed.toSorted(),
-        'whether the deadline was set anew': !isDeadlineStale || assessment.timesSet('untilDeadline') > armings,
+        'whether the deadline was set again': !isDeadlineStale || assessment.timesSet('untilDeadline') > armings,
         'how often it was settled': settlements(assessment),
       },
       {
@@ -55,9 +55,9 @@ export async function walk(stage: LiveStage, { start, input, events }: Path): Pr
         'the open calls': callsIn(expected),
         'the timers': timersIn(expected),
         'the subscriptions': isActive(expected) ? portIds.filter((id) => !endedPorts.has(id)).toSorted() : [],
-        // The feed outlives the states: nobody closes it to open it again.
+        // The feed outlives the states: no state closes it to open it again.
         'the ports that were ever listened to': hasBegun ? portIds.toSorted() : [],
-        'whether the deadline was set anew': true,
+        'whether the deadline was set again': true,
         'how often it was settled': expected.status === 'done' ? 1 : 0,
       },
     );

@@ -61,7 +61,7 @@ function openPage(
   return { clock, client, storage, tokenStorage, asked, submitted, gaps };
 }
 
-/** … on which somebody has signed in and submitted. */
+/** … on which a user has signed in and submitted. */
 async function openBusyPage(...args: Parameters<typeof openPage>) {
   const page = openPage(...args);
   page.client.signedIn({ accessToken: 'token', expiresIn: 36_000 });
@@ -162,7 +162,7 @@ describe('the deadline', () => {
     client.dispose();
   });
 
-  it('that passed while the page was closed is told after one more look', async () => {
+  it('that passed while the page was closed is shown after one more look', async () => {
     const monitoringTimeoutMs = 10 * MINUTE;
     const before = await openBusyPage(running, { monitoringTimeoutMs });
     before.client.dispose();
@@ -177,7 +177,7 @@ describe('the deadline', () => {
 });
 
 describe('a server that does the same to everybody', () => {
-  /** A job of this age, watched over a live feed by somebody of this luck. */
+  /** A job of this age, watched over a live feed by a user of this luck. */
   async function watched(luck: number, ageMs: number) {
     const world = openTestWorld({ jobMs: 60 * MINUTE, tokenTtlMs: 60 * MINUTE }, { random: () => luck });
     world.signIn();
@@ -194,7 +194,7 @@ describe('a server that does the same to everybody', () => {
     return { ...world, next };
   }
 
-  /** The same by somebody without luck, and now neither the feed nor the server is there. */
+  /** The same by a user without luck, and now neither the feed nor the server is there. */
   async function gone(ageMs: number) {
     const world = await watched(1, ageMs);
     Object.assign(world.backend.state, { noSockets: true, down: true });

@@ -159,7 +159,7 @@ describe('assessments', () => {
     expect(at((await call('GET', '/api/auth/token-balance', { token })).body, 'data', 'token_balance')).toBe(1);
   });
 
-  it('of somebody else are forbidden, and unknown ones not found', async () => {
+  it('of another user are forbidden, and unknown ones not found', async () => {
     await start();
     const { jobId, resultId } = await submit(await logIn());
     const token = await logIn('other@example.test');
@@ -349,7 +349,7 @@ describe('sockets', () => {
     expect(backend.openConnections().sockets).toBe(1);
   });
 
-  it('with a dead token are told so and disconnected by the server', async () => {
+  it('with a dead token receive an error and are disconnected by the server', async () => {
     await start();
     const token = await logIn();
     backend.endTokens();
@@ -379,7 +379,7 @@ describe('sockets', () => {
 });
 
 describe('faults', () => {
-  it.each(['reset', 'drop-answer'] as const)('%s breaks the connection, as often as it is told to', async (kind) => {
+  it.each(['reset', 'drop-answer'] as const)('%s breaks the connection, as often as its rule says', async (kind) => {
     await start({ faults: [{ route: 'submit', kind, times: 1 }] });
     const token = await logIn();
     await expect(submit(token)).rejects.toThrow();
@@ -387,7 +387,7 @@ describe('faults', () => {
     expect(backend.counts().submissionsAccepted).toBe(kind === 'reset' ? 1 : 2);
   });
 
-  it('status and body answer what they are told to', async () => {
+  it('status and body answer what their rule says', async () => {
     await start({
       faults: [
         { route: 'balance', kind: 'status', status: 503, retryAfter: '7', times: 1 },

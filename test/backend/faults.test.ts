@@ -143,7 +143,7 @@ describe('a request', () => {
     ['an HTML error page', { status: 502, body: '<html>Bad Gateway</html>', contentType: 'text/html' }],
     ['a malformed body', { body: '{"success":true,"data":', contentType: 'application/json' }],
     ['the wrong content type', { body: '{}', contentType: 'image/png' }],
-  ])('is answered with %s where it is told to', async (_, answer) => {
+  ])('is answered with %s where the rule says so', async (_, answer) => {
     await start();
     const { token } = await logIn();
     backend.configure({ faults: [{ route: 'balance', kind: 'body', ...answer }] });
@@ -258,7 +258,7 @@ describe('a job of a kind that the worker does not know', () => {
 });
 
 describe('the original server', () => {
-  it('names no job in its terminal events, and tells nobody of the balance', async () => {
+  it('names no job in its terminal events, and does not announce the balance', async () => {
     await start(original);
     const { token } = await logIn();
     const { resultId } = await submit(token);
@@ -374,7 +374,7 @@ describe('the original server', () => {
     expect((await balance(token)).headers.get('ratelimit-limit')).toBe('5000');
   });
 
-  it('lets anybody drop the sockets of anybody', async () => {
+  it('lets any user drop the sockets of any other', async () => {
     await start(original);
     const { token } = await logIn();
     await submit(token);

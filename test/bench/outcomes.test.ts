@@ -39,7 +39,7 @@ describe('the worlds of the benchmark', () => {
     expect((await play('ours', lossy)).shown).toBe(true);
   });
 
-  it('let those go on after a reload that remember their job', async () => {
+  it('let contestants that remember their job continue after a reload', async () => {
     const reload = { reloadAt: 60_000 };
     const shown: Partial<Record<ContestantName, boolean>> = {};
     for (const name of names) shown[name] = (await play(name, reload)).shown;

@@ -1,7 +1,7 @@
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 
-/** What keeps somebody out: each rule of axe with the places that break it, and whether one has to scroll sideways. */
+/** What keeps a user out: each rule of axe with the places that break it, and whether one has to scroll sideways. */
 export async function barriers(page: Page): Promise<string[]> {
   // Not as a script of the page: its policy may allow none but its own.
   await page.evaluate(axe.source);

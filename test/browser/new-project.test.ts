@@ -12,7 +12,7 @@ import { packPackage, TARBALL_VARIABLE } from '../../scripts/pack.ts';
 import { launchChromium } from './chromium.ts';
 
 /*
- * What somebody does who has read the README: a new Vite project, the package as npm would deliver it, the snippet unchanged.
+ * What a reader of the README does: a new Vite project, the package as npm would deliver it, the snippet unchanged.
  */
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -60,7 +60,7 @@ it('a new project with the packed package runs the snippet of the README, throug
   await page.context().close();
 });
 
-it('hot reload replaces a component, and runs the module of the client again, while an assessment goes on', async () => {
+it('hot reload replaces a component, and runs the module of the client again, while an assessment continues', async () => {
   const development = await createServer({ root: project, server: { port: 0 }, logLevel: 'warn' });
   onTestFinished(() => development.close());
   await development.listen();

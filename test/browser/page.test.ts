@@ -27,7 +27,7 @@ const screens: [name: string, BrowserContextOptions][] = [
 ];
 
 describe.each(screens)('%s', (_, screen) => {
-  it('keeps nobody out, and nothing is wider than the screen, from the questionnaire to the result', async () => {
+  it('has no barrier, and nothing is wider than the screen, from the questionnaire to the result', async () => {
     const page = await browser.newPage({ ...screen, locale: 'en-GB' });
     const looksWell = async () => expect(await barriers(page)).toEqual([]);
     await page.goto(demo.url);
@@ -44,7 +44,7 @@ describe.each(screens)('%s', (_, screen) => {
   });
 });
 
-it('shows the failure beside its cure, on a live chart, and asks nobody off this machine', async () => {
+it('shows the failure beside its cure, on a live chart, and makes no external request', async () => {
   const page = await browser.newPage({ locale: 'en-GB' });
   const asked: string[] = [];
   page.on('request', (request) => asked.push(new URL(request.url()).host));
@@ -74,7 +74,7 @@ it('shows the failure beside its cure, on a live chart, and asks nobody off this
   await page.context().close();
 });
 
-it('keeps nobody out in Indonesian, in the dark, on a phone, when it asks for a sign-in or has failed', async () => {
+it('has no barrier in Indonesian, in the dark, on a phone, when it asks for a sign-in or has failed', async () => {
   const phone = { viewport: { width: 375, height: 740 }, colorScheme: 'dark', locale: 'id-ID' } as const;
   const page = await browser.newPage(phone);
   await page.goto(demo.url);
@@ -101,7 +101,7 @@ it('is walked through from the questionnaire to the result with a keyboard alone
   const page = await browser.newPage({ locale: 'en-GB' });
   await page.goto(demo.url);
   await page.getByRole('heading', { name: 'Questionnaire' }).waitFor();
-  /** As somebody does who cannot use a mouse: on and on, until it is there. */
+  /** As a user does who cannot use a mouse: on and on, until it is there. */
   const tabTo = async (role: 'button' | 'slider', name: string) => {
     const wanted = page.getByRole(role, { name });
     await wanted.waitFor();

@@ -53,7 +53,7 @@ describe('nothing is lost', () => {
     expect(demo.counts().submissionsAccepted).toBe(1);
   });
 
-  it('when the session is revoked: the page asks for a sign-in, and then goes on', async () => {
+  it('when the session is revoked: the page asks for a sign-in, and then continues', async () => {
     const page = await openWaiting();
     await press(page, 'Revoke the session');
     await press(page, 'Break the WebSocket');
@@ -85,7 +85,7 @@ describe('nothing is lost', () => {
     expect(demo.counts()).toMatchObject({ logins: 1, refreshCalls: 1, reuseDetections: 0, submissionsAccepted: 1 });
   });
 
-  it('when nobody can tell a good token any more, and the server has enough of us', async () => {
+  it('when the verifier is down and the server limits requests', async () => {
     const page = await openWaiting();
     await press(page, 'Auth outage');
     await press(page, 'Rate limit');

@@ -50,7 +50,7 @@ const isWatching = (page: Page) =>
   );
 const shows = (wanted: string, page: Page) => untilBook(wanted, page, ({ phase: now }) => now === wanted);
 
-/** Tabs that each watch a job of their own. The first one signed in; the others were told. */
+/** Tabs that each watch a job of their own. The first one signed in; the others heard of it. */
 async function openBusyTabs(count: number, settings: Record<string, string> = {}): Promise<Page[]> {
   const tabs: Page[] = [];
   for (let index = 0; index < count; index += 1) tabs.push(await open(settings));
@@ -76,7 +76,7 @@ describe.each(Array.from({ length: repeats }, (_, index) => index + 1))('real ta
     });
   });
 
-  it('go on when the one that refreshes is closed in the middle of it', async () => {
+  it('continue when the one that refreshes is closed in the middle of it', async () => {
     const tabs = await openBusyTabs(3);
     backend.configure({ faults: [{ route: 'refresh', kind: 'dribble', ms: 5, times: 1 }] });
     backend.endTokens();
@@ -137,7 +137,7 @@ describe.each(Array.from({ length: repeats }, (_, index) => index + 1))('real ta
     },
   );
 
-  it('without a network go on when it is back', async () => {
+  it('without a network continue when it is back', async () => {
     const [tab] = (await openBusyTabs(1, { socket: 'none' })) as [Page];
     await chromium.context.setOffline(true);
     const isCutOff = ({ events }: TabBook) =>

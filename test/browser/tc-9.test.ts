@@ -24,7 +24,7 @@ describe('TC-9: a job that outlives its token, in Chromium', () => {
     await demo?.close();
   });
 
-  /** Everything that could show INVALID_TOKEN to somebody: the console, and every answer of the API. */
+  /** Everything that could show INVALID_TOKEN to a user: the console, and every answer of the API. */
   const watch = (page: Page) => {
     const seen: string[] = [];
     const answers: Promise<void>[] = [];
@@ -90,7 +90,7 @@ describe('TC-9: a job that outlives its token, in Chromium', () => {
     await context.close();
   });
 
-  it('goes on by itself after a reload in the middle, and submits nothing again', async () => {
+  it('continues by itself after a reload in the middle, and submits nothing again', async () => {
     const context = await browser.newContext({ locale: 'id-ID' });
     const page = await context.newPage();
     const before = demo.counts().submitCalls;

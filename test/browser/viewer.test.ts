@@ -64,7 +64,7 @@ describe('the local viewer', () => {
     for (const line of ['jobFeed began', 'assessment assessment.submit', 'assessment job.completed'])
       expect(sequence).toContain(line);
 
-    // A window that comes late is told everything.
+    // A window that comes late receives everything.
     const late = await open();
     await late.getByRole('img', { name: 'State of the chart: completed' }).waitFor();
     expect(await page.content()).not.toMatch(PLANTED);
@@ -113,7 +113,7 @@ describe('the local viewer', () => {
     application.close();
   });
 
-  it('is only there by its own name, and lets no window talk to anybody else', async () => {
+  it('is only there by its own name, and lets no window talk to another server', async () => {
     const page = await open();
     const talk = (url: string) =>
       page.evaluate(

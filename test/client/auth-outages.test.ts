@@ -302,7 +302,7 @@ describe('an outage of the auth service with auth V1', () => {
   };
   const longLived = { exp: Math.floor(Date.parse('2099-01-01') / SECOND) };
 
-  it.each([32 * SECOND, 5 * MINUTE])('of %i ms is waited for, and the job goes on by itself', async (untilMs) => {
+  it.each([32 * SECOND, 5 * MINUTE])('of %i ms is waited for, and the job continues by itself', async (untilMs) => {
     const world = outage(untilMs, longLived);
     await world.run(untilMs + 20 * SECOND);
     expect([world.phase(), ends(world)]).toEqual(['completed', 0]);

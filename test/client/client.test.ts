@@ -67,7 +67,7 @@ describe('submitting', () => {
     expect(stage.client.getSnapshot().assessments).toEqual([]);
   });
 
-  it('parks a submission that is made without a session, and sends it after the sign-in', async () => {
+  it('pauses a submission that is made without a session, and sends it after the sign-in', async () => {
     await open();
     stage.submit();
     await untilPhase('sign-in-needed');
@@ -238,7 +238,7 @@ describe('watching', () => {
     expect(counts().resultCalls).toBeGreaterThan(1);
   });
 
-  it('asks the user when the deadline has passed, goes on when told to, and still ends well', async () => {
+  it('asks the user when the deadline has passed, continues on request, and still ends well', async () => {
     let monitoringTimeoutMs = 300;
     await open({ client: { settings: () => ({ monitoringTimeoutMs }) } });
     await stage.signIn();
@@ -250,7 +250,7 @@ describe('watching', () => {
     await finish();
   });
 
-  it('shows the result of a job that ends after its deadline although nobody answered the question', async () => {
+  it('shows the result of a job that ends after its deadline although the user did not answer the question', async () => {
     await open({ client: { settings: () => ({ monitoringTimeoutMs: 300 }) } });
     await stage.signIn();
     stage.submit();
@@ -272,7 +272,7 @@ describe('sessions', () => {
     expect(stage.reload()).toEqual([]);
   });
 
-  it('parks when the user signs out, asks nothing meanwhile, and goes on after the sign-in', async () => {
+  it('pauses when the user signs out, sends nothing until the sign-in, and resumes after it', async () => {
     await open();
     await stage.signIn();
     stage.submit();
@@ -287,7 +287,7 @@ describe('sessions', () => {
     await untilPhase('completed');
   });
 
-  it('parks instead of refreshing while refreshing is switched off', async () => {
+  it('pauses instead of refreshing while refreshing is switched off', async () => {
     await open({ client: { settings: () => ({ refresh: false }) } });
     await stage.signIn();
     stage.submit();
@@ -356,7 +356,7 @@ describe('after a reload', () => {
     expect(counts()).toMatchObject({ submitCalls: 2, submissionsAccepted: 1 });
   });
 
-  it('shows a result that nobody had seen, and not one that somebody had', async () => {
+  it('shows a result that the user had not seen, and not one that the user had', async () => {
     await open();
     await stage.signIn();
     const unseen = stage.client.submit(sampleAnswers);
@@ -444,7 +444,7 @@ describe('the client itself', () => {
     expect(stage.client.getSnapshot().assessments).toEqual([]);
   });
 
-  it('counts what somebody in production wants to watch', async () => {
+  it('counts what an operator wants to watch in production', async () => {
     await open();
     await stage.signIn();
     stage.submit();

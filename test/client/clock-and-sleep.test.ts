@@ -42,7 +42,7 @@ async function openWorld({
   const state = {
     isOnline: true,
     isFrozen: false,
-    /** Answers that come while the page is frozen never reach it, and nobody tells it so. */
+    /** Answers that come while the page is frozen never reach it, without a sign of their loss. */
     losesAnswers: false,
     underWay: 0,
   };
@@ -130,7 +130,7 @@ async function openWorld({
     get phase() {
       return assessment.getSnapshot().phase;
     },
-    /** Goes on to a moment at which a request is under way. */
+    /** Runs on to a moment at which a request is under way. */
     async untilAsking() {
       while (state.underWay === 0) await clock.advance(10);
     },
@@ -183,7 +183,7 @@ describe('a page that sleeps', () => {
     world.client.dispose();
   });
 
-  it('and wakes before its network does keeps the session, and goes on when the network is there', async () => {
+  it('and wakes before its network does keeps the session, and resumes when the network is there', async () => {
     const world = await openWorld({ ttl: 300, doneAfter: 8 * MINUTE });
     world.state.isFrozen = true;
     await world.clock.advance(15 * MINUTE);

@@ -59,7 +59,7 @@ describe('the feed', () => {
     expect(world.close()).toEqual(nothingLeft);
   });
 
-  it('that is refused in the middle of a job costs one refresh and a new socket, and the job goes on', async () => {
+  it('that is refused in the middle of a job costs one refresh and a new socket, and the job continues', async () => {
     let isDead = false;
     const world = await listening({
       status: ({ token }) => (isDead && token === 'first' ? invalidToken() : status('processing')),
@@ -153,7 +153,7 @@ describe('the feed', () => {
     expect(world.close()).toEqual(nothingLeft);
   });
 
-  it('that names nobody in a terminal event means: ask now', async () => {
+  it('that names no job in a terminal event means: ask now', async () => {
     const world = await listening({ status: ({ count }) => status(count <= 2 ? 'processing' : 'completed') });
     world.sockets.socket.fire('analysis-failed', { status: 'failed', result_id: null, error_message: 'of somebody' });
     await world.run(SECOND);
@@ -306,7 +306,7 @@ describe('a job', () => {
     expect(world.close()).toEqual(nothingLeft);
   });
 
-  it('whose deadline passes while it is parked for a sign-in is looked at first, and then asked about; its id is kept', async () => {
+  it('whose deadline passes while it is paused for a sign-in is looked at first, and then asked about; its id is kept', async () => {
     const world = await submitted({ refresh: () => no(401, { code: 'INVALID_REFRESH_TOKEN', message: 'no' }) });
     world.client.signedOut();
     await world.run(45 * MINUTE);
@@ -325,7 +325,7 @@ describe('a job', () => {
 });
 
 describe('a refresh that is under way', () => {
-  it('is waited for by the next call: the token of before is about to die', async () => {
+  it('is waited for by the next call: the previous token is about to die', async () => {
     let answer: (reply: Reply) => void = () => {};
     const world = await submitted({ refresh: () => new Promise((resolve) => (answer = resolve)) });
     const token = world.client.ensureValidToken(true);
@@ -394,7 +394,7 @@ describe('a refresh whose answer is lost', () => {
     expect(world.close()).toEqual(nothingLeft);
   });
 
-  it('does not stop polling: without a feed nobody else would tell', async () => {
+  it('does not stop polling: without a feed no other source would report the end', async () => {
     const world = await submitted({ refresh: () => null });
     await world.client.ensureValidToken(true);
     const looks = world.count('status');
@@ -446,7 +446,7 @@ describe('the balance', () => {
   const later = (ms: number, reply: Reply, clock: () => ReturnType<typeof openScriptedWorld>['clock']) =>
     new Promise<Reply>((resolve) => void clock().setTimeout(() => resolve(reply), ms));
 
-  it('of a late answer does not undo what was heard meanwhile', async () => {
+  it('of a late answer does not undo what the feed reported in between', async () => {
     const world = openScriptedWorld({ balance: () => later(5 * SECOND, ok({ token_balance: 9 }), () => world.clock) });
     world.signIn();
     world.submit();

@@ -5,7 +5,7 @@ import { runStory } from '../../e2e/scenarios/run-story.ts';
 
 /* What the old client did with each case was measured; what ours does is played, for real over loopback, side by side. */
 
-describe('nobody is worse off than before when', () => {
+describe('no user is worse off than before when', () => {
   it.concurrent.each(parityCases.map((it) => [it.happens, it] as const))('%s', async (_, { story }) => {
     const report = await runStory(story);
     const unmet = Object.entries(report.expectations).filter(([, met]) => !met);

@@ -44,7 +44,7 @@ const oddValues: readonly unknown[] = [
   JSON.parse('{"then":"not a promise"}'),
   Array.from({ length: 50 }, (_, index) => index),
 ];
-/** Names that mean something to somebody. */
+/** Names that mean something to some code. */
 const oddNames = ['__proto__', 'constructor', 'type', 'then', 'data', 'error', 'status', 'jobId', 'result_id', ''];
 
 export const anyEdit: Arbitrary<Edit> = fc.record({

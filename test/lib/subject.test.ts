@@ -14,7 +14,7 @@ function openSubject() {
 }
 
 describe('a subject', () => {
-  it('tells whoever listens at the time, be it a function or an observer', () => {
+  it('calls the listeners of the time, be they functions or observers', () => {
     const subject = createSubject<number>();
     const heard: string[] = [];
     subject.next(1);
@@ -64,7 +64,7 @@ describe('a subject', () => {
     expect(calls).toEqual(['start', 'stop', 'start']);
   });
 
-  it('does not tell who has left meanwhile, nor who has come meanwhile', () => {
+  it('does not call a listener that left during the value, nor one that came during it', () => {
     const subject = createSubject<number>();
     const heard: string[] = [];
     let b: Subscription | undefined;
@@ -80,7 +80,7 @@ describe('a subject', () => {
     expect(heard).toEqual(['a 1', 'late 2']);
   });
 
-  it('says when it is complete, also to those who come afterwards; then nothing is told and nothing runs', () => {
+  it('says when it is complete, also to those who come afterwards; then it calls no listener and nothing runs', () => {
     const { subject, calls } = openSubject();
     const heard: unknown[] = [];
     const observer = { next: (it: number) => heard.push(it), complete: () => heard.push('complete') };
@@ -95,7 +95,7 @@ describe('a subject', () => {
     ]);
   });
 
-  it('goes on when a listener throws, and hands what was thrown to whoever hears of uncaught errors', () => {
+  it('continues when a listener throws, and hands the error to the handler of uncaught errors', () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const subject = createSubject<number>();

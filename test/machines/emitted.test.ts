@@ -20,7 +20,7 @@ const submit: ModelEvent = { type: 'assessment.submit' };
 const begin = () =>
   liveStage(assessmentMachine).begin({ submissionId: ids.submission, userId: ids.user, deadlineAt: 1_000 });
 
-/** What is told after the first events, while the last one takes effect. */
+/** What is emitted after the first events, while the last one takes effect. */
 async function toldBy(...events: ModelEvent[]) {
   const assessment = begin();
   let before = 0;
@@ -32,7 +32,7 @@ async function toldBy(...events: ModelEvent[]) {
 }
 
 describe('progress', () => {
-  it('is told when it changes', async () => {
+  it('is emitted when it changes', async () => {
     expect(await toldBy(submit, accepted(null), processing(40))).toEqual([
       {
         type: 'progress.changed',
@@ -42,11 +42,11 @@ describe('progress', () => {
     ]);
   });
 
-  it('is told when only its status changes', async () => {
+  it('is emitted when only its status changes', async () => {
     expect(await toldBy(submit, accepted(null), processing(null))).toHaveLength(1);
   });
 
-  it('is told when only the place in the queue changes', async () => {
+  it('is emitted when only the place in the queue changes', async () => {
     const poll: ModelEvent = { type: 'xstate.after.pollDelay' };
     expect(await toldBy(submit, accepted(null), queuedAt(4), poll, queuedAt(3))).toMatchObject([
       { progress: { status: 'queued', percent: 0, queuePosition: 3 }, cause: 'xstate.done.actor.checkStatus' },
@@ -80,14 +80,14 @@ describe('progress', () => {
 });
 
 describe('the balance', () => {
-  it('is told with the acceptance, if the server says it', async () => {
+  it('is emitted with the acceptance, if the server says it', async () => {
     expect(await toldBy(submit, accepted(3))).toEqual([
       { type: 'balance.changed', balance: 3, cause: 'xstate.done.actor.submitAssessment' },
     ]);
     expect(await toldBy(submit, accepted(null))).toEqual([]);
   });
 
-  it('is told when the feed says it', async () => {
+  it('is emitted when the feed says it', async () => {
     expect(await toldBy(submit, { type: 'balance.changed', balance: 2 })).toEqual([
       { type: 'balance.changed', balance: 2, cause: 'balance.changed' },
     ]);
@@ -124,7 +124,7 @@ it('the feed is said to be live, and lost, however it was lost', async () => {
   );
 });
 
-it('the end is told, with how it ended', async () => {
+it('the end is emitted, with how it ended', async () => {
   const told = (outcome: string, cause: string) => [{ type: 'assessment.settled', outcome, cause }];
   const finished = answered('checkStatus', { type: 'completed', resultId: null });
   const ready = answered('fetchResult', { type: 'ready', result: {} });

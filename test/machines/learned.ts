@@ -83,9 +83,9 @@ const isMoreTime = (edge: Edge) => is(edge, 'assessment.keepWaiting') && isAsked
 const isNotedHint = (edge: Edge) =>
   isHint(edge) && !isAt(edge.before, 'polling.waiting') && !isAt(edge.before, 'timed-out.resting');
 
-/** The feed breaks while nothing else goes on. */
+/** The feed breaks while nothing else happens. */
 const isQuietLoss = (edge: Edge) => is(edge, 'feed.lost') && isAt(edge.before, 'listening');
-/** The look was taken, or somebody would miss it, or the way to it had to be cleared first. */
+/** The look was taken, or a reader would miss it, or the way to it had to be cleared first. */
 const isReasonToHurry = (edge: Edge) =>
   is(edge, 'after heartbeat', 'checkStatus: running') ||
   is(edge, 'page.resumed') ||
@@ -114,7 +114,7 @@ function token(edge: Edge): Learned {
   }
   if (isSignIn(edge)) return { refreshDue: false, refusedGeneration: null };
   if (is(edge, 'checkStatus: running', 'checkStatus: completed')) return { refreshDue, refusedGeneration: null };
-  // A submission in the air is answered first; everybody else is parked by the end of the session.
+  // A submission in the air is answered first; every other state is paused by the end of the session.
   const isEnded = is(edge, 'session.ended') && isAt(edge.before, 'submitting.sending');
   const isDoubtOver =
     (is(edge, 'after heartbeat', 'after pollDelay') || isFinishedBy(edge)) && refusedGeneration !== null;

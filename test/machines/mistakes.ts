@@ -6,7 +6,7 @@ import { breakMachine } from '../support/broken-machine.ts';
 import type { rules } from './rules.ts';
 
 /*
- * A mistake for each rule, of the kind that somebody could make while changing the chart. A rule that does not notice its own
+ * A mistake for each rule, of the kind that an author could make while changing the chart. A rule that does not notice its own
  * mistake would not notice others.
  */
 

@@ -4,7 +4,7 @@ import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
 import type { AssessmentInput } from '../../src/machines/assessment-setup.ts';
 
 /*
- * The token expires: at every point where that used to lose the job. Each story is told step by step, so that a reader can follow
+ * The token expires: at every point where that used to lose the job. Each story proceeds step by step, so that a reader can follow
  * it, and its calls are counted by those who answer them.
  */
 
@@ -113,7 +113,7 @@ describe('the token expires', () => {
     expect(story.calls).toEqual(['checkStatus', 'refreshToken after generation null', 'checkStatus', 'fetchResult']);
   });
 
-  it('during a poll, and somebody else has renewed it already: the refusal is of the old one', async () => {
+  it('during a poll, and another tab has renewed it already: the refusal is of the old one', async () => {
     const renewedElsewhere: ModelEvent = { type: 'token.renewed', generation: 2, userId: ids.user };
     const story = await tell({ jobId: ids.job }, resume, renewedElsewhere, refused('checkStatus'), renewed, running);
     expect(story.steps).toEqual([
@@ -264,7 +264,7 @@ describe('the token expires', () => {
     expect(outcomeOf(story)).toEqual(theResult);
   });
 
-  it('during a refresh that has to wait: the job ends meanwhile, and its result is what comes next', async () => {
+  it('during a refresh that has to wait: the job ends in that time, and its result is what comes next', async () => {
     const story = await tell(
       { jobId: ids.job },
       resume,
@@ -318,7 +318,7 @@ describe('the token expires', () => {
     ]);
   });
 
-  it('for good, during a poll: the job is parked, nothing but a sign-in moves it, and then it goes on', async () => {
+  it('for good, during a poll: the job pauses, nothing but a sign-in moves it, and then it resumes', async () => {
     const story = await tell(
       { jobId: ids.job },
       resume,
@@ -342,7 +342,7 @@ describe('the token expires', () => {
       'auth-failed',
       'auth-failed',
       'auth-failed',
-      // The deadline has passed meanwhile, and does not win unseen.
+      // The deadline has passed by now, and does not win unseen.
       'polling.checking',
       'timed-out.resting',
       'polling.checking',
@@ -352,7 +352,7 @@ describe('the token expires', () => {
     expect(outcomeOf(story)).toEqual(theResult);
   });
 
-  it('while parked for a sign-in, and the job ends: after the sign-in its result is fetched at once', async () => {
+  it('while paused for a sign-in, and the job ends: after the sign-in its result is fetched at once', async () => {
     const story = await tell(
       { jobId: ids.job },
       resume,
@@ -371,14 +371,14 @@ describe('the token expires', () => {
     expect(story.calls).toEqual(['checkStatus', 'fetchResult']);
   });
 
-  it('while parked, and somebody else signs in: the job is not theirs', async () => {
-    const somebodyElse: ModelEvent = { type: 'session.restored', userId: ids.otherUser };
-    const story = await tell({ jobId: ids.job }, resume, { type: 'session.ended', reason: 'signed-out' }, somebodyElse);
+  it('while paused, and another user signs in: the job is not theirs', async () => {
+    const anotherUser: ModelEvent = { type: 'session.restored', userId: ids.otherUser };
+    const story = await tell({ jobId: ids.job }, resume, { type: 'session.ended', reason: 'signed-out' }, anotherUser);
     expect(story.steps).toEqual(['polling.checking', 'auth-failed', 'cancelled']);
     expect(outcomeOf(story)).toEqual({ outcome: 'cancelled', jobId: ids.job, reason: 'another-user' });
   });
 
-  it('before anything was submitted: the answers are parked, and sent once after the sign-in', async () => {
+  it('before anything was submitted: the answers wait, and are sent once after the sign-in', async () => {
     const story = await tell(
       { refreshDue: true },
       submit,
@@ -475,7 +475,7 @@ const jobFailed: ModelEvent = { type: 'job.failed', jobId: ids.job, resultId: nu
 const problemOf = ({ assessment }: Story) => assessment.snapshot().context.problem?.code;
 
 describe('a job fails', () => {
-  it('and its worker tries again: the user is told that it takes longer, and then the job completes', async () => {
+  it('and its worker tries again: the view says that it takes longer, and then the job completes', async () => {
     const story = await tell(
       { jobId: ids.job },
       resume,
@@ -671,7 +671,7 @@ describe('the submission', () => {
       name === 'submitAssessment' ? [(input as { isSearch: boolean }).isSearch ? 'search' : 'send'] : [],
     );
 
-  it('is limited for an hour: the user is told, and it is sent once the hour is over', async () => {
+  it('is limited for an hour: the view says so, and it is sent once the hour is over', async () => {
     const limited = answered('submitAssessment', {
       type: 'transient',
       retryAfterMs: 3_588_000,

@@ -6,7 +6,7 @@ import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
 /* What is known after an answer or an event, by table: which facts change, and that no other does. */
 
 const input = { submissionId: 's1', deadlineAt: 1_000 };
-/** Made anew by each test, so that each one sees what the machine starts with. */
+/** Made again by each test, so that each one sees what the machine starts with. */
 const fresh = () => createActor(assessmentMachine, { input }).getSnapshot().context;
 const problem = { code: 'unavailable', message: 'down' } as const;
 
@@ -109,7 +109,7 @@ describe('what is noted of', () => {
     expect([failures, retryAfterMs, noted?.code]).toEqual([1, null, 'unexpected']);
   });
 
-  it('an answer that goes on', () => {
+  it('an answer that the job still runs', () => {
     const running = { type: 'running', status: 'processing', percent: 40, queuePosition: 2, retryAfterMs: null };
     const known = { ...job, failures: 3, retryAfterMs: 5, problem };
     expect(step(checking, known, answer('checkStatus', running)).changed).toEqual({
@@ -173,7 +173,7 @@ describe('what is noted of', () => {
     });
   });
 
-  it('a failure that may be taken back: the user is told, and no failure of a call is counted', () => {
+  it('a failure that may be taken back: the view says so, and no failure of a call is counted', () => {
     const maybe = { code: 'unconfirmed-failure', message: 'a worker may try again' } as const;
     const failed = answer('checkStatus', { type: 'failed', problem: maybe, isConfirmed: false });
     for (const state of [checking, { active: { 'timed-out': 'checking' } } satisfies Value])
@@ -255,7 +255,7 @@ describe('what is noted of', () => {
     });
   });
 
-  it('a submission that has to wait for an hour: the user is told', () => {
+  it('a submission that has to wait for an hour: the view says so', () => {
     const limited = { code: 'rate-limited', message: 'later', retryAt: 4_000_000 } as const;
     const wait = (retryAfterMs: number) =>
       step(sending, {}, answer('submitAssessment', { type: 'transient', retryAfterMs, problem: limited }));
@@ -287,7 +287,7 @@ describe('what is noted of', () => {
     });
   });
 
-  it('who somebody is, once', () => {
+  it('who the user is, once', () => {
     const renewed = { type: 'token.renewed', generation: 2, userId: 'ann' };
     expect(step(waiting, job, renewed).changed).toEqual({ userId: 'ann' });
     expect(step(waiting, { ...job, userId: 'ann' }, { ...renewed, userId: null }).changed).toEqual({});
@@ -299,7 +299,7 @@ describe('what is noted of', () => {
     });
   });
 
-  it('a deadline that passed: why it takes so long, or that nobody knows', () => {
+  it('a deadline that passed: why it takes so long, or that the reason is unknown', () => {
     const late = { ...job, overdue: true };
     const running = { type: 'running', status: 'queued', percent: null, queuePosition: null, retryAfterMs: null };
     expect(step(checking, late, answer('checkStatus', running)).changed).toEqual({
@@ -340,7 +340,7 @@ describe('what is noted of', () => {
     ]);
   });
 
-  it('a cancellation: by the user, or by somebody else who signed in', () => {
+  it('a cancellation: by the user, or by another user who signed in', () => {
     expect(step(waiting, job, { type: 'assessment.cancel' }).output).toEqual({
       outcome: 'cancelled',
       jobId: 'j1',
@@ -364,7 +364,7 @@ describe('what is noted of', () => {
   });
 });
 
-describe('what a call is told', () => {
+describe('the input of a call', () => {
   /** The input of the first call of this actor, from this state on. */
   const inputOf = (actor: 'submitAssessment' | 'checkStatus' | 'fetchResult', known: Partial<AssessmentContext>) => {
     const inputs: unknown[] = [];

@@ -286,7 +286,7 @@ const requesting = 'active.refreshing-token.requesting';
 const resting = 'active.timed-out.resting';
 /** A wait that a user should know about, ms. */
 const LONG_WAIT_MS = 60_000;
-/** What a person answers when an assessment is parked. */
+/** What a person answers when an assessment is paused. */
 const people = ['assessment.keepWaiting', 'assessment.sendAgain', 'session.restored'];
 
 const edgesOf = ({ vertices }: ModelMap): Edge[] => [...vertices.values()].flatMap(({ edges }) => edges);
@@ -330,7 +330,7 @@ const isPersistent = (edge: Edge): boolean =>
 const isLost = (edge: Edge): boolean =>
   saidBy(edge) === 'submitAssessment: unconfirmed' && (!edge.before.context.idempotent || isFinal(edge));
 
-/** Progress that needs nobody's luck: no event of the feed, no page that comes back, no second thoughts. */
+/** Progress that needs no luck: no event of the feed, no page that comes back, no second thoughts. */
 const leadsOn = (edge: Edge): boolean =>
   /^(after .*|\w+: \w+|deadline\.passed|assessment\.(submit|resume|keepWaiting|sendAgain)|session\.restored)$/.test(
     saidBy(edge),

@@ -62,7 +62,7 @@ describe('a walk notices', () => {
         type: 'page.resumed',
         reason: 'resume',
       }),
-    ).rejects.toThrow('whether the deadline was set anew: is false, should be true');
+    ).rejects.toThrow('whether the deadline was set again: is false, should be true');
   });
 
   it('a refresh that closes the feed to open it again', async () => {

@@ -25,7 +25,7 @@ function openStore() {
     store,
     recorded,
     jobs: createJobStore(store, recorded.log),
-    /** Puts a record there as somebody else might have. */
+    /** Puts a record there as another program might have. */
     plant: (json: unknown, id = 's1') => store.set(PREFIX + id, typeof json === 'string' ? json : JSON.stringify(json)),
   };
 }
@@ -124,7 +124,7 @@ describe('createJobStore', () => {
     expect(recorded.events).toEqual([{ type: 'job.dropped', reason: 'another-user' }]);
   });
 
-  it('keeps a job of nobody for whoever is signed in, and any job while nobody is', () => {
+  it('keeps a job without a user for the user who is signed in, and any job while no user is', () => {
     const { jobs } = openStore();
     jobs.save(record({ submissionId: 's1', userId: null }));
     expect(jobs.load('ann')).toHaveLength(1);
@@ -132,7 +132,7 @@ describe('createJobStore', () => {
     expect(jobs.load(null)).toHaveLength(2);
   });
 
-  it('drops what the server never accepted when the answers are gone: there is nothing to go on with', () => {
+  it('drops what the server never accepted when the answers are gone: there is nothing to continue with', () => {
     const { recorded, jobs } = openStore();
     jobs.save(record({ jobId: null }));
     expect(jobs.load('ann')).toEqual([]);

@@ -38,7 +38,7 @@ describe('the conformance check', () => {
     for (const { what, cost } of differences) expect(`${what} ${cost}`).toMatch(/^[A-Z].*\. .*\.$/);
   });
 
-  it('says so when nobody is there, or when answers make no sense', async () => {
+  it('says so when no server is there, or when answers make no sense', async () => {
     const { differences } = await check({
       faults: [{ route: 'submit', kind: 'body', body: '<html>', contentType: 'text/html' }],
     });

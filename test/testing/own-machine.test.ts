@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 /* The second example of docs/testing.md: a machine with guards and actions of your own, walked. */
 
-/** An application that never gives up: a deadline that has passed does not park an assessment whose calls fail. */
+/** An application that never gives up: a deadline that has passed does not pause an assessment whose calls fail. */
 const stubbornMachine = assessmentMachine.provide({
   guards: { isGivingUp: () => false },
 });

@@ -43,7 +43,7 @@ describe('given a page with an assessment', () => {
     const world = open({ tokenTtlMs: 3_000, jobMs: 20_000 });
     await act(() => world.run(10_000));
     expect(screen.getByText('Please wait')).toBeTruthy();
-    // The server grants one refresh a minute: the page waits for it, and nobody is told.
+    // The server grants one refresh a minute: the page waits for it, and the user sees nothing of it.
     await act(() => world.run(120_000));
     expect(screen.getByRole('heading').textContent).toMatch(/^Result of job-/);
     expect(world.backend.seen.submissionsAccepted).toBe(1);

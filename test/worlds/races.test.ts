@@ -170,7 +170,7 @@ function openTab(scheduler: fc.Scheduler, answers: readonly Answer[]) {
   return { broken, unanswered, perform, look, timers: clock.armed, dispose: tokens.dispose };
 }
 
-/** Time that passes by hand; timers fire when they are told to. */
+/** Time that passes by hand; timers fire by hand. */
 function handClock(): Clock & { pass(ms: number): void; fire(): void; armed(): number } {
   let now = 1_800_000_000_000;
   const timers = new Map<object, { due: number; callback: () => void }>();
@@ -195,7 +195,7 @@ function handClock(): Clock & { pass(ms: number): void; fire(): void; armed(): n
 }
 
 describe('in any order of calls, sign-ins, sign-outs and answers', () => {
-  it(`one refresh at a time, nobody is resurrected, and everybody gets an answer (${numRuns} orders, seed ${seed})`, async () => {
+  it(`one refresh at a time, no ended session is resurrected, and every caller gets an answer (${numRuns} orders, seed ${seed})`, async () => {
     const property = fc.asyncProperty(fc.scheduler(), anyMoves, anyAnswers, async (scheduler, moves, answers) => {
       const tab = openTab(scheduler, answers);
       for (const [index, move] of moves.entries()) {

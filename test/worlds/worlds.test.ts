@@ -22,7 +22,7 @@ describe('in any world', () => {
   });
 });
 
-describe('in these worlds, each of which cost somebody a result once,', () => {
+describe('in these worlds, each of which cost a user a result once,', () => {
   it.each<[string, Partial<World>]>([
     ['TC-9 as it was meant: six minutes of work, five minutes of token', { jobMs: 360_000 }],
     ['no event names its job', { eventsNameJobs: false }],

@@ -224,7 +224,7 @@ function targetOf(response: Response, from: string): string | null {
   }
 }
 
-/** Reads a body part by part, so that progress can be told from silence. */
+/** Reads a body part by part, so that progress differs from silence. */
 async function readText(response: Response, onProgress: () => void): Promise<string> {
   try {
     // React Native and some fakes have no streams.

@@ -62,7 +62,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     concurrentRefreshes: 0,
     reuses: 0,
     submissionsAccepted: 0,
-    /** Submissions that came although the client had been told the job. */
+    /** Submissions that came although the client knew the job. */
     submittedAgain: 0,
     unauthorized: 0,
   };
@@ -180,7 +180,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     const aborted = new Promise<never>((_, reject) => {
       init.signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
     });
-    const lost = () => new Promise<never>(() => {}); // nobody answers; the client's own timeout ends it
+    const lost = () => new Promise<never>(() => {}); // no answer comes; the client's own timeout ends it
     const exchange = async () => {
       const delay = world.latencyMs * (0.5 + dice());
       await later(delay / 2);
@@ -190,9 +190,9 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       await later(delay / 2);
       const dropped = (name === 'refresh' && state.loseRefresh-- > 0) || (name === 'submit' && state.loseSubmit-- > 0);
       if (dropped || state.offline || dice() < world.loss / 2) throw new TypeError('reset');
-      // The browser takes the cookie, whoever waits for the answer.
+      // The browser takes the cookie, whether or not the page still waits for the answer.
       if (name === 'refresh' && status === 200 && session) jar = session.refreshToken;
-      // What nobody waits for any more is not heard, and cannot be obeyed.
+      // An answer that the client no longer waits for is not heard, and cannot be obeyed.
       if (headers['retry-after'] && !init.signal.aborted) request.retryAfter = Number(headers['retry-after']);
       return {
         status,

@@ -214,7 +214,7 @@ function judge(
   last: AssessmentView | undefined,
 ): Record<string, boolean> {
   const { seen } = backend;
-  // Whose clock is set anew cannot tell how much time has passed.
+  // A device whose clock is set cannot know how much time has passed.
   const hasJump = world.incidents.some((it) => it.do === 'jump');
   const rules: Record<string, boolean> = {};
   const rule = (name: string, isKept: boolean) => void (rules[name] = isKept);
@@ -290,7 +290,7 @@ function collapse(phases: string[]): string[] {
   return phases.filter((phase, index) => phase !== phases[index - 1]);
 }
 
-/** A page that says what it is told to say, and knows who listens. */
+/** A page whose signals the world gives, and that knows who listens. */
 function fakePage() {
   const counted = () => {
     const listeners = new Map<string, Set<(event: Event) => void>>();

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 
-/** A clock whose time passes only when it is told to. Also knows sleep and jumps, which real clocks have. */
+/** A clock whose time passes by hand. Also knows sleep and jumps, which real clocks have. */
 export interface VirtualClock extends Clock {
   /** True time, ms: what the rest of the world goes by. `now()` may be off by what the clock was set wrong. */
   time(): number;
@@ -8,7 +8,7 @@ export interface VirtualClock extends Clock {
   run(ms: number): Promise<void>;
   /** The machine sleeps: time passes, and timers are late. */
   sleep(ms: number): void;
-  /** Somebody sets the clock. */
+  /** The user sets the clock. */
   jump(ms: number): void;
   /** Timers that are armed. */
   armed(): number;

@@ -48,7 +48,7 @@ describe('readServerError', () => {
     expect(readServerError({ error })).toEqual({ code: '', message: '', details: undefined });
   });
 
-  it('keeps the messages of fields, and leaves out what nobody can read', () => {
+  it('keeps the messages of fields, and leaves out what no user can read', () => {
     const details = { name: 'is missing', age: 5, nested: { deep: 'x' }, list: ['x'], none: null };
     expect(readServerError({ error: { code: 'VALIDATION_ERROR', details } }).details).toEqual({
       name: 'is missing',
@@ -195,7 +195,7 @@ describe('who answers', () => {
 });
 
 describe('a token that is refused', () => {
-  it.each([401, 419, 440, 498, 499])('is told by the status %i', (status) =>
+  it.each([401, 419, 440, 498, 499])('is recognised by the status %i', (status) =>
     expect(isTokenRefused({ status, code: '', challenge: '' })).toBe(true),
   );
   it.each([
@@ -208,10 +208,10 @@ describe('a token that is refused', () => {
     'token_not_valid',
     'SESSION_EXPIRED',
     '401',
-  ])('is told by the code %s under any status', (code) => {
+  ])('is recognised by the code %s under any status', (code) => {
     for (const status of [200, 400, 403, 500]) expect(isTokenRefused({ status, code, challenge: '' })).toBe(true);
   });
-  it('is told by the challenge of the server', () => {
+  it('is recognised by the challenge of the server', () => {
     const challenge = 'Bearer realm="api", error="invalid_token", error_description="expired"';
     expect(isTokenRefused({ status: 403, code: '', challenge })).toBe(true);
     expect(isTokenRefused({ status: 403, code: '', challenge: 'Bearer error="insufficient_scope"' })).toBe(false);
@@ -219,7 +219,7 @@ describe('a token that is refused', () => {
   it.each(['ORG_MISMATCH', 'FORBIDDEN', 'NOT_FOUND', 'VALIDATION_ERROR', ''])('is not told by the code "%s"', (code) =>
     expect(isTokenRefused({ status: 403, code, challenge: '' })).toBe(false),
   );
-  it('is told by a success whose body is an error', () => {
+  it('is recognised by a success whose body is an error', () => {
     const answer = { status: 200, retryAfterMs: null, sentAt: T0, serverNow: null };
     for (const body of [
       { error: 'token_expired' },
@@ -232,7 +232,7 @@ describe('a token that is refused', () => {
 
 describe('the end of a session', () => {
   it.each(['invalid_grant', 'INVALID_REFRESH_TOKEN', 'refresh_token_expired', 'TOKEN_EXPIRED'])(
-    'is told by %s',
+    'is recognised by %s',
     (code) => expect(isSessionOver(code)).toBe(true),
   );
   it.each(['', 'ORG_MISMATCH', 'server_error', '401'])('is not told by "%s"', (code) =>

@@ -24,7 +24,7 @@ let recorded: RecordedLog;
 let token: AccessToken | null;
 let inDoubt: boolean;
 let slept$: Subject<void>;
-/** What the token service was told. */
+/** What the token service heard. */
 let told: { accepted: number[]; serverTimes: number[] };
 
 beforeEach(async () => {
@@ -173,7 +173,7 @@ describe.each(routes)('every call: %s', (route, call, timeoutMs) => {
     expect(told.serverTimes).toEqual([T0 + 3_000]);
   });
 
-  it('says nothing of a clock that nobody told', async () => {
+  it('says nothing of a clock that no answer told', async () => {
     server.reply(200, {}, { date: 'hidden' });
     await call(createApi(), signal).catch(() => {});
     expect(told.serverTimes).toEqual([]);
@@ -246,7 +246,7 @@ describe.each(routes)('every call: %s', (route, call, timeoutMs) => {
     ]);
   });
 
-  it('logs one end, even when somebody leaves while it is logged', async () => {
+  it('logs one end, even when the caller aborts while it is logged', async () => {
     const controller = new AbortController();
     const { log } = recorded;
     recorded = {
@@ -285,7 +285,7 @@ describe('a token that is in doubt', () => {
     ['a status that cannot wait', (api) => api.status('j1', signal, false)],
     ['a status of which nothing else is said', (api) => api.status('j1', signal)],
     ['a result', (api) => api.result('r1', signal)],
-  ])('is sent for %s: somebody waits', async (_what, call) => {
+  ])('is sent for %s: the user waits', async (_what, call) => {
     await call(createApi()).catch(() => {});
     expect(server.requests).toMatchObject([{ headers: { authorization: 'Bearer s3cret' } }]);
   });
@@ -391,7 +391,7 @@ describe('submit', () => {
     { jobId: 'half a pair \uD800' },
     { jobId: '..' },
     { jobId: '.' },
-  ])('does not go on with a job that has no id to ask for: %j', async (data) => {
+  ])('does not continue with a job that has no id to ask for: %j', async (data) => {
     server.reply(202, yes({ resultId: 'r1', ...data }));
     await expect(submit()).rejects.toMatchObject({ code: 'invalid-response', maybeDone: true });
   });
@@ -597,7 +597,7 @@ describe('result', () => {
   it.each<[string, AccessToken | null]>([
     ['has died', null],
     ['was replaced', { value: 'n3xt', generation: 8, expiresAt: null, ttlMs: null, userId: 'ann' }],
-  ])('is not asked for again with a token that %s meanwhile', async (_what, next) => {
+  ])('is not asked for again with a token that %s in between', async (_what, next) => {
     server.answer(() => {});
     const asked = watch(result());
     await server.received(1);

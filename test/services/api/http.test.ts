@@ -55,7 +55,7 @@ describe('what exchange sends', () => {
     expect(server.requests[0]?.headers).toMatchObject({ authorization: 'Bearer x', accept: 'application/json' });
   });
 
-  it('goes past every cache, and sends cookies where it is told to', async () => {
+  it('goes past every cache, and sends cookies where the caller asks for it', async () => {
     server.reply(200, {});
     const inits: (RequestInit | undefined)[] = [];
     const spy: typeof fetch = (input, init) => {
@@ -136,7 +136,7 @@ describe('Retry-After', () => {
     expect(await retryAfterOf('soon', { retryAfter: 70 })).toBe(70_000);
   });
 
-  it('is null where nobody says anything', async () => {
+  it('is null where neither header nor body names it', async () => {
     expect(await retryAfterOf(undefined, {})).toBeNull();
     expect(await retryAfterOf(undefined, null)).toBeNull();
     expect(await retryAfterOf(undefined, '<html>')).toBeNull();
@@ -188,7 +188,7 @@ describe('when no answer comes', () => {
     await expect(ask()).rejects.toMatchObject({ code: 'network', status: 200 });
   });
 
-  it('waits as long as it was told to, and no longer', async () => {
+  it('waits as long as the caller says, and no longer', async () => {
     server.answer(() => {});
     const asked = watch(ask());
     await server.received(1);

@@ -57,7 +57,7 @@ async function goLive(): Promise<void> {
   await live;
 }
 
-/** Resolves when the connection to the server is gone on its side. */
+/** Resolves when the server has lost the connection. */
 function closedAtServer(index: number): Promise<void> {
   const closed = deferred();
   server.connections[index]?.on('disconnect', () => closed.resolve());

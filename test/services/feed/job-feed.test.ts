@@ -664,7 +664,7 @@ describe('many listeners', () => {
     expect([first.isOpen, first.listenerCount]).toEqual([false, 0]);
   });
 
-  it('who come within a moment after the last has left keep its socket, and are told that it is live', async () => {
+  it('who come within a moment after the last has left keep its socket, and hear that it is live', async () => {
     const { feed, socketIo, clock, first, subscription } = await liveFeed();
     subscription.unsubscribe();
     const heard: JobFeedEvent[] = [];
