@@ -12,6 +12,7 @@ process.stdout.write(`
   assessment-monitor inspector: ${url}
   A page opens it in a window:        createInspector({ url: '${url}' })
   A page or a process sends to it:    createInspector({ url: '${url.replace('http', 'ws')}' })
+  Without NODE_ENV=development:       add enabled: true
   Ctrl+C ends it.
 
 `);

@@ -1,5 +1,5 @@
-import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import type { AnyEventObject, InspectionEvent } from 'xstate';
+import { flatten } from './flatten.ts';
 import { redactEvent } from './redact.ts';
 
 interface InspectedActor {
@@ -7,7 +7,7 @@ interface InspectedActor {
   rootId: string | undefined;
   /** ms since the epoch */
   createdAt: string;
-  id: string;
+  id: string | null;
   _version: string;
 }
 
@@ -39,12 +39,12 @@ export interface InspectorOptions {
   iframe?: HTMLIFrameElement;
   /** Receives every event instead of a viewer. */
   send?: (event: InspectedEvent) => void;
-  /** Keys whose texts are shown, in addition to names and ids. A text that looks like a token stays hidden. */
+  /** Keys whose texts, numbers and booleans are shown. A text that looks like a token stays hidden, and one of over 2,000 characters. */
   reveal?: readonly string[];
   /**
    * Whether anything is loaded and sent.
    *
-   * @default true in development: `process` exists and `process.env.NODE_ENV` is not `production`
+   * @default true in development only: `process.env.NODE_ENV` is `development`
    */
   enabled?: boolean;
 }
@@ -56,9 +56,12 @@ export interface Inspector {
   stop(): void;
 }
 
+/** Events that are kept while the viewer's package loads: it may never load. */
+const MOST_EARLY = 1_000;
+
 /**
- * Shows running actors in a viewer and redacts everything that could be a secret. Loads `@statelyai/inspect` unless it is
- * disabled; in production it does nothing and loads nothing.
+ * Shows running actors in a viewer: their structure and the names in it, without the values. Loads `@statelyai/inspect` when it is
+ * enabled and there is no `send`; otherwise it loads nothing, and sends nothing unless `process.env.NODE_ENV` is `development`.
  *
  * @example
  * const { inspect } = createInspector();
@@ -67,18 +70,16 @@ export interface Inspector {
  */
 export function createInspector(options: InspectorOptions = {}): Inspector {
   if (!(options.enabled ?? isDevelopment())) return { inspect: () => {}, stop: () => {} };
-  /** Events from before the viewer's package has loaded. Bounded, because the package may never load. */
-  let early: InspectionEvent[] = [];
-  let stopped = false;
+  let early: InspectedEvent[] = [];
   let stop = (): void => {};
-  let pass = (event: InspectionEvent): void => void (early.length < 1_000 && early.push(event));
+  let isStopped = false;
+  let pass = (event: InspectedEvent): void => void (early.length < MOST_EARLY && early.push(event));
 
   const connect = async (): Promise<void> => {
-    const stately = await loadStately();
-    if (stopped) return;
-    const viewer = open(stately, options);
-    stop = () => viewer.stop();
-    pass = (event) => viewer.inspect.next?.(event);
+    const viewer = options.send ? { send: options.send, stop: () => {} } : open(await loadStately(), options);
+    if (isStopped) return viewer.stop();
+    stop = viewer.stop;
+    pass = viewer.send;
     for (const event of early.splice(0)) pass(event);
   };
   connect().catch(() => {
@@ -87,11 +88,18 @@ export function createInspector(options: InspectorOptions = {}): Inspector {
     console.warn('assessment-monitor/inspect: no viewer. Is @statelyai/inspect installed?');
   });
   return {
-    inspect: (event) => pass(event),
+    inspect(inspected) {
+      // Right after the transition: in the middle of it, a new actor has no snapshot. Only what is redacted waits for the viewer.
+      Promise.resolve()
+        .then(() => {
+          const event = isStopped ? null : flatten(inspected);
+          if (event) pass(redactEvent(event, options.reveal) as InspectedEvent);
+        })
+        .catch((error: unknown) => console.warn('assessment-monitor/inspect: an event was not sent.', error));
+    },
     stop() {
-      stopped = true;
+      isStopped = true;
       early = [];
-      pass = () => {};
       stop();
     },
   };
@@ -106,18 +114,29 @@ async function loadStately() {
   }
 }
 
-function open(stately: typeof import('@statelyai/inspect'), { url, iframe, send, reveal }: InspectorOptions) {
-  const serialize = (event: StatelyInspectionEvent) => redactEvent(event, reveal);
-  if (send) return stately.createInspector({ send }, { serialize });
-  if (url !== undefined && /^wss?:/.test(url)) return stately.createWebSocketInspector({ url, serialize });
-  return stately.createBrowserInspector({ serialize, ...(url ? { url } : {}), ...(iframe ? { iframe } : {}) });
+interface Viewer {
+  send: (event: InspectedEvent) => void;
+  stop: () => void;
+}
+
+function open(stately: typeof import('@statelyai/inspect'), { url, iframe }: InspectorOptions): Viewer {
+  // Redacted already, and JSON already.
+  const serialize = <Event>(event: Event): Event => event;
+  const viewer =
+    url !== undefined && /^wss?:/.test(url)
+      ? stately.createWebSocketInspector({ url, serialize })
+      : stately.createBrowserInspector({ serialize, ...(url ? { url } : {}), ...(iframe ? { iframe } : {}) });
+  return {
+    send: (event) => viewer.adapter.send(event as Parameters<typeof viewer.adapter.send>[0]),
+    stop: () => viewer.stop(),
+  };
 }
 
 /** Bundlers replace this expression and drop the code that it excludes. Without a bundler, a browser has no `process`. */
 declare const process: { env: { NODE_ENV?: string } };
 function isDevelopment(): boolean {
   try {
-    return process.env.NODE_ENV !== 'production';
+    return process.env.NODE_ENV === 'development';
   } catch {
     return false;
   }

@@ -47,7 +47,7 @@ const toItsServer = () => viewer.url.replace('http', 'ws');
 
 describe('the local viewer', () => {
   it('shows an assessment that runs: its chart, the last event on its way, and what its actors do', async () => {
-    inspector = createInspector({ url: toItsServer() });
+    inspector = createInspector({ enabled: true, url: toItsServer() });
     const stage = await openStage({ backend: { jobDurationMs: 600_000 }, client: { inspect: inspector.inspect } });
     const page = await open();
     await page.getByText('No page is inspected yet.').waitFor();
@@ -73,7 +73,7 @@ describe('the local viewer', () => {
   });
 
   it('shows no secret of a process that sends to it, not even of one that hides nothing', async () => {
-    inspector = createInspector({ url: toItsServer() });
+    inspector = createInspector({ enabled: true, url: toItsServer() });
     const page = await open();
     await leak(inspector.inspect);
     await page.getByRole('button', { name: 'leaky: done' }).waitFor();

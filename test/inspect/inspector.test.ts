@@ -1,8 +1,10 @@
 import { createAssessmentClient } from 'assessment-monitor';
-import { createInspector, type InspectedEvent, type Inspector } from 'assessment-monitor/inspect';
+import { createInspector, type InspectedEvent, type Inspector, redactEvent } from 'assessment-monitor/inspect';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createActor, fromPromise, toPromise } from 'xstate';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
+import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
 import { virtualClock } from '../support/virtual-clock.ts';
 import { collectFrames } from './frames.ts';
 import { leak, PLANTED } from './leaky-machine.ts';
@@ -38,7 +40,7 @@ function fakeWindow() {
 describe('the inspector sends no secret', () => {
   it('to the `send` function', async () => {
     const left: string[] = [];
-    inspector = createInspector({ send: (event) => left.push(JSON.stringify(event)) });
+    inspector = createInspector({ enabled: true, send: (event) => left.push(JSON.stringify(event)) });
     await leak(inspector.inspect);
     await untilEnd(left);
     expect(left.filter((it) => PLANTED.test(it))).toEqual([]);
@@ -46,7 +48,7 @@ describe('the inspector sends no secret', () => {
 
   it('to the hosted inspector in a window, before and after it connects', async () => {
     const { left, opened, connect, isListenedTo } = fakeWindow();
-    inspector = createInspector();
+    inspector = createInspector({ enabled: true });
     await leak(inspector.inspect);
     await vi.waitFor(() => expect(isListenedTo()).toBe(true));
     connect();
@@ -64,7 +66,7 @@ describe('the inspector sends no secret', () => {
       addEventListener: (_: string, listener: () => void) => loaded.push(listener),
       setAttribute: () => {},
     } as unknown as HTMLIFrameElement;
-    inspector = createInspector({ url: 'http://localhost:4700/', iframe });
+    inspector = createInspector({ enabled: true, url: 'http://localhost:4700/', iframe });
     await vi.waitFor(() => expect(isListenedTo()).toBe(true));
     loaded.forEach((it) => it());
     connect();
@@ -75,7 +77,7 @@ describe('the inspector sends no secret', () => {
 
   it('over a WebSocket, before and after it opens', async () => {
     const frames = await collectFrames();
-    inspector = createInspector({ url: frames.url });
+    inspector = createInspector({ enabled: true, url: frames.url });
     await leak(inspector.inspect);
     await untilEnd(frames.texts);
     const before = frames.texts.length;
@@ -87,7 +89,11 @@ describe('the inspector sends no secret', () => {
 
   it('under a revealed key when the text looks like a token', async () => {
     const left: string[] = [];
-    inspector = createInspector({ reveal: ['authorization'], send: (event) => left.push(JSON.stringify(event)) });
+    inspector = createInspector({
+      enabled: true,
+      reveal: ['authorization'],
+      send: (event) => left.push(JSON.stringify(event)),
+    });
     await leak(inspector.inspect);
     await untilEnd(left);
     expect(left.filter((it) => PLANTED.test(it))).toEqual([]);
@@ -96,7 +102,7 @@ describe('the inspector sends no secret', () => {
 
 it('sends the chart, the states and the events of an assessment', async () => {
   const seen: InspectedEvent[] = [];
-  inspector = createInspector({ send: (event) => seen.push(event) });
+  inspector = createInspector({ enabled: true, send: (event) => seen.push(event) });
   const client = createAssessmentClient({
     baseUrl: 'https://api.example.test',
     socket: false,
@@ -120,6 +126,34 @@ it('sends the chart, the states and the events of an assessment', async () => {
   client.dispose();
 });
 
+it('sends the definition of the whole chart: each name in it is shown', () => {
+  const flat = { type: '@xstate.actor', definition: assessmentMachine.config };
+  const { definition } = redactEvent(flat) as unknown as { definition: string };
+  const hidden = definition.match(/"[^"]*":"\[redacted\]"|"\[redacted\]":/g) ?? [];
+  expect(hidden.filter((it) => !it.startsWith('"description":'))).toEqual([]);
+});
+
+it('sends no value of a result that the actor of a promise brings, and continues after a `send` that throws', async () => {
+  const seen: InspectedEvent[] = [];
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  inspector = createInspector({
+    enabled: true,
+    send(event) {
+      seen.push(event);
+      throw new Error('a broken viewer');
+    },
+  });
+  const actor = createActor(
+    fromPromise(() => Promise.resolve({ name: 'PLANTED', score: 73_421 })),
+    { inspect: inspector.inspect },
+  ).start();
+  await toPromise(actor);
+  await vi.waitFor(() => expect(seen.at(-1)).toMatchObject({ snapshot: { status: 'done', output: {} } }));
+  expect(JSON.stringify(seen)).not.toMatch(/PLANTED|73421/);
+  expect(warn).toHaveBeenCalled();
+  warn.mockRestore();
+});
+
 it('an inspector that throws does not stop an assessment', async () => {
   const client = createAssessmentClient({
     baseUrl: 'https://api.example.test',
@@ -138,23 +172,36 @@ it('an inspector that throws does not stop an assessment', async () => {
 });
 
 describe('the environment', () => {
-  it('sends nothing in production unless `enabled` is true', async () => {
-    vi.stubEnv('NODE_ENV', 'production');
+  it.each([undefined, 'production', 'test', 'staging', 'Development'])(
+    'sends nothing when NODE_ENV is %s, unless `enabled` is true',
+    async (environment) => {
+      vi.stubEnv('NODE_ENV', environment);
+      const left: InspectedEvent[] = [];
+      const wanted: InspectedEvent[] = [];
+      inspector = createInspector({ send: (event) => left.push(event) });
+      await leak(inspector.inspect);
+      const second = createInspector({ enabled: true, send: (event) => wanted.push(event) });
+      await leak(second.inspect);
+      await untilEndOf(wanted);
+      expect(left).toEqual([]);
+      second.stop();
+    },
+  );
+
+  it('sends when NODE_ENV is `development`, unless `enabled` is false', async () => {
+    vi.stubEnv('NODE_ENV', 'development');
     const left: InspectedEvent[] = [];
+    const unwanted: InspectedEvent[] = [];
     inspector = createInspector({ send: (event) => left.push(event) });
+    await leak(createInspector({ enabled: false, send: (event) => unwanted.push(event) }).inspect);
     await leak(inspector.inspect);
-    const second = createInspector({ enabled: true, send: (event) => left.push(event) });
-    await leak(second.inspect);
     await untilEndOf(left);
-    expect(left.filter(({ type }) => type === '@xstate.actor').filter((it) => it.sessionId === it.rootId)).toHaveLength(
-      1,
-    );
-    second.stop();
+    expect(unwanted).toEqual([]);
   });
 
   it('sends nothing after stop, earlier events included', async () => {
     const left: InspectedEvent[] = [];
-    inspector = createInspector({ send: (event) => left.push(event) });
+    inspector = createInspector({ enabled: true, send: (event) => left.push(event) });
     const { inspect } = inspector;
     const run = leak(inspect);
     inspector.stop();

@@ -5,4 +5,4 @@ import { leak } from '../leaky-machine.ts';
 const wanted = new URLSearchParams(window.location.search);
 const url = wanted.get('viewer') ?? '';
 const iframe = wanted.has('frame') ? document.body.appendChild(document.createElement('iframe')) : undefined;
-void leak(createInspector({ url, ...(iframe ? { iframe } : {}) }).inspect);
+void leak(createInspector({ enabled: true, url, ...(iframe ? { iframe } : {}) }).inspect);
