@@ -1,6 +1,7 @@
 /** A row of `docs/failure-scenarios.md`: a failure, and the test that covers it. */
 export interface FailureScenario {
-  number: number;
+  /** One number or several: a test may cover scenarios of more than one list. */
+  numbers: readonly string[];
   test: string;
   file: string;
 }
@@ -19,11 +20,13 @@ export interface VitestReport {
 
 /** The rows of the page, in its order. */
 export function failureScenarios(page: string): FailureScenario[] {
-  return [...page.matchAll(/^\| +(\d+) +\| (.+?) +\| (.+?) +\| (\S+) +\|$/gm)].map(([, number, , test, file]) => ({
-    number: Number(number),
-    test: test ?? '',
-    file: file ?? '',
-  }));
+  return [...page.matchAll(/^\| +([A-D\d ]*\d) +\| (.+?) +\| (.+?) +\| (\S+) +\|$/gm)].map(
+    ([, numbers = '', , test, file]) => ({
+      numbers: numbers.split(' '),
+      test: test ?? '',
+      file: file ?? '',
+    }),
+  );
 }
 
 /**
