@@ -45,6 +45,7 @@ export function bindMachine<Submission, Result>(services: BoundServices<Submissi
         ...given,
         pacer: createPacer(services.clock),
         lostAt: null,
+        isUserAsked: false,
         ownerId: null,
         failedSince: null,
         statusTrouble: 0,

@@ -60,6 +60,8 @@ export interface Particulars<Submission> {
   resultId: string | null;
   /** When the first submission left whose answer was lost; null while none was. */
   lostAt: number | null;
+  /** The user was asked whether to send the answers again: the next attempt is their decision. */
+  isUserAsked: boolean;
   /** The API's own id of the user, once an answer has named it. */
   ownerId: string | null;
   /** Since when the server has reported the job as failed; null while it has not. */
@@ -107,7 +109,8 @@ export function createCalls<Submission, Result>(
   const search = async (submissionId: string, signal: AbortSignal): Promise<ListedJob | null> => {
     const { lostAt, submittedAt } = particularsOf(submissionId);
     const since = lostAt ?? submittedAt;
-    await sleep(clock, Math.max(0, since + pacing.settlingMs - clock.now()), signal);
+    const settlingMs = since + pacing.settlingMs - clock.now();
+    if (settlingMs > 0) await sleep(clock, settlingMs, signal);
     const listed = await api.jobs(signal).catch((error: unknown) => {
       if (signal.aborted || error instanceof UnauthorizedError) throw error;
       return []; // not every server has the list
@@ -125,6 +128,7 @@ export function createCalls<Submission, Result>(
     const its = particularsOf(submissionId);
     if (its.submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
     const sentAt = clock.now();
+    its.isUserAsked = false;
     try {
       const { retryAfterMs, ...answer } = await api.submit(its.submission, submissionId, signal);
       if (retryAfterMs !== null) its.pacer.postpone('status', retryAfterMs);
@@ -149,7 +153,9 @@ export function createCalls<Submission, Result>(
   };
   const searched = async (submissionId: string, problem: Problem, signal: AbortSignal): Promise<SubmitOutcome> => {
     const found = await search(submissionId, signal);
-    if (found) return accepted(particularsOf(submissionId), found);
+    const its = particularsOf(submissionId);
+    if (found) return accepted(its, found);
+    its.isUserAsked = true;
     return { type: 'unconfirmed', retryAfterMs: null, problem, isFinal: true };
   };
 
@@ -163,11 +169,10 @@ export function createCalls<Submission, Result>(
       if (isSearch) return searched(submissionId, unknown, signal);
       // Where the server is known to recognise keys, a repetition finds the job. Elsewhere the list of jobs comes first.
       if (its.lostAt === null || api.recognisesKeys() === true) return send(submissionId, signal);
-      const found = await search(submissionId, signal);
-      if (found) return accepted(its, found);
-      return mayRepeat()
-        ? send(submissionId, signal)
-        : { type: 'unconfirmed', retryAfterMs: null, problem: unknown, isFinal: true };
+      // The user may have decided that the answers are sent again; even then the list may know the job by now.
+      const isDecided = its.isUserAsked;
+      const outcome = await searched(submissionId, unknown, signal);
+      return outcome.type === 'unconfirmed' && (isDecided || mayRepeat()) ? send(submissionId, signal) : outcome;
     };
     return paced<SubmitOutcome>(its.pacer, 'submit', 0, signal, clock, call);
   };

@@ -20,7 +20,11 @@ describe('a server that knows no idempotency keys', () => {
       clock: virtualClock(),
       storage,
       tokenStorage: memoryStore(),
-      fetch: ((url: string) => (calls.push(url.split('/').at(-1) ?? ''), never)) as unknown as Fetch,
+      timings: { settlingMs: 0 },
+      fetch: ((url: string) => {
+        calls.push(url.split('/').at(-1) ?? '');
+        return url.endsWith('/submit') ? never : Promise.resolve(new Response('', { status: 404 }));
+      }) as unknown as Fetch,
     });
     client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
     return { client, storage, calls };
@@ -37,10 +41,10 @@ describe('a server that knows no idempotency keys', () => {
     const [resumed] = next.client.resume();
     await settle();
     expect(resumed?.getSnapshot().phase).toBe('unconfirmed');
-    expect(calls).toEqual(['submit']);
+    expect(calls).toEqual(['submit', 'jobs']);
     resumed?.sendAgain();
     await settle();
-    expect(calls).toEqual(['submit', 'submit']);
+    expect(calls).toEqual(['submit', 'jobs', 'submit']);
     client.dispose();
     next.client.dispose();
   });

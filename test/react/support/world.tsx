@@ -79,7 +79,7 @@ export function openWorld(options: Partial<AssessmentClientOptions<Report>> = {}
       createId: () => `assessment-${++ids}`,
       fetch: serve,
       loadSocketIo: socketIo.load,
-      timings: { minDistanceMs: 0 },
+      timings: { minDistanceMs: 0, settlingMs: 0, failureConfirmationMs: 0 },
       ...options,
     });
   let client = openPage();
