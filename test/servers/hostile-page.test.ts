@@ -115,7 +115,7 @@ describe('a hostile page in Chromium', () => {
           }),
         url,
       );
-      expect(page.frames()[1]?.url()).toBe('chrome-error://chromewebdata/');
+      await expect.poll(() => page.frames()[1]?.url()).toBe('chrome-error://chromewebdata/');
     }
   });
 
