@@ -124,6 +124,7 @@ async function endure({ answers, messages: said, tokenSeconds }: Nonsense): Prom
   for (let minute = 0; minute < 60 && !isOver(); minute += 1) {
     if (world.phase() === 'sign-in-needed') world.signIn(`again-${minute}`);
     if (world.phase() === 'delayed') assessment.keepWaiting();
+    if (world.phase() === 'unconfirmed') assessment.sendAgain();
     await clock.run(60_000);
   }
   const wrong: string[] = [];
