@@ -17,11 +17,12 @@ export { walk } from './walk.ts';
 
 export { checkBackend } from './conformance.ts';
 export type { ConformanceOptions, ConformanceReport, Difference } from './conformance.ts';
-export { anyWorld } from './worlds/any-world.ts';
+export { anyWorld, families } from './worlds/any-world.ts';
+export type { AnyWorldOptions, Family } from './worlds/any-world.ts';
 export { seededRandom } from './worlds/fake-backend.ts';
 export { openTestWorld } from './worlds/open-test-world.ts';
 export type { TestWorld } from './worlds/open-test-world.ts';
 export { runWorld } from './worlds/run-world.ts';
 export type { Verdict } from './worlds/run-world.ts';
-export { calmWorld, tellStory } from './worlds/world.ts';
-export type { Incident, World } from './worlds/world.ts';
+export { calmWorld, plainHabits, tellStory } from './worlds/world.ts';
+export type { FrontAnswer, Garbling, Habits, Incident, World, WorldRoute } from './worlds/world.ts';

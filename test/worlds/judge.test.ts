@@ -36,6 +36,27 @@ const twice = (route: string) =>
     if (url.includes(route)) void fetch(url, init).catch(() => {});
     return fetch(url, init);
   });
+/** A client that believes, from the first such answer on, that the job has failed. */
+const failsAfter = (isTaken: (answer: Response, url: string) => boolean): Create => {
+  let hasFailed = false;
+  return withFetch(async (fetch, url, init) => {
+    const answer = await fetch(url, init);
+    hasFailed ||= isTaken(answer, url);
+    const isAboutTheJob = /\/(status|jobs)\/[^/]+$/.test(url);
+    return hasFailed && isAboutTheJob ? rewritten(answer, () => '{"data":{"status":"failed"}}', 200) : answer;
+  });
+};
+/** A client that reads `failed` in each answer about the job after the first one that says so. */
+const believesTheFirstFailure: Create = ((options: Options) => {
+  let hasFailed = false;
+  return withFetch(async (fetch, url, init) => {
+    const answer = await fetch(url, init);
+    if (!/\/(status|jobs)\/[^/]+$/.test(url)) return answer;
+    const body = await answer.text();
+    hasFailed ||= body.includes('"failed"');
+    return rewritten(answer, () => (hasFailed ? '{"data":{"status":"failed"}}' : body));
+  })(options);
+}) as Create;
 const noSockets = { at: 0, do: 'noSockets', forMs: 900_000 } as const;
 
 const cases: [rule: string, mistake: string, create: Create, world: Partial<World>][] = [
@@ -71,13 +92,8 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
   ['3 no refresh token is used twice', 'does not wait for the other one who refreshes', twice('refresh'), {}],
   [
     '4 no credential trouble fails an assessment',
-    'takes a dead token for a forbidden job',
-    withFetch(async (fetch, url, init) => {
-      const answer = await fetch(url, init);
-      return answer.status === 401 && !url.includes('refresh')
-        ? rewritten(answer, () => '{"success":false,"error":"FORBIDDEN"}', 403)
-        : answer;
-    }),
+    'takes a dead token for the failure of the job',
+    failsAfter((answer, url) => answer.status === 401 && !url.includes('refresh')),
     { incidents: [noSockets, { at: 100_000, do: 'endTokens' }] },
   ],
   [
@@ -148,6 +164,91 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
       return rewritten(answer, (body) => body, answer.status, { get: () => null });
     }),
     { seed: 1, incidents: [noSockets, { at: 20_000, do: 'serverDown', forMs: 300_000 }] },
+  ],
+  [
+    '13 an assessment fails only on the word of the API',
+    'takes the page of a firewall for the failure of the job',
+    failsAfter((answer) => answer.status === 403),
+    { incidents: [noSockets, { at: 60_000, do: 'front', route: 'status', answer: 'html-403', forMs: 0 }] },
+  ],
+  [
+    '13 an assessment fails only on the word of the API',
+    'believes the first failure, which the worker takes back',
+    believesTheFirstFailure,
+    { habits: { failures: 1 } },
+  ],
+  [
+    '13 what has not ended keeps its record',
+    'writes nothing down',
+    tampered(({ storage }) => ({
+      storage: { ...storage!, set: (key, value) => (key.includes(':job:') ? undefined : storage!.set(key, value)) },
+    })),
+    { incidents: [{ at: 60_000, do: 'forgetAll' }] },
+  ],
+  [
+    '16 the same answers of one user while under way are one accepted job',
+    'does not recognise answers that were submitted before',
+    ((options: Options) => {
+      let count = 0;
+      const client = withFetch((fetch, url, init) => {
+        const { body } = init as { body?: string };
+        return fetch(url, { ...init, ...(body && { body: body.replace(/,?"count":\d+/, '') }) });
+      })(options);
+      const submit = (answers: object) => client.submit({ ...answers, count: (count += 1) });
+      return { ...client, submit };
+    }) as Create,
+    { incidents: [{ at: 60_000, do: 'submitAgain', where: 'page', order: 'same' }] },
+  ],
+  [
+    '18 a result that cannot be read is not fetched without end',
+    'takes a spoilt result for one that is not there yet',
+    withFetch(async (fetch, url, init) => {
+      const answer = await fetch(url, init);
+      return url.includes('results') ? rewritten(answer, () => '{"data":{"test_result":null}}') : answer;
+    }),
+    { jobMs: 10_000, incidents: [{ at: 0, do: 'garble', route: 'result', how: 'html', forMs: 1e9 }] },
+  ],
+  [
+    '18 a submission whose answer cannot be read is repeated by the user alone',
+    'takes a foreign success for an outage',
+    withFetch(async (fetch, url, init) => {
+      const answer = await fetch(url, init);
+      return url.includes('submit') ? rewritten(answer, () => '{"message":"later"}', 503) : answer;
+    }),
+    { habits: { keys: 'off' }, incidents: [{ at: 0, do: 'garble', route: 'submit', how: 'foreign', forMs: 60_000 }] },
+  ],
+  [
+    '18 no route is called without end',
+    'asks for the status sixty times at once',
+    withFetch((fetch, url, init) => {
+      for (let copies = 0; copies < 60 && url.includes('status'); copies += 1) void fetch(url, init).catch(() => {});
+      return fetch(url, init);
+    }),
+    { incidents: [noSockets] },
+  ],
+  [
+    '18 a user who waits longer than the deadline is told',
+    'has all the time of the world',
+    tampered(() => ({ settings: () => ({ monitoringTimeoutMs: 1e12 }) })),
+    { jobMs: 3_600_000, tokenTtlMs: 3_600_000 },
+  ],
+  [
+    '18 a user whose submission has to wait long is told',
+    'counts a long wait as a short outage',
+    withFetch(async (fetch, url, init) => {
+      const answer = await fetch(url, init);
+      return answer.status === 429 ? rewritten(answer, () => '', 503, { get: () => null }) : answer;
+    }),
+    { habits: { submitLimitMs: 1_200_000 } },
+  ],
+  [
+    '18 a user whose job the server has forgotten is told',
+    'believes that a job which no route knows is still worked on',
+    withFetch(async (fetch, url, init) => {
+      const answer = await fetch(url, init);
+      return answer.status === 404 ? rewritten(answer, () => '{"data":{"status":"processing"}}', 200) : answer;
+    }),
+    { incidents: [{ at: 60_000, do: 'forgetAll' }] },
   ],
   [
     'promise: every job that the server finishes is shown',

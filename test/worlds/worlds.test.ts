@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anyWorld } from '../../src/testing/worlds/any-world.ts';
 import { runWorld } from '../../src/testing/worlds/run-world.ts';
-import { calmWorld, tellStory, type World } from '../../src/testing/worlds/world.ts';
+import {
+  calmWorld,
+  FOR_EVER_MS,
+  type FrontAnswer,
+  tellStory,
+  type World,
+  type WorldRoute,
+} from '../../src/testing/worlds/world.ts';
 
 /* Random worlds in virtual time around the real client. WORLDS says how many, SEED which. */
 
@@ -126,5 +133,114 @@ describe('in these worlds, each of which cost a user a result once,', () => {
     const { violations, phases } = await runWorld({ ...calmWorld, ...change });
     expect(violations).toEqual([]);
     expect(phases.at(-1)).toBe('completed');
+  });
+});
+
+const front = (route: WorldRoute | 'any', answer: FrontAnswer, forMs = 0, at = 60_000) =>
+  ({ at, do: 'front', route, answer, forMs }) as const;
+const noSockets = { at: 0, do: 'noSockets', forMs: 900_000 } as const;
+const outage = { at: 60_000, do: 'outage', forMs: 300_000 } as const;
+
+describe('in these worlds, in which an answer is not the word of the API about the job,', () => {
+  it.each<[string, Partial<World>, ending?: string]>([
+    ['a firewall answers one status call with 403', { incidents: [noSockets, front('status', 'html-403')] }],
+    ['a firewall answers one status call with 400', { incidents: [noSockets, front('status', 'html-400')] }],
+    ['a firewall answers every route for a minute', { incidents: [noSockets, front('any', 'html-403', 60_000)] }],
+    ['a firewall answers the submission', { incidents: [front('submit', 'html-403', 0, 0)] }],
+    ['a firewall answers the refresh', { incidents: [noSockets, front('refresh', 'html-403', 0, 0)] }],
+    [
+      'the status route refuses once, for another reason',
+      { incidents: [noSockets, front('status', 'json-403-coded')] },
+    ],
+    ['the status route is broken for good', { incidents: [noSockets, front('status', 'json-500', FOR_EVER_MS)] }],
+    ['a proxy answers the status route for good', { incidents: [noSockets, front('status', 'html-502', FOR_EVER_MS)] }],
+    ['the status row is gone', { habits: { goneRowMs: 0 }, incidents: [noSockets] }],
+    ['the rows of the archive are late', { habits: { lateRowMs: 20_000 } }],
+    ['a login page answers for a while', { incidents: [noSockets, front('any', 'login-elsewhere', 90_000)] }],
+    ['a login page of the same origin answers', { incidents: [noSockets, front('any', 'login-here', 90_000)] }],
+    ['a proxy lives in the next month', { incidents: [noSockets, front('status', 'html-502-next-month')] }],
+    [
+      'a dead token is a 403 with a code',
+      { habits: { deadToken: 'coded-403' }, incidents: [noSockets, { at: 60_000, do: 'endTokens' }] },
+    ],
+    [
+      'a dead token is a 403 with a challenge',
+      { habits: { deadToken: 'challenge-403' }, incidents: [noSockets, { at: 60_000, do: 'endTokens' }] },
+    ],
+    [
+      'a revoked session is a 200 with invalid_grant',
+      { habits: { sessionOver: 'grant-200' }, incidents: [noSockets, { at: 60_000, do: 'revoke' }] },
+    ],
+    [
+      'the clock is an hour fast and tokens only name their end',
+      { habits: { clockAheadMs: 3_600_000, tokens: 'exp-only' } },
+    ],
+    [
+      'rows of another job are answered for a minute',
+      { incidents: [{ at: 300_000, do: 'foreignRows', of: 'job', forMs: 60_000 }] },
+    ],
+    [
+      'the submission is answered with a foreign success',
+      {
+        habits: { keys: 'off' },
+        incidents: [{ at: 0, do: 'garble', route: 'submit', how: 'foreign', forMs: 60_000 }],
+      },
+    ],
+    ['ids are numbers and words are shouted', { habits: { spelling: 'odd' } }],
+    ['a result takes a minute to arrive', { habits: { slowBodyMs: 60_000 } }],
+    ['one result is cut', { incidents: [{ at: 0, do: 'garble', route: 'result', how: 'cut', forMs: 0 }] }],
+    [
+      'no result can be read',
+      { incidents: [{ at: 0, do: 'garble', route: 'result', how: 'nan', forMs: FOR_EVER_MS }] },
+      'failed',
+    ],
+    ['the worker fails once and is tried again', { habits: { failures: 1 } }],
+    ['the worker fails three times and is tried again', { habits: { failures: 3 }, eventsNameJobs: false }],
+    ['the worker fails for good', { habits: { failures: 2 }, jobFails: true }, 'failed'],
+    ['the result is that of an earlier job', { habits: { deduplicates: true } }],
+    [
+      'keys are stored late, and the answer is lost',
+      {
+        habits: { keys: 'late', submitMs: 2_100 },
+        incidents: [{ at: 0, do: 'loseSubmitAnswer' }],
+      },
+    ],
+    [
+      'keys are ignored, and the answer is lost',
+      {
+        habits: { keys: 'off', submitMs: 2_100 },
+        incidents: [{ at: 0, do: 'loseSubmitAnswer' }],
+      },
+    ],
+    [
+      'the first submission is still in progress',
+      {
+        habits: { submitMs: 40_000 },
+      },
+    ],
+    ['submissions are limited for an hour', { habits: { submitLimitMs: 3_588_000 }, tokenTtlMs: 3_600_000 }],
+    ['the API refuses the submission', { habits: { refusal: 'validation-422' } }, 'failed'],
+    ['an outage takes the refresh down', { habits: { outageTakesRefresh: true }, incidents: [noSockets, outage] }],
+    [
+      'the answers are submitted again',
+      { incidents: [{ at: 60_000, do: 'submitAgain', where: 'page', order: 'reordered' }] },
+    ],
+    [
+      'the answers are submitted again after a reload',
+      { incidents: [{ at: 60_000, do: 'submitAgain', where: 'reload', order: 'same' }] },
+    ],
+    [
+      'the answers are submitted again in a second tab',
+      { incidents: [{ at: 60_000, do: 'submitAgain', where: 'tab', order: 'same' }] },
+    ],
+  ])('%s: the user is shown what the server did', async (_, change, ending = 'completed') => {
+    const { violations, phases } = await runWorld({ ...calmWorld, ...change });
+    expect(violations).toEqual([]);
+    expect(phases.at(-1)).toBe(ending);
+  });
+
+  it('tells the user when every route has forgotten the job', async () => {
+    const incidents = [{ at: 60_000, do: 'forgetAll' }] as const;
+    expect((await runWorld({ ...calmWorld, incidents })).violations).toEqual([]);
   });
 });

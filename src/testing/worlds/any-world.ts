@@ -1,6 +1,14 @@
 import type * as FastCheckModule from 'fast-check';
 import type { Arbitrary } from 'fast-check';
-import type { Incident, World } from './world.ts';
+import {
+  FOR_EVER_MS,
+  type FrontAnswer,
+  type Habits,
+  type Incident,
+  plainHabits,
+  type World,
+  type WorldRoute,
+} from './world.ts';
 
 type UsedName = 'array' | 'boolean' | 'constant' | 'constantFrom' | 'integer' | 'oneof' | 'record';
 type FastCheck = Pick<typeof FastCheckModule, UsedName>;
@@ -46,6 +54,56 @@ const instant = [
 ] as const;
 const lasting = ['outage', 'offline', 'serverDown', 'silence', 'sleep', 'noSockets'] as const;
 
+/** A kind of trouble that random worlds contain. Each is off in a part of the worlds. */
+export type Family =
+  /** Something in front of the API answers. */
+  | 'front'
+  /** Dead tokens and refused refreshes, in other words than the plain server's. */
+  | 'dialects'
+  /** Rows of the archive and of the status route that are late or gone, and a job that every route forgets. */
+  | 'rows'
+  /** Rows of another job or another user. */
+  | 'foreign'
+  /** Bodies that arrive slowly. */
+  | 'slow'
+  /** Clocks, dates and tokens of which only the end is known. */
+  | 'dates'
+  /** Answers that do not fit, and ids and words in odd spellings. */
+  | 'misfits'
+  /** A `failed` that is taken back. */
+  | 'retries'
+  /** The result of an earlier job with the same answers. */
+  | 'dedup'
+  /** A slow submission, and idempotency keys that are stored late or not at all. */
+  | 'keys'
+  /** Submissions that are limited or refused. */
+  | 'refusals'
+  /** The same answers once more. */
+  | 'again'
+  /** An outage takes the refresh down, and work begins without a percentage. */
+  | 'service';
+
+export const families: readonly Family[] = [
+  'front',
+  'dialects',
+  'rows',
+  'foreign',
+  'slow',
+  'dates',
+  'misfits',
+  'retries',
+  'dedup',
+  'keys',
+  'refusals',
+  'again',
+  'service',
+];
+
+export interface AnyWorldOptions {
+  /** The kinds of trouble that may occur. Default: {@link families}, all of them. */
+  families?: readonly Family[];
+}
+
 /**
  * Any world, for a property of fast-check. It shrinks towards a calm one.
  *
@@ -56,22 +114,158 @@ const lasting = ['outage', 'offline', 'serverDown', 'silence', 'sleep', 'noSocke
  *   return violations.length === 0;
  * }));
  */
-export function anyWorld(fc: FastCheckLike): ArbitraryLike<World> {
-  return anyWorldOf(fc as unknown as FastCheck) as unknown as ArbitraryLike<World>;
+export function anyWorld(fc: FastCheckLike, options: AnyWorldOptions = {}): ArbitraryLike<World> {
+  return anyWorldOf(fc as unknown as FastCheck, options) as unknown as ArbitraryLike<World>;
 }
 
-function anyWorldOf(fc: FastCheck): Arbitrary<World> {
-  const seconds = (max: number) => fc.integer({ min: 0, max }).map((it) => it * 1_000);
-  const at = seconds(700);
+const seconds = (fc: FastCheck, max: number) => fc.integer({ min: 0, max }).map((it) => it * 1_000);
+/** Once, for a while, or for longer. */
+const spans = [0, 0, 0, 15_000, 90_000, 400_000];
+const pages: readonly FrontAnswer[] = [
+  'html-403',
+  'html-400',
+  'html-401',
+  'html-404',
+  'html-429',
+  'html-500',
+  'html-502',
+  'html-502-next-month',
+  'html-200',
+  'json-403',
+  'login-elsewhere',
+  'login-here',
+];
+const calls: readonly WorldRoute[] = ['status', 'result', 'submit', 'refresh', 'job', 'jobs', 'balance'];
+/** The default of `habit` in most worlds. */
+const mostly = <K extends keyof Habits>(fc: FastCheck, habit: K, others: readonly Habits[K][]): Arbitrary<Habits[K]> =>
+  fc.oneof(
+    { weight: 3, arbitrary: fc.constant(plainHabits[habit]) },
+    { weight: 1, arbitrary: fc.constantFrom(...others) },
+  );
+
+/** The habits of each family. What is not here is an incident. */
+const habitsOf = (fc: FastCheck): Partial<Record<Family, Partial<{ [K in keyof Habits]: Arbitrary<Habits[K]> }>>> => ({
+  dialects: {
+    deadToken: mostly(fc, 'deadToken', ['coded-403', 'challenge-403', '419', '440', '498', 'coded-200']),
+    sessionOver: mostly(fc, 'sessionOver', ['grant-400', 'grant-200']),
+  },
+  rows: {
+    lateRowMs: mostly(fc, 'lateRowMs', [5_000, 20_000, 60_000]),
+    goneRowMs: mostly(fc, 'goneRowMs', [0, 10_000]),
+  },
+  slow: { slowBodyMs: mostly(fc, 'slowBodyMs', [20_000, 60_000]) },
+  dates: {
+    clockAheadMs: mostly(fc, 'clockAheadMs', [3_600_000, -3_600_000]),
+    tokens: mostly(fc, 'tokens', ['exp-only']),
+    saysDate: mostly(fc, 'saysDate', [true]),
+  },
+  misfits: { spelling: mostly(fc, 'spelling', ['odd']) },
+  retries: { failures: mostly(fc, 'failures', [1, 2, 3]) },
+  dedup: { deduplicates: mostly(fc, 'deduplicates', [true]) },
+  keys: { keys: mostly(fc, 'keys', ['late', 'off']), submitMs: mostly(fc, 'submitMs', [2_100]) },
+  refusals: {
+    refusal: fc.oneof(
+      { weight: 12, arbitrary: fc.constant(null) },
+      { weight: 1, arbitrary: fc.constantFrom<Habits['refusal']>('validation-400', 'validation-422', 'credit-402') },
+    ),
+    submitLimitMs: fc.oneof(
+      { weight: 20, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.constantFrom(30_000, 600_000, 3_588_000) },
+    ),
+  },
+  service: {
+    saysStarted: mostly(fc, 'saysStarted', [true]),
+    outageTakesRefresh: fc.boolean(),
+  },
+});
+
+/** The incidents of each family, with their weights. */
+const incidentsOf = (fc: FastCheck, at: Arbitrary<number>): Partial<Record<Family, Arbitrary<Incident>[]>> => {
+  const forMs = fc.constantFrom(...spans);
+  const front = fc.constant('front' as const);
+  const garble = fc.constant('garble' as const);
+  return {
+    front: [
+      fc.record({
+        at,
+        do: front,
+        route: fc.constantFrom(...calls, 'any' as const),
+        answer: fc.constantFrom(...pages),
+        forMs,
+      }),
+      fc.record({
+        at,
+        do: front,
+        // Coded answers are the API's own word where a route can refuse: here are those that cannot.
+        route: fc.constantFrom('status' as const, 'result' as const, 'job' as const),
+        answer: fc.constantFrom<FrontAnswer>('json-403-coded', 'json-410', 'json-500'),
+        forMs,
+      }),
+    ],
+    rows: [
+      fc.record({
+        at,
+        do: front,
+        route: fc.constant('status' as const),
+        answer: fc.constantFrom<FrontAnswer>('json-500', 'html-502', 'json-410', 'html-404'),
+        forMs: fc.constant(FOR_EVER_MS),
+      }),
+      fc.record({ at, do: fc.constant('forgetAll' as const) }),
+    ],
+    foreign: [
+      fc.record({
+        at,
+        do: fc.constant('foreignRows' as const),
+        of: fc.constantFrom('job', 'user'),
+        forMs: fc.constantFrom(5_000, 60_000, 300_000),
+      }),
+    ],
+    misfits: [
+      fc.record({
+        at,
+        do: garble,
+        route: fc.constantFrom(...calls),
+        how: fc.constantFrom('foreign', 'null', 'html', 'cut', 'nan'),
+        forMs,
+      }),
+      fc.record({
+        at,
+        do: garble,
+        route: fc.constant('result' as const),
+        how: fc.constantFrom('nan', 'cut', 'html'),
+        forMs: fc.constant(FOR_EVER_MS),
+      }),
+      fc.record({
+        at: fc.constant(0),
+        do: garble,
+        route: fc.constant('submit' as const),
+        how: fc.constant('foreign' as const),
+        forMs,
+      }),
+    ],
+    again: [
+      fc.record({
+        at: fc.oneof({ weight: 1, arbitrary: fc.constantFrom(0, 1_000, 2_000) }, { weight: 2, arbitrary: at }),
+        do: fc.constant('submitAgain' as const),
+        where: fc.constantFrom('page', 'reload', 'tab'),
+        order: fc.constantFrom('same', 'reordered'),
+      }),
+    ],
+  };
+};
+
+function anyWorldOf(fc: FastCheck, { families: wanted = families }: AnyWorldOptions): Arbitrary<World> {
+  const at = seconds(fc, 700);
   // What ends the story early is rare, so that most stories are long.
   const rare = new Set<string>(['cancel', 'signInAsOther']);
   const moment = fc.oneof(
     { weight: 20, arbitrary: fc.constantFrom(...instant.filter((it) => !rare.has(it))) },
     { weight: 1, arbitrary: fc.constantFrom('cancel' as const, 'signInAsOther' as const) },
   );
-  const incident: Arbitrary<Incident> = fc.oneof(
+  const special = wanted.flatMap((family) => incidentsOf(fc, at)[family] ?? []);
+  const plain: Arbitrary<Incident> = fc.oneof(
     { weight: 6, arbitrary: fc.record({ at, do: moment }) },
-    { weight: 5, arbitrary: fc.record({ at, do: fc.constantFrom(...lasting), forMs: seconds(400) }) },
+    { weight: 5, arbitrary: fc.record({ at, do: fc.constantFrom(...lasting), forMs: seconds(fc, 400) }) },
     {
       weight: 1,
       arbitrary: fc.record({
@@ -81,14 +275,23 @@ function anyWorldOf(fc: FastCheck): Arbitrary<World> {
       }),
     },
   );
+  const incident =
+    special.length === 0
+      ? plain
+      : fc.oneof({ weight: 2, arbitrary: plain }, { weight: 1, arbitrary: fc.oneof(...special) });
+  const habits: Record<string, Arbitrary<unknown>> = Object.assign({}, ...wanted.map((family) => habitsOf(fc)[family]));
   return fc.record({
     seed: fc.integer({ min: 0, max: 1_000_000 }),
     tokenTtlMs: fc.constantFrom(3_600_000, 300_000, 120_000, 3_600_000, 300_000),
-    jobMs: seconds(600),
+    jobMs: seconds(fc, 600),
     jobFails: fc.constantFrom(false, false, false, true),
     latencyMs: fc.constantFrom(100, 20, 300, 500, 2_000),
     loss: fc.constantFrom(0, 0.02, 0.1),
     eventsNameJobs: fc.boolean(),
+    habits: fc.oneof(
+      { weight: 1, arbitrary: fc.constant({}) },
+      { weight: 2, arbitrary: fc.record(habits) as Arbitrary<Partial<Habits>> },
+    ),
     incidents: fc.array(incident, { maxLength: 6 }),
   });
 }

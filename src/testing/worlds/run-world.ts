@@ -1,12 +1,12 @@
 import type { Assessment } from '../../client/assessment.ts';
 import { type AssessmentClient, createAssessmentClient } from '../../client/client.ts';
-import { defaultTimings } from '../../client/options.ts';
 import type { MonitorEvent } from '../../lib/log.ts';
 import type { PageTarget } from '../../services/page-signals.ts';
 import { memoryStore } from '../../lib/storage.ts';
-import type { AssessmentView } from '../../client/view.ts';
-import { type FakeBackend, fakeBackend, REFRESH_INTERVAL_MS, seededRandom } from './fake-backend.ts';
-import { type VirtualClock, virtualClock } from './virtual-clock.ts';
+import { fakeBackend, seededRandom } from './fake-backend.ts';
+import { fakeTabs } from './fake-tabs.ts';
+import { type Deeds, judge, type Trial } from './judge.ts';
+import { virtualClock } from './virtual-clock.ts';
 import type { Incident, World } from './world.ts';
 
 /** What a world did to the promise. No violation: it was kept. */
@@ -15,6 +15,8 @@ export interface Verdict {
   rules: Readonly<Record<string, boolean>>;
   /** The names of those that were not. */
   violations: string[];
+  /** The phases in which the story may end, as far as the server's doings tell. Null where any may. */
+  expected: readonly string[] | null;
   /** The phases that the user saw, in order. */
   phases: string[];
   events: (MonitorEvent & { at: number })[];
@@ -23,21 +25,24 @@ export interface Verdict {
 const USER = 'user-1';
 /** Quiet time at the end, network up and user willing: what is not shown after it never will be. */
 const QUIET_MS = 15 * 60_000;
-/** A user who is asked to sign in does so after a while. */
+/** A user who is asked something answers after a while. */
 const USER_DELAY_MS = 20_000;
+/** The answers, and the same answers with their keys in another order. */
+const answers = { same: { answers: [1, 2, 3], name: 'a' }, reordered: { name: 'a', answers: [1, 2, 3] } };
 
-/** The whole world around one real client. */
-interface Stage {
-  world: World;
-  clock: VirtualClock;
-  backend: FakeBackend;
+/** The whole world around one user, whose pages run the real client. */
+interface Stage extends Trial {
   page: ReturnType<typeof fakePage>;
+  /** The page that the user looks at. */
   client: AssessmentClient;
-  openPage(): AssessmentClient;
-  events: Verdict['events'];
-  views: AssessmentView[];
-  storage: ReturnType<typeof memoryStore>;
-  ended: { cancelled: boolean; otherUser: boolean; signedOut: boolean };
+  /** Which tab that page is in: a reload keeps it. */
+  tabNumber: number;
+  /** Other tabs that are still open. */
+  others: AssessmentClient[];
+  openPage(tab: ReturnType<typeof memoryStore>): AssessmentClient;
+  /** The storage of this tab alone. */
+  tab: ReturnType<typeof memoryStore>;
+  deeds: Deeds & { signedOut: boolean };
 }
 
 /**
@@ -54,7 +59,7 @@ export async function runWorld(
   const stage = setUp(world, createClient);
   const { clock, backend } = stage;
   stage.client.signedIn(backend.signIn(USER));
-  watch(stage, stage.client.submit({ answers: [1, 2, 3] }));
+  watch(stage, stage.client.submit(answers.same));
 
   const steps = world.incidents.flatMap(toSteps).toSorted((a, b) => a.at - b.at);
   const startedAt = clock.time();
@@ -65,70 +70,140 @@ export async function runWorld(
     else await runWithUser(stage, wait);
     act(stage);
   }
+  await runWithUser(stage, startedAt + (world.habits?.submitLimitMs ?? 0) - clock.time());
   await runWithUser(stage, QUIET_MS);
   // What was accepted late has its time, too.
-  await runWithUser(stage, Math.max(0, ...backend.jobs().map(({ doneAt }) => doneAt + QUIET_MS - clock.time())));
-  const isShown = stage.views.at(-1);
-  stage.client.dispose();
+  const lateMs = world.habits?.lateRowMs ?? 0;
+  await runWithUser(
+    stage,
+    Math.max(0, ...backend.jobs().map(({ doneAt }) => doneAt + lateMs + QUIET_MS - clock.time())),
+  );
+  stage.endedAt = clock.time();
+  for (const client of [stage.client, ...stage.others]) client.dispose();
   await clock.run(60_000);
-  const rules = judge(stage, isShown);
+  const { rules, expected } = judge(stage);
   return {
     rules,
     violations: Object.keys(rules).filter((name) => !rules[name]),
-    phases: collapse(stage.views.map(({ phase }) => phase)),
+    expected,
+    phases: collapse(stage.moments.map(({ view }) => view.phase)),
     events: stage.events,
   };
 }
 
 function setUp(world: World, createClient: typeof createAssessmentClient): Stage {
   const clock = virtualClock();
+  clock.jump(world.habits?.clockAheadMs ?? 0);
   const backend = fakeBackend(world, clock);
   const page = fakePage();
   const storage = memoryStore();
-  const tokenStorage = memoryStore();
   const events: Stage['events'] = [];
-  const openPage = (): AssessmentClient => {
-    backend.state.page += 1;
+  // A page that is alone needs no locks: they have paths of their own, and half of the pages in the field have none.
+  const tabs = world.incidents.some((it) => it.do === 'submitAgain' && it.where === 'tab') ? fakeTabs(clock) : null;
+  let ids = 0;
+  const openPage: Stage['openPage'] = (tab) => {
+    const number = (backend.state.page += 1);
     return createClient({
       baseUrl: 'http://world.test',
       clock,
       storage,
-      tokenStorage,
+      tokenStorage: tab,
       page: page.target,
-      fetch: backend.fetch,
+      fetch: backend.fetchOf(number),
       loadSocketIo: backend.load,
-      // One tab, whose messages would come in real time.
-      locks: null,
-      channel: null,
-      random: seededRandom(world.seed + backend.state.page),
-      createId: () => `submission-${world.seed}-${backend.state.page}`,
+      locks: tabs?.locks ?? null,
+      channel: tabs?.channel ?? null,
+      random: seededRandom(world.seed + number),
+      createId: () => `submission-${world.seed}-${(ids += 1)}`,
       onEvent: (event) => events.push(event),
     });
   };
-  const ended = { cancelled: false, otherUser: false, signedOut: false };
-  return { world, clock, backend, page, openPage, client: openPage(), events, views: [], storage, ended };
+  const tab = memoryStore();
+  return {
+    world,
+    clock,
+    backend,
+    page,
+    openPage,
+    tab,
+    client: openPage(tab),
+    tabNumber: 1,
+    others: [],
+    events,
+    moments: [],
+    storage,
+    listeners: page.listeners,
+    startedAt: clock.time(),
+    endedAt: clock.time(),
+    deeds: { cancelled: false, otherUser: false, signedOut: false, sentAgain: 0, patience: [clock.time()] },
+  };
 }
 
 function watch(stage: Stage, assessment: Assessment): void {
-  stage.views.push(assessment.getSnapshot());
-  assessment.subscribe(() => stage.views.push(assessment.getSnapshot()));
+  const tab = stage.tabNumber;
+  const note = () => void stage.moments.push({ at: stage.clock.time(), tab, view: assessment.getSnapshot() });
+  note();
+  assessment.subscribe(note);
 }
 
-/** Lets time pass; whenever a sign-in is asked for, the user takes a moment and signs in. */
+/** What the page that the user looks at shows. */
+const shownOn = ({ moments, tabNumber }: Stage) => moments.findLast(({ tab }) => tab === tabNumber)?.view;
+const isOver = (phase: string | undefined) => ['completed', 'failed', 'cancelled', undefined].includes(phase);
+
+/** Lets time pass; whenever the page asks the user something, the user takes a moment and answers. */
 async function runWithUser(stage: Stage, ms: number): Promise<void> {
   const end = stage.clock.time() + Math.max(0, ms);
   while (stage.clock.time() < end) {
     await stage.clock.run(Math.min(USER_DELAY_MS, end - stage.clock.time()));
-    const isAsked = stage.views.at(-1)?.phase === 'sign-in-needed';
-    if (isAsked && !stage.backend.state.offline && !stage.ended.signedOut)
-      stage.client.signedIn(stage.backend.signIn(USER));
+    answerThePage(stage);
     // A browser finishes the task of the sign-in, promises included, before anything else happens.
     await stage.clock.run(0);
-    stage.ended.signedOut = false;
+    stage.deeds.signedOut = false;
+  }
+}
+
+function answerThePage(stage: Stage): void {
+  const { client, backend, deeds, clock } = stage;
+  const view = shownOn(stage);
+  const assessment = client.getSnapshot().assessments.find(({ id }) => id === view?.id);
+  const mayReach = !backend.state.offline && !deeds.signedOut;
+  if (view?.phase === 'sign-in-needed' && mayReach) client.signedIn(backend.signIn(USER));
+  if (view?.phase === 'delayed') {
+    deeds.patience.push(clock.time());
+    assessment?.keepWaiting();
+  }
+  // A careful user, who has asked the support whether the answers arrived.
+  if (view?.phase === 'unconfirmed' && backend.seen.submissionsAccepted === 0) {
+    deeds.sentAgain += 1;
+    assessment?.sendAgain();
   }
 }
 
 type Step = { at: number; act: (stage: Stage) => void };
+
+function reload(stage: Stage): void {
+  stage.client.dispose();
+  stage.client = stage.openPage(stage.tab);
+  for (const assessment of stage.client.resume()) watch(stage, assessment);
+}
+
+/** The user submits the same answers while they are under way: on this page, on the next one, or in a second tab. */
+function submitAgain(stage: Stage, { where, order }: Extract<Incident, { do: 'submitAgain' }>): void {
+  const phase = shownOn(stage)?.phase;
+  // After an ending it is a new assessment, and a user who is asked something answers first.
+  if (stage.deeds.otherUser || isOver(phase) || phase === 'unconfirmed') return;
+  if (where === 'reload') reload(stage);
+  if (where === 'tab') {
+    // A duplicated tab begins with a copy of the storage of the first.
+    const copy = memoryStore();
+    for (const key of stage.tab.keys()) copy.set(key, stage.tab.get(key) ?? '');
+    stage.others.push(stage.client);
+    stage.tabNumber += 1;
+    stage.tab = copy;
+    stage.client = stage.openPage(copy);
+  }
+  watch(stage, stage.client.submit(answers[order]));
+}
 
 /** What lasts has a beginning and an end. */
 function toSteps(incident: Incident): Step[] {
@@ -169,9 +244,7 @@ function toSteps(incident: Incident): Step[] {
         {
           at,
           act(stage) {
-            stage.client.dispose();
-            stage.client = stage.openPage();
-            for (const assessment of stage.client.resume()) watch(stage, assessment);
+            reload(stage);
           },
         },
       ];
@@ -182,23 +255,34 @@ function toSteps(incident: Incident): Step[] {
           act(stage) {
             const { assessments } = stage.client.getSnapshot();
             const underWay = assessments.filter((it) => it.actor.getSnapshot().status === 'active');
-            stage.ended.cancelled ||= underWay.length > 0;
+            stage.deeds.cancelled ||= underWay.length > 0;
             for (const assessment of underWay) assessment.cancel();
           },
         },
       ];
     case 'signOut':
-      return [{ at, act: (stage) => ((stage.ended.signedOut = true), stage.client.signedOut()) }];
+      return [{ at, act: (stage) => ((stage.deeds.signedOut = true), stage.client.signedOut()) }];
     case 'revoke':
       return [{ at, act: ({ backend }) => backend.revoke() }];
     case 'signInAsOther':
       return [
-        { at, act: (stage) => ((stage.ended.otherUser = true), stage.client.signedIn(stage.backend.signIn('user-2'))) },
+        { at, act: (stage) => ((stage.deeds.otherUser = true), stage.client.signedIn(stage.backend.signIn('user-2'))) },
       ];
     case 'loseRefreshAnswer':
       return [{ at, act: ({ backend }) => void (backend.state.loseRefresh = 1) }];
     case 'loseSubmitAnswer':
       return [{ at, act: ({ backend }) => void (backend.state.loseSubmit = 1) }];
+    case 'front':
+      return [{ at, act: ({ backend }) => backend.putInFront(incident.route, incident.answer, incident.forMs) }];
+    case 'garble':
+      return [{ at, act: ({ backend }) => backend.garble(incident.route, incident.how, incident.forMs) }];
+    case 'foreignRows':
+      return [
+        { at, act: ({ backend }) => void (backend.state.foreignRows = incident.of) },
+        { at: at + incident.forMs, act: ({ backend }) => void (backend.state.foreignRows = null) },
+      ];
+    case 'submitAgain':
+      return [{ at, act: (stage) => submitAgain(stage, incident) }];
     case 'dropSocket':
       return [{ at, act: ({ backend }) => backend.dropSockets() }];
     default: {
@@ -206,84 +290,6 @@ function toSteps(incident: Incident): Step[] {
       return [{ at, act: ({ backend }) => backend[what]() }];
     }
   }
-}
-
-/** Rules that do not come from the machine: what the server saw, what the user was shown, what is left. */
-function judge(
-  { world, clock, backend, page, views, events, storage, ended }: Stage,
-  last: AssessmentView | undefined,
-): Record<string, boolean> {
-  const { seen } = backend;
-  // A device whose clock is set cannot know how much time has passed.
-  const hasJump = world.incidents.some((it) => it.do === 'jump');
-  const rules: Record<string, boolean> = {};
-  const rule = (name: string, isKept: boolean) => void (rules[name] = isKept);
-
-  rule('1 one accepted submission per assessment', seen.submissionsAccepted <= 1);
-  rule('2 no request carries a token that its sender knows to be expired', hasJump || seen.expiredTokens === 0);
-  rule('3 one refresh at a time', seen.concurrentRefreshes <= 1);
-  const gaps = seen.refreshes.slice(1).map((at, index) => at - (seen.refreshes[index] ?? 0));
-  rule('3 at most one refresh a minute', hasJump || gaps.every((gap) => gap >= REFRESH_INTERVAL_MS));
-  rule('3 no refresh token is used twice', seen.reuses === 0 || world.loss > 0 || world.incidents.some(losesAnswers));
-  rule('4 no credential trouble fails an assessment', world.jobFails || views.every(({ phase }) => phase !== 'failed'));
-  rule('5 INVALID_TOKEN is never shown', !/INVALID_TOKEN|invalid or expired/i.test(JSON.stringify(views)));
-  rule(
-    '7 nothing is left open',
-    clock.armed() === 0 &&
-      Object.values({ ...backend.open(), listeners: page.listeners() }).every((count) => count === 0),
-  );
-  rule(
-    '8 completed once, with the result of its own job',
-    completions(views).every((result) => result === backend.jobs()[0]?.jobId) &&
-      events.filter((it) => it.type === 'assessment.settled').length <= 1 + Number(wasReloaded(world)),
-  );
-  rule('9 a job that is known is never submitted again', seen.submittedAgain === 0);
-  const out = JSON.stringify([views, events, storage.keys().map((key) => storage.get(key))]);
-  rule(
-    '10 no secret leaves',
-    backend.secrets().every((secret) => !out.includes(secret)),
-  );
-  rule(
-    '11 status calls keep their distance',
-    hasJump || distances(seen.requests).every((ms) => ms >= defaultTimings.minDistanceMs - 1),
-  );
-  rule(
-    '11 Retry-After is obeyed',
-    hasJump ||
-      seen.requests.every((request, index) => isObeyed(request, seen.requests.slice(index + 1), world.latencyMs)),
-  );
-
-  const isWanted = !ended.cancelled && !ended.otherUser;
-  const expected = world.jobFails ? 'failed' : 'completed';
-  rule('promise: every job that the server finishes is shown', !isWanted || last?.phase === expected);
-  return rules;
-}
-
-const losesAnswers = ({ do: what }: Incident) =>
-  ['offline', 'sleep', 'reload', 'loseRefreshAnswer', 'serverDown'].includes(what);
-const wasReloaded = (world: World) => world.incidents.some((it) => it.do === 'reload');
-
-const completions = (views: AssessmentView[]): unknown[] =>
-  views.flatMap((view) => (view.phase === 'completed' ? [(view.result as { of?: unknown }).of] : []));
-
-/** Between two status calls of one page. */
-function distances(requests: FakeBackend['seen']['requests']): number[] {
-  const calls = requests.filter(({ route }) => route === 'status');
-  return calls
-    .slice(1)
-    .flatMap((call, index) => (call.page === calls[index]?.page ? [call.at - (calls[index]?.at ?? 0)] : []));
-}
-
-/** The next call of the same kind by the same page comes no sooner than the server asked. */
-function isObeyed(
-  request: FakeBackend['seen']['requests'][number],
-  later: FakeBackend['seen']['requests'],
-  latencyMs: number,
-): boolean {
-  if (request.retryAfter === undefined || request.route === 'refresh') return true;
-  const next = later.find(({ route, page }) => route === request.route && page === request.page);
-  // The client counts from the answer, which came a little after the request.
-  return !next || next.at - request.at >= request.retryAfter * 1_000 - latencyMs * 2;
 }
 
 function collapse(phases: string[]): string[] {

@@ -1,0 +1,262 @@
+import { defaultTimings } from '../../client/options.ts';
+import type { AssessmentView } from '../../client/view.ts';
+import type { MonitorEvent } from '../../lib/log.ts';
+import type { KeyValueStore } from '../../lib/storage.ts';
+import { type FakeBackend, REFRESH_INTERVAL_MS, type SeenRequest } from './fake-backend.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+import type { Incident, World } from './world.ts';
+
+/** What the user did that decides about the ending. */
+export interface Deeds {
+  cancelled: boolean;
+  otherUser: boolean;
+  /** How often the user sent the answers again, when asked. */
+  sentAgain: number;
+  /** True times at which the user began to wait: at the submission, and after each question whether to wait longer. */
+  patience: number[];
+}
+
+/** What a tab showed, and when. */
+interface Moment {
+  /** True time. */
+  at: number;
+  tab: number;
+  view: AssessmentView;
+}
+
+/** Everything that is known of a story when it is over. */
+export interface Trial {
+  world: World;
+  clock: VirtualClock;
+  backend: FakeBackend;
+  moments: Moment[];
+  events: (MonitorEvent & { at: number })[];
+  storage: Pick<KeyValueStore, 'get' | 'keys'>;
+  /** Listeners that are still on the page. */
+  listeners(): number;
+  startedAt: number;
+  /** The tab that the user looks at. */
+  tabNumber: number;
+  /** When the story ended: the pages are closed after that. */
+  endedAt: number;
+  deeds: Deeds;
+}
+
+const HOUR_MS = 3_600_000;
+/** The most calls of each route in an hour. Polling alone makes 400 of a job that runs so long. */
+const MOST_CALLS_AN_HOUR: Readonly<Record<string, number>> = {
+  submit: 260,
+  status: 1_300,
+  result: 400,
+  job: 400,
+  jobs: 130,
+  balance: 130,
+  refresh: 61,
+};
+/** A result that cannot be read is downloaded again a few times. */
+const MOST_UNREADABLE_RESULTS_AN_HOUR = 12;
+/** … and not given up before the third. */
+const LEAST_UNREADABLE_RESULTS = 3;
+/** The monitoring timeout, and one status call and its retries. */
+const LONGEST_SILENCE_MS = 33 * 60_000;
+
+/** Rules that do not come from the machine: what the server saw, what the user was shown, what is left. */
+export function judge(trial: Trial): { rules: Record<string, boolean>; expected: readonly string[] | null } {
+  const { world, clock, backend, moments, events, storage, deeds } = trial;
+  const { seen } = backend;
+  const views = moments.map(({ view }) => view);
+  const last = moments.findLast(({ tab }) => tab === trial.tabNumber)?.view;
+  // Whose clock is set anew cannot tell how much time has passed.
+  const hasJump = world.incidents.some((it) => it.do === 'jump');
+  const hasSleep = world.incidents.some((it) => it.do === 'sleep');
+  const rules: Record<string, boolean> = {};
+  const rule = (name: string, isKept: boolean) => void (rules[name] = isKept);
+
+  rule('1 one accepted submission per assessment', seen.submissionsAccepted <= 1);
+  rule('2 no request carries a token that its sender knows to be expired', hasJump || seen.expiredTokens === 0);
+  rule('3 one refresh at a time', seen.concurrentRefreshes <= 1);
+  const gaps = seen.refreshes.slice(1).map((at, index) => at - (seen.refreshes[index] ?? 0));
+  rule('3 at most one refresh a minute', hasJump || gaps.every((gap) => gap >= REFRESH_INTERVAL_MS));
+  rule('3 no refresh token is used twice', seen.reuses === 0 || world.loss > 0 || world.incidents.some(losesAnswers));
+  const failures = moments.filter(({ view }) => view.phase === 'failed');
+  rule(
+    '4 no credential trouble fails an assessment',
+    failures.every(({ at }) => mayFail(trial, at)),
+  );
+  rule('5 INVALID_TOKEN is never shown', !/INVALID_TOKEN|invalid or expired/i.test(JSON.stringify(views)));
+  rule(
+    '7 nothing is left open',
+    clock.armed() === 0 &&
+      Object.values({ ...backend.open(), listeners: trial.listeners() }).every((count) => count === 0),
+  );
+  const settled = events.filter((it) => it.type === 'assessment.settled').length;
+  rule(
+    '8 completed once, with the result of its own job',
+    completions(views).every((result) => result === backend.jobs()[0]?.jobId) &&
+      settled <= 1 + Number(wasReopened(world)),
+  );
+  rule('9 a job that is known is never submitted again', seen.submittedAgain === 0);
+  const out = JSON.stringify([views, events, storage.keys().map((key) => storage.get(key))]);
+  rule(
+    '10 no secret leaves',
+    backend.secrets().every((secret) => !out.includes(secret)),
+  );
+  rule(
+    '11 status calls keep their distance',
+    hasJump || distances(seen.requests).every((ms) => ms >= defaultTimings.minDistanceMs - 1),
+  );
+  rule(
+    '11 Retry-After is obeyed',
+    hasJump ||
+      deeds.sentAgain > 0 ||
+      seen.requests.every((request, index) => isObeyed(request, seen.requests.slice(index + 1), world.latencyMs)),
+  );
+  rule(
+    '13 an assessment fails only on the word of the API',
+    failures.every(({ at }) => mayFail(trial, at)),
+  );
+  const isOpen = last !== undefined && !['completed', 'failed', 'cancelled'].includes(last.phase);
+  rule(
+    '13 what has not ended keeps its record',
+    !isOpen || deeds.otherUser || storage.keys().some((key) => key.includes(':job:')),
+  );
+  rule('16 the same answers of one user while under way are one accepted job', !isDoubled(trial));
+  rule(
+    '18 a result that cannot be read is not fetched without end',
+    mostWithin(seen.unreadableResults, HOUR_MS) <= MOST_UNREADABLE_RESULTS_AN_HOUR,
+  );
+  rule(
+    '18 a submission whose answer cannot be read is repeated by the user alone',
+    world.habits?.keys !== 'off' || seen.unreadableSubmissions.length <= 1 + deeds.sentAgain,
+  );
+  rule(
+    '18 no route is called without end',
+    Object.entries(MOST_CALLS_AN_HOUR).every(([route, most]) => {
+      const calls = seen.requests.filter((request) => request.route === route).map(({ at }) => at);
+      return mostWithin(calls, HOUR_MS) <= most;
+    }),
+  );
+  rule(
+    '18 a user who waits longer than the deadline is told',
+    hasJump || hasSleep || longestSilence(trial) <= LONGEST_SILENCE_MS,
+  );
+  rule(
+    '18 a user whose submission has to wait long is told',
+    hasJump || hasSleep || seen.requests.every((request) => isToldOfTheWait(trial, request)),
+  );
+  const isForgotten = backend.jobs().length > 0 && backend.jobs().every(({ isLost }) => isLost);
+  rule(
+    '18 a user whose job the server has forgotten is told',
+    !isForgotten || deeds.otherUser || !['submitting', 'waiting'].includes(last?.phase ?? ''),
+  );
+
+  const expected = expectedEndings(trial);
+  rule(
+    'promise: every job that the server finishes is shown',
+    expected === null || (last !== undefined && expected.includes(last.phase)),
+  );
+  return { rules, expected };
+}
+
+/** How the story may end, by what the server did. Null: in any phase. */
+function expectedEndings({ world, backend, deeds, endedAt }: Trial): readonly string[] | null {
+  const { seen } = backend;
+  if (deeds.cancelled || deeds.otherUser || backend.jobs().some(({ isLost }) => isLost)) return null;
+  if (seen.refused.length > 0) return ['failed'];
+  if (world.jobFails) return ['failed'];
+  const isUnreadable = seen.unreadableResults.length >= LEAST_UNREADABLE_RESULTS;
+  const garblesForEver = world.incidents.some(
+    (it) => it.do === 'garble' && it.route === 'result' && it.forMs > HOUR_MS,
+  );
+  if (garblesForEver && seen.unreadableResults.some((at) => at > endedAt - HOUR_MS)) return ['failed'];
+  return isUnreadable ? ['completed', 'failed'] : ['completed'];
+}
+
+/** Whether the API itself has said by now that it will not become anything. */
+function mayFail({ world, backend }: Trial, now: number): boolean {
+  const { seen } = backend;
+  if (seen.refused.some((at) => at <= now) && seen.submissionsAccepted === 0) return true;
+  if (seen.unreadableResults.filter((at) => at <= now).length >= LEAST_UNREADABLE_RESULTS) return true;
+  return world.jobFails && backend.jobs().some(({ doneAt }) => doneAt <= now);
+}
+
+/** Whether two accepted jobs of one user have the same answers. */
+function isDoubled({ backend: { seen } }: Trial): boolean {
+  const names = seen.accepted.map(({ userId, answers }) => `${userId} ${answers}`);
+  return new Set(names).size < names.length;
+}
+
+/** The most of these times within one span, ms. */
+function mostWithin(times: readonly number[], spanMs: number): number {
+  let [most, first] = [0, 0];
+  times.forEach((at, index) => {
+    while (at - (times[first] ?? at) > spanMs) first += 1;
+    most = Math.max(most, index - first + 1);
+  });
+  return most;
+}
+
+/** The longest time in which the user was shown nothing but work in progress, ms; an answer of the user begins a new one. */
+function longestSilence({ moments, backend, deeds, startedAt, endedAt }: Trial): number {
+  let longest = 0;
+  let since: number | null = startedAt;
+  const marks = [
+    ...moments.map(({ at, view }) => ({ at, isSilent: ['submitting', 'waiting'].includes(view.phase) })),
+    // A wait that begins with an acceptance, or with the wish to wait longer, has a time of its own.
+    ...[...backend.seen.accepted.map(({ at }) => at), ...deeds.patience].map((at) => ({ at, isSilent: null })),
+    { at: endedAt, isSilent: false },
+  ].toSorted((a, b) => a.at - b.at);
+  for (const { at, isSilent } of marks) {
+    if (since !== null) longest = Math.max(longest, at - since);
+    if (isSilent === null) since = since === null ? null : at;
+    else since = isSilent ? (since ?? at) : null;
+  }
+  return longest;
+}
+
+/** A wait from which on the user is told of it, s, and how soon. */
+const LONG_WAIT_S = 300;
+const TOLD_WITHIN_MS = 120_000;
+
+/** Whether the page says more than that the submission is on its way, some time after the server asked for a long wait. */
+function isToldOfTheWait({ moments, tabNumber }: Trial, { route, at, retryAfter = 0 }: SeenRequest): boolean {
+  if (route !== 'submit' || retryAfter < LONG_WAIT_S) return true;
+  const shown = moments.findLast((it) => it.tab === tabNumber && it.at <= at + TOLD_WITHIN_MS)?.view;
+  const plainWords = new Set(['id', 'jobId', 'phase', 'progress']);
+  const saysMore = Object.entries(shown ?? {}).some(([name, value]) => !plainWords.has(name) && value != null);
+  return shown?.phase !== 'submitting' || saysMore;
+}
+
+const losesAnswers = (incident: Incident) =>
+  ['offline', 'sleep', 'reload', 'loseRefreshAnswer', 'serverDown', 'front', 'garble', 'submitAgain'].includes(
+    incident.do,
+  );
+const wasReopened = (world: World) =>
+  world.incidents.some((it) => it.do === 'reload' || (it.do === 'submitAgain' && it.where !== 'page'));
+
+const completions = (views: AssessmentView[]): unknown[] =>
+  views.flatMap((view) => (view.phase === 'completed' ? [(view.result as { of?: unknown }).of] : []));
+
+/** Between two status calls of one page. */
+function distances(requests: FakeBackend['seen']['requests']): number[] {
+  const latest = new Map<number, number>();
+  return requests
+    .filter(({ route }) => route === 'status')
+    .flatMap(({ page, at }) => {
+      const before = latest.get(page);
+      latest.set(page, at);
+      return before === undefined ? [] : [at - before];
+    });
+}
+
+/** The next call of the same kind by the same page comes no sooner than the server asked. */
+function isObeyed(
+  request: FakeBackend['seen']['requests'][number],
+  later: FakeBackend['seen']['requests'],
+  latencyMs: number,
+): boolean {
+  if (request.retryAfter === undefined || request.route === 'refresh') return true;
+  const next = later.find(({ route, page }) => route === request.route && page === request.page);
+  // The client counts from the answer, which came a little after the request.
+  return !next || next.at - request.at >= request.retryAfter * 1_000 - latencyMs * 2;
+}
