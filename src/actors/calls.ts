@@ -36,7 +36,7 @@ import type { Pacing } from './delays.ts';
 /** The services behind the actors, shared by all assessments of a client. */
 export interface CallServices<Submission, Result> {
   api: AssessmentApi<Submission, Result>;
-  tokens: Pick<TokenService, 'renew' | 'events$'>;
+  tokens: Pick<TokenService, 'renew' | 'events$' | 'userId'>;
   feed: Pick<JobFeed, 'events$'>;
   resumed$: Subscribable<PageSignal>;
   clock: Clock;
@@ -60,8 +60,14 @@ export interface Particulars<Submission> {
   resultId: string | null;
   /** When the first submission left whose answer was lost; null while none was. */
   lostAt: number | null;
-  /** The user was asked whether to send the answers again: the next attempt is their decision. */
-  isUserAsked: boolean;
+  /** The latest submission was answered with a success that cannot be read: a repetition may start a second job. */
+  isTaken: boolean;
+  /** The user has been asked whether to send the answers again: the next submission is the user's wish. */
+  isAsked: boolean;
+  /** Counts the searches in a row that the list of jobs did not answer. */
+  unansweredSearches: number;
+  /** Counts the fetches in a row that found no result under its id. */
+  missedResults: number;
   /** The API's own id of the user, once an answer has named it. */
   ownerId: string | null;
   /** Since when the server has reported the job as failed; null while it has not. */
@@ -75,6 +81,8 @@ export interface Particulars<Submission> {
 type Api = AssessmentApi<unknown, unknown>;
 type Failed = Unauthorized | Transient | Rejected;
 
+/** After so many searches without an answer the list counts as missing. */
+const MOST_UNANSWERED_SEARCHES = 5;
 /** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
 const LIST_TOLERANCE_MS = 2_000;
 /** A wait of this length is not waited for inside a call: the chart tells the user, ms. */
@@ -107,14 +115,18 @@ export function createCalls<Submission, Result>(
 
   /** The job of a submission whose answer was lost: the only one that the server took since, and that no other assessment watches. */
   const search = async (submissionId: string, signal: AbortSignal): Promise<ListedJob | null> => {
-    const { lostAt, submittedAt } = particularsOf(submissionId);
-    const since = lostAt ?? submittedAt;
-    const settlingMs = since + pacing.settlingMs - clock.now();
+    const its = particularsOf(submissionId);
+    const since = its.lostAt ?? its.submittedAt;
+    // Bounded, because the clock may have been set back in between.
+    const settlingMs = Math.min(pacing.settlingMs, since + pacing.settlingMs - clock.now());
     if (settlingMs > 0) await sleep(clock, settlingMs, signal);
     const listed = await api.jobs(signal).catch((error: unknown) => {
       if (signal.aborted || error instanceof UnauthorizedError) throw error;
+      its.unansweredSearches += 1;
+      if (isOutage(error) && its.unansweredSearches < MOST_UNANSWERED_SEARCHES) throw error;
       return []; // not every server has the list
     });
+    its.unansweredSearches = 0;
     const isOthers = (jobId: string) => services.isKnownJob(jobId, submissionId);
     const found = listed.filter(
       ({ jobId, createdAt }) =>
@@ -128,7 +140,8 @@ export function createCalls<Submission, Result>(
     const its = particularsOf(submissionId);
     if (its.submission === undefined) throw new TypeError('a resumed assessment has no answers to submit');
     const sentAt = clock.now();
-    its.isUserAsked = false;
+    its.isTaken = false;
+    its.isAsked = false;
     try {
       const { retryAfterMs, ...answer } = await api.submit(its.submission, submissionId, signal);
       if (retryAfterMs !== null) its.pacer.postpone('status', retryAfterMs);
@@ -146,8 +159,8 @@ export function createCalls<Submission, Result>(
       its.pacer.postpone('submit', Math.max(pacing.settlingMs, error.retryAfterMs ?? 0));
       const problem = problemOf(error);
       // A success that cannot be read is a success: a repetition would start a second job.
-      const isTaken = error.status !== null && error.status < 300;
-      if (mayRepeat() && !isTaken) return { type: 'unconfirmed', retryAfterMs: error.retryAfterMs, problem };
+      its.isTaken = error.status !== null && error.status < 300;
+      if (mayRepeat() && !its.isTaken) return { type: 'unconfirmed', retryAfterMs: error.retryAfterMs, problem };
       return searched(submissionId, problem, signal);
     }
   };
@@ -155,7 +168,7 @@ export function createCalls<Submission, Result>(
     const found = await search(submissionId, signal);
     const its = particularsOf(submissionId);
     if (found) return accepted(its, found);
-    its.isUserAsked = true;
+    its.isAsked = true;
     return { type: 'unconfirmed', retryAfterMs: null, problem, isFinal: true };
   };
 
@@ -169,10 +182,9 @@ export function createCalls<Submission, Result>(
       if (isSearch) return searched(submissionId, unknown, signal);
       // Where the server is known to recognise keys, a repetition finds the job. Elsewhere the list of jobs comes first.
       if (its.lostAt === null || api.recognisesKeys() === true) return send(submissionId, signal);
-      // The user may have decided that the answers are sent again; even then the list may know the job by now.
-      const isDecided = its.isUserAsked;
-      const outcome = await searched(submissionId, unknown, signal);
-      return outcome.type === 'unconfirmed' && (isDecided || mayRepeat()) ? send(submissionId, signal) : outcome;
+      if (!its.isAsked && (its.isTaken || !mayRepeat())) return searched(submissionId, unknown, signal);
+      const found = await search(submissionId, signal);
+      return found ? accepted(its, found) : send(submissionId, signal);
     };
     return paced<SubmitOutcome>(its.pacer, 'submit', 0, signal, clock, call);
   };
@@ -191,6 +203,8 @@ export function createCalls<Submission, Result>(
         throw error;
       });
       if (archived) return archived;
+      // The turn was taken before the archive answered.
+      its.pacer.postpone('status', pacing.minDistanceMs);
     }
     try {
       const state = await api.status(jobId, signal, canWait);
@@ -211,7 +225,7 @@ export function createCalls<Submission, Result>(
     const its = particularsOf(input.submissionId);
     return paced<StatusOutcome>(its.pacer, 'status', pacing.minDistanceMs, signal, clock, async () => {
       const state = await look(its, input, signal);
-      if (isForeign(its, state))
+      if (isForeign(its, state, tokens.userId()))
         throw new TransientError('invalid-response', 'the answer is about the job of another user');
       const isOld = state.type === 'running' && clock.now() - its.submittedAt >= pacing.archiveAfterMs;
       const latest = isOld ? await newerOf(api, state, input.jobId, signal) : state;
@@ -219,7 +233,8 @@ export function createCalls<Submission, Result>(
         its.failedSince = null;
         return latest;
       }
-      its.failedSince ??= clock.now();
+      // A clock that is set back begins a new confirmation: the old one would last as long as the jump.
+      its.failedSince = Math.min(its.failedSince ?? clock.now(), clock.now());
       const isDue = clock.now() - its.failedSince >= pacing.failureConfirmationMs;
       // The last word is the archive's: it hears of a job that was taken up again.
       const last = isDue && !isOld ? await archivedOf(api, latest, input.jobId, signal) : latest;
@@ -231,12 +246,17 @@ export function createCalls<Submission, Result>(
   const fetchResult = ({ submissionId, jobId, resultId }: JobInput, signal: AbortSignal): Promise<ResultOutcome> => {
     const its = particularsOf(submissionId);
     return paced<ResultOutcome>(its.pacer, 'result', 0, signal, clock, async () => {
-      const id = resultId ?? (await resultIdOf(api, jobId, signal));
+      // The result may be that of an earlier job with the same answers, which the archive names.
+      const isDoubtful = its.missedResults > 0 && its.missedResults % 2 === 0;
+      its.missedResults += 1;
+      const named = resultId === null || isDoubtful ? await resultIdOf(api, jobId, signal) : resultId;
+      const id = named ?? resultId;
       if (id === null) throw notThereYet();
       const state = await api.result(id, signal, its.ownerId).catch((error: unknown) => {
         throw isNotFound(error) ? notThereYet() : error;
       });
       if (state.type === 'not-ready') throw notThereYet(state.retryAfterMs);
+      its.missedResults = 0;
       if (state.type === 'ready') return state;
       return { type: 'invalid', problem: { code: 'invalid-result', message: 'the result cannot be shown' } };
     });
@@ -319,9 +339,12 @@ async function resultIdOf(api: Api, jobId: string, signal: AbortSignal): Promise
   return state.type === 'completed' ? state.resultId : null;
 }
 
-/** Learns whose job it is from the first row that tells, and says whether this row is of another user. */
-function isForeign(its: { ownerId: string | null }, { ownerId }: JobState): boolean {
-  its.ownerId ??= ownerId;
+/**
+ * Learns whose job it is from the first row that tells, and says whether this row is of another user. A row that names the user of the
+ * session corrects what a foreign row has taught.
+ */
+function isForeign(its: { ownerId: string | null }, { ownerId }: JobState, userId: string | null): boolean {
+  if (its.ownerId === null || ownerId === userId) its.ownerId = ownerId ?? its.ownerId;
   return ownerId !== null && ownerId !== its.ownerId;
 }
 
@@ -349,5 +372,8 @@ function problemOf(error: TransientError | RejectedError): Problem {
 const LIMITED = 'the server asks for fewer requests';
 const notThereYet = (retryAfterMs: number | null = null) =>
   new TransientError('unavailable', 'the result is not there yet', { retryAfterMs });
+/** The route may work again later. */
+const isOutage = (error: unknown) =>
+  error instanceof TransientError && ['network', 'unavailable', 'rate-limited'].includes(error.code);
 const isNotFound = (error: unknown) =>
   error instanceof TransientError && (error.status === 404 || error.status === 410);

@@ -86,6 +86,7 @@ export function createServices<Submission, Result>(
         timeoutMs: timings.refreshTimeoutMs,
         transport: options.auth?.refreshTransport ?? 'cookie',
         store: tokenStorage,
+        onServerTime: (serverNow) => tokens.observeServerTime(serverNow),
       });
       // One name for each API: what tabs tell one another is for clients of the same one.
       const name = `assessment-monitor:${originOf(baseUrl)}${paths.refresh}`;

@@ -17,6 +17,8 @@ export interface RefreshRequestOptions extends HttpDeps {
    */
   transport: 'cookie' | 'body';
   store: KeyValueStore;
+  /** Receives the `Date` of each answer that brought a token, ms: after a jump of the clock no other call may get through. */
+  onServerTime?: (serverNow: number) => void;
 }
 
 export const REFRESH_TOKEN_KEY = 'assessment-monitor:refresh-token';
@@ -59,6 +61,7 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
     const issued = fit(body, issuedSchema)?.data;
     // A success that cannot be read: the token was probably rotated.
     if (!issued) return { type: 'ambiguous' };
+    if (response.serverNow !== null) options.onServerTime?.(response.serverNow);
     const token = { accessToken: issued.idToken, expiresIn: issued.expiresIn };
     // With the cookie transport a refresh token in the body is ignored.
     if (refreshToken === null) return { type: 'issued', token, sentAt };

@@ -45,7 +45,7 @@ interface Job {
   shownResultId: string;
   /** The status route has forgotten it; every route has. */
   forgotten: boolean;
-  lost: boolean;
+  lostAt: number | null;
 }
 
 /** "The minute" between two refreshes that the server grants. */
@@ -216,7 +216,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       doneAt,
       shownResultId,
       forgotten: false,
-      lost: false,
+      lostAt: null,
     };
     jobs.set(jobId, job);
     seen.submissionsAccepted += 1;
@@ -300,7 +300,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     created_at: new Date(startedAt - DAY_MS).toISOString(),
   });
   const listOf = (userId: string): FakeReply => {
-    const own = [...jobs.values()].filter((job) => job.userId === userId && !job.lost).toReversed();
+    const own = [...jobs.values()].filter((job) => job.userId === userId && job.lostAt === null).toReversed();
     return data({ jobs: [...own.map(jobRow), oldRow(userId)] });
   };
   /** A row of another job, or of this one with another owner, that is complete in itself. */
@@ -333,7 +333,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     if (route === 'balance') return data({ token_balance: 4 });
     if (route === 'jobs') return listOf(token.userId);
     const job = [...jobs.values()].find((it) => [it.jobId, it.resultId, it.shownResultId].includes(id));
-    if (!job || job.lost) return nested(404, 'NOT_FOUND');
+    if (!job || job.lostAt !== null) return nested(404, 'NOT_FOUND');
     if (job.userId !== token.userId) return nested(403, 'FORBIDDEN');
     if (state.foreignRows) return foreignRow(route, id, token.userId);
     if (route === 'status') return statusRow(job);
@@ -508,11 +508,11 @@ export function fakeBackend(world: World, clock: VirtualClock) {
   };
   const tellStarted = (job: Job): void => {
     const ids = { jobId: idWord(job.jobId), resultId: idWord(job.resultId) };
-    if (!job.lost)
+    if (job.lostAt === null)
       tell(job.userId, 'analysis-started', { ...ids, status: 'processing', estimated_time: '1-3 minutes' });
   };
   const announce = (job: Job, { status }: PlannedStep): void => {
-    if (job.lost) return;
+    if (job.lostAt !== null) return;
     if (status === 'processing') return habits.saysStarted ? tellStarted(job) : undefined;
     const named = world.eventsNameJobs && !habits.deduplicates ? { jobId: idWord(job.jobId) } : {};
     if (status === 'failed')
@@ -530,14 +530,14 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       void fronts.push({ ...cast(route, forMs), answer }),
     /** From now on answers arrive spoilt. @param forMs how long; 0 for one answer */
     garble: (route: WorldRoute, how: Garbling, forMs: number) => void garblings.push({ ...cast(route, forMs), how }),
-    forgetAll: () => jobs.forEach((job) => (job.lost = true)),
+    forgetAll: () => jobs.forEach((job) => (job.lostAt ??= clock.time())),
     load: (async () => ({ io: () => new FakeSocket() })) satisfies LoadSocketIo,
     seen,
     state,
     /** What is open on the network: requests under way, sockets. */
     open: () => ({ requests: open.size, sockets: sockets.size }),
     secrets: () => [...tokens.keys()],
-    jobs: () => [...jobs.values()].map(({ jobId, userId, doneAt, lost }) => ({ jobId, userId, doneAt, isLost: lost })),
+    jobs: () => [...jobs.values()].map(({ jobId, userId, doneAt, lostAt }) => ({ jobId, userId, doneAt, lostAt })),
     signIn(userId: string) {
       session = { userId, refreshToken: (serial += 1), refreshedAt: Number.NEGATIVE_INFINITY };
       jar = session.refreshToken;

@@ -4,7 +4,7 @@ import type { MonitorEvent } from '../../lib/log.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
 import { type FakeBackend, REFRESH_INTERVAL_MS, type SeenRequest } from './fake-backend.ts';
 import type { VirtualClock } from './virtual-clock.ts';
-import type { Incident, World } from './world.ts';
+import { FOR_EVER_MS, type Incident, type World } from './world.ts';
 
 /** What the user did that decides about the ending. */
 export interface Deeds {
@@ -55,8 +55,8 @@ const MOST_CALLS_AN_HOUR: Readonly<Record<string, number>> = {
 };
 /** A result that cannot be read is downloaded again a few times. */
 const MOST_UNREADABLE_RESULTS_AN_HOUR = 12;
-/** … and not given up before the third. */
-const LEAST_UNREADABLE_RESULTS = 3;
+/** … and not given up before the second in a row, after other failures. */
+const LEAST_UNREADABLE_RESULTS = 2;
 /** The monitoring timeout, and one status call and its retries. */
 const LONGEST_SILENCE_MS = 33 * 60_000;
 
@@ -72,7 +72,8 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   const rules: Record<string, boolean> = {};
   const rule = (name: string, isKept: boolean) => void (rules[name] = isKept);
 
-  rule('1 one accepted submission per assessment', seen.submissionsAccepted <= 1);
+  const isAmbiguous = cannotTellJobs(world);
+  rule('1 one accepted submission per assessment', isAmbiguous || seen.submissionsAccepted <= 1);
   rule('2 no request carries a token that its sender knows to be expired', hasJump || seen.expiredTokens === 0);
   rule('3 one refresh at a time', seen.concurrentRefreshes <= 1);
   const gaps = seen.refreshes.slice(1).map((at, index) => at - (seen.refreshes[index] ?? 0));
@@ -92,8 +93,8 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   const settled = events.filter((it) => it.type === 'assessment.settled').length;
   rule(
     '8 completed once, with the result of its own job',
-    completions(views).every((result) => result === backend.jobs()[0]?.jobId) &&
-      settled <= 1 + Number(wasReopened(world)),
+    completions(views).every((result) => isAmbiguous || result === backend.jobs()[0]?.jobId) &&
+      settled <= 1 + reopenings(world),
   );
   rule('9 a job that is known is never submitted again', seen.submittedAgain === 0);
   const out = JSON.stringify([views, events, storage.keys().map((key) => storage.get(key))]);
@@ -120,7 +121,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     '13 what has not ended keeps its record',
     !isOpen || deeds.otherUser || storage.keys().some((key) => key.includes(':job:')),
   );
-  rule('16 the same answers of one user while under way are one accepted job', !isDoubled(trial));
+  rule('16 the same answers of one user while under way are one accepted job', isAmbiguous || !isDoubled(trial));
   rule(
     '18 a result that cannot be read is not fetched without end',
     mostWithin(seen.unreadableResults, HOUR_MS) <= MOST_UNREADABLE_RESULTS_AN_HOUR,
@@ -144,11 +145,13 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     '18 a user whose submission has to wait long is told',
     hasJump || hasSleep || seen.requests.every((request) => isToldOfTheWait(trial, request)),
   );
-  const isForgotten = backend.jobs().length > 0 && backend.jobs().every(({ isLost }) => isLost);
-  rule(
-    '18 a user whose job the server has forgotten is told',
-    !isForgotten || deeds.otherUser || !['submitting', 'waiting'].includes(last?.phase ?? ''),
-  );
+  // A status route that is broken for good does not say that it has forgotten the job: then the deadline counts.
+  const isMute = world.incidents.some((it) => it.do === 'front' && it.forMs === FOR_EVER_MS);
+  const isForgotten =
+    backend.jobs().length > 0 &&
+    backend.jobs().every(({ lostAt, doneAt }) => lostAt !== null && lostAt < doneAt) &&
+    !isMute;
+  rule('18 a user whose job the server has forgotten is told', !isForgotten || deeds.otherUser || isToldLately(trial));
 
   const expected = expectedEndings(trial);
   rule(
@@ -161,8 +164,11 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
 /** How the story may end, by what the server did. Null: in any phase. */
 function expectedEndings({ world, backend, deeds, endedAt }: Trial): readonly string[] | null {
   const { seen } = backend;
-  if (deeds.cancelled || deeds.otherUser || backend.jobs().some(({ isLost }) => isLost)) return null;
+  if (deeds.cancelled || deeds.otherUser || backend.jobs().some(({ lostAt }) => lostAt !== null)) return null;
   if (seen.refused.length > 0) return ['failed'];
+  const ending = world.jobFails ? 'failed' : 'completed';
+  // Whose clock is wrong cannot tell which job of the list is the one that was lost: the user is asked.
+  if (seen.unreadableSubmissions.length > 0 && isClockWrong(world)) return [ending, 'failed', 'unconfirmed'];
   if (world.jobFails) return ['failed'];
   const isUnreadable = seen.unreadableResults.length >= LEAST_UNREADABLE_RESULTS;
   const garblesForEver = world.incidents.some(
@@ -177,6 +183,8 @@ function mayFail({ world, backend }: Trial, now: number): boolean {
   const { seen } = backend;
   if (seen.refused.some((at) => at <= now) && seen.submissionsAccepted === 0) return true;
   if (seen.unreadableResults.filter((at) => at <= now).length >= LEAST_UNREADABLE_RESULTS) return true;
+  // A clock that is set forward ends the time of confirmation; the second look shows what becomes of the job.
+  if (world.incidents.some((it) => it.do === 'jump' && it.byMs > 0) && (world.habits?.failures ?? 0) > 0) return true;
   return world.jobFails && backend.jobs().some(({ doneAt }) => doneAt <= now);
 }
 
@@ -227,12 +235,35 @@ function isToldOfTheWait({ moments, tabNumber }: Trial, { route, at, retryAfter 
   return shown?.phase !== 'submitting' || saysMore;
 }
 
+/** A user who wants to wait longer for a job that is lost is asked again before this time is over, ms. */
+const ASKED_AGAIN_MS = 10 * 60_000;
+
+/** Whether the page showed, in its last minutes, more than that the work is in progress. */
+function isToldLately({ moments, tabNumber, endedAt }: Trial): boolean {
+  const shown = moments.filter(({ tab }) => tab === tabNumber);
+  return shown.some(({ view }, index) => {
+    const until = shown[index + 1]?.at ?? endedAt;
+    return until >= endedAt - ASKED_AGAIN_MS && !['submitting', 'waiting'].includes(view.phase);
+  });
+}
+
 const losesAnswers = (incident: Incident) =>
   ['offline', 'sleep', 'reload', 'loseRefreshAnswer', 'serverDown', 'front', 'garble', 'submitAgain'].includes(
     incident.do,
   );
-const wasReopened = (world: World) =>
-  world.incidents.some((it) => it.do === 'reload' || (it.do === 'submitAgain' && it.where !== 'page'));
+const reopenings = (world: World) =>
+  world.incidents.filter((it) => it.do === 'reload' || (it.do === 'submitAgain' && it.where !== 'page')).length;
+/** Whether the clock does not tell how old a job is. */
+const isClockWrong = ({ habits, incidents }: World) =>
+  (habits?.clockAheadMs ?? 0) !== 0 || incidents.some((it) => it.do === 'jump');
+/**
+ * Whether nothing tells that a submission has arrived: the server ignores the keys that the client believes in, or stores them late, and
+ * either two pages send at the same moment, or the clock is wrong, so that the list of jobs does not tell which one is new.
+ */
+const cannotTellJobs = (world: World) =>
+  ['off', 'late'].includes(world.habits?.keys ?? 'on') &&
+  (isClockWrong(world) ||
+    world.incidents.some((it) => it.do === 'reload' || (it.do === 'submitAgain' && it.where !== 'page')));
 
 const completions = (views: AssessmentView[]): unknown[] =>
   views.flatMap((view) => (view.phase === 'completed' ? [(view.result as { of?: unknown }).of] : []));
