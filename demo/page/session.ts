@@ -61,6 +61,9 @@ export async function openSession(): Promise<Session> {
       // "The minute" of this server is as short as its tokens.
       refreshIntervalMs: server.options.refreshIntervalMs,
       heartbeatMs: 5_000,
+      // As short as this server's jobs: its failures are final.
+      failureConfirmationMs: 3_000,
+      slowCheckMs: 2_000,
     },
     onEvent: events.add,
     inspect,

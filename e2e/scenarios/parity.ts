@@ -218,7 +218,15 @@ export const parityCases: readonly ParityCase[] = [
     wasShown: false,
     ours: 'paused with a clear request to sign in; result after that',
     story: parity('v1-token-refused', 'A V1 token dies early: no refresh exists, so the job pauses.', {
-      options: { backend: { ...ENDLESS_JOB, ...NO_SOCKETS }, client: { ...UNLUCKY, auth: { version: 'v1' } } },
+      options: {
+        backend: { ...ENDLESS_JOB, ...NO_SOCKETS },
+        client: {
+          ...UNLUCKY,
+          auth: { version: 'v1' },
+          // A token that its `exp` calls good may be refused by an outage; after this patience the user is asked.
+          timings: { ...UNLUCKY.timings, outagePatienceMs: 2_000 },
+        },
+      },
       async play(stage) {
         await submitted(stage);
         stage.backend.endTokens();

@@ -98,6 +98,7 @@ export async function openStage({
         pollMaxMs: 1_000,
         minDistanceMs: 200,
         settlingMs: 300,
+        failureConfirmationMs: 600,
         ...clientOptions.timings,
       },
       onEvent: (event) => {
