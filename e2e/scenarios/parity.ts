@@ -224,7 +224,7 @@ export const parityCases: readonly ParityCase[] = [
           ...UNLUCKY,
           auth: { version: 'v1' },
           // A token that its `exp` calls good may be refused by an outage; after this patience the user is asked.
-          timings: { ...UNLUCKY.timings, outagePatienceMs: 2_000 },
+          timings: { outagePatienceMs: 2_000 },
         },
       },
       async play(stage) {
