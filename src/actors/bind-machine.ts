@@ -51,6 +51,7 @@ export function bindMachine<Submission, Result>(services: BoundServices<Submissi
         missedResults: 0,
         ownerId: null,
         failedSince: null,
+        failedLooks: 0,
         statusTrouble: 0,
         details: undefined,
       };

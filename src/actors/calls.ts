@@ -72,6 +72,8 @@ export interface Particulars<Submission> {
   ownerId: string | null;
   /** Since when the server has reported the job as failed; null while it has not. */
   failedSince: number | null;
+  /** Counts the looks in a row that found the job failed: a clock that jumps ahead confirms nothing. */
+  failedLooks: number;
   /** Counts the looks since the status route last worked; from the second on every other one goes to the archive. */
   statusTrouble: number;
   /** The messages for the fields of a refused submission: the server's words stay out of the machine. */
@@ -85,6 +87,8 @@ type Failed = Unauthorized | Transient | Rejected;
 const MOST_UNANSWERED_SEARCHES = 5;
 /** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
 const LIST_TOLERANCE_MS = 2_000;
+/** A failure is confirmed by at least so many looks, which the chart spreads over the time of the confirmation. */
+const CONFIRMING_LOOKS = 6;
 /** A wait of this length is not waited for inside a call: the chart tells the user, ms. */
 const LONG_WAIT_MS = 60_000;
 
@@ -123,6 +127,8 @@ export function createCalls<Submission, Result>(
     const listed = await api.jobs(signal).catch((error: unknown) => {
       if (signal.aborted || error instanceof UnauthorizedError) throw error;
       its.unansweredSearches += 1;
+      if (error instanceof TransientError && error.retryAfterMs !== null)
+        its.pacer.postpone('submit', error.retryAfterMs);
       if (isOutage(error) && its.unansweredSearches < MOST_UNANSWERED_SEARCHES) throw error;
       return []; // not every server has the list
     });
@@ -231,11 +237,14 @@ export function createCalls<Submission, Result>(
       const latest = isOld ? await newerOf(api, state, input.jobId, signal) : state;
       if (latest.type !== 'failed') {
         its.failedSince = null;
+        its.failedLooks = 0;
         return latest;
       }
       // A clock that is set back begins a new confirmation: the old one would last as long as the jump.
       its.failedSince = Math.min(its.failedSince ?? clock.now(), clock.now());
-      const isDue = clock.now() - its.failedSince >= pacing.failureConfirmationMs;
+      its.failedLooks += 1;
+      const isLookedAt = its.failedLooks >= CONFIRMING_LOOKS || pacing.failureConfirmationMs === 0;
+      const isDue = isLookedAt && clock.now() - its.failedSince >= pacing.failureConfirmationMs;
       // The last word is the archive's: it hears of a job that was taken up again.
       const last = isDue && !isOld ? await archivedOf(api, latest, input.jobId, signal) : latest;
       if (last.type !== 'failed') return last;

@@ -335,7 +335,9 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     const job = [...jobs.values()].find((it) => [it.jobId, it.resultId, it.shownResultId].includes(id));
     if (!job || job.lostAt !== null) return nested(404, 'NOT_FOUND');
     if (job.userId !== token.userId) return nested(403, 'FORBIDDEN');
-    if (state.foreignRows) return foreignRow(route, id, token.userId);
+    // The status names its user by the job that was asked for: only rows of the archive can be those of another user.
+    if (state.foreignRows && !(state.foreignRows === 'user' && route === 'status'))
+      return foreignRow(route, id, token.userId);
     if (route === 'status') return statusRow(job);
     if (isLate(job)) return nested(404, 'NOT_FOUND');
     return route === 'job' ? data(jobRow(job)) : resultRow(job, id);
