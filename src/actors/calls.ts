@@ -234,7 +234,7 @@ export function createCalls<Submission, Result>(
       if (isForeign(its, state, tokens.userId()))
         throw new TransientError('invalid-response', 'the answer is about the job of another user');
       const isOld = state.type === 'running' && clock.now() - its.submittedAt >= pacing.archiveAfterMs;
-      const latest = isOld ? await newerOf(api, state, input.jobId, signal) : state;
+      const latest = isOld ? await newerOf(api, state, input.jobId, signal, its.pacer) : state;
       if (latest.type !== 'failed') {
         its.failedSince = null;
         its.failedLooks = 0;
@@ -246,7 +246,7 @@ export function createCalls<Submission, Result>(
       const isLookedAt = its.failedLooks >= CONFIRMING_LOOKS || pacing.failureConfirmationMs === 0;
       const isDue = isLookedAt && clock.now() - its.failedSince >= pacing.failureConfirmationMs;
       // The last word is the archive's: it hears of a job that was taken up again.
-      const last = isDue && !isOld ? await archivedOf(api, latest, input.jobId, signal) : latest;
+      const last = isDue && !isOld ? await archivedOf(api, latest, input.jobId, signal, its.pacer) : latest;
       if (last.type !== 'failed') return last;
       return isDue ? FAILED : UNCONFIRMED_FAILURE;
     });
@@ -312,21 +312,26 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
     throwIfAborted(signal);
     return failureOf(error, clock);
   });
-  if ('retryAfterMs' in outcome && outcome.retryAfterMs) pacer.postpone(kind, outcome.retryAfterMs);
+  if ('retryAfterMs' in outcome && outcome.retryAfterMs) {
+    // Status and result calls may both ask the archive, so its wait holds for both.
+    for (const asked of kind === 'submit' ? ['submit'] : ['status', 'result'])
+      pacer.postpone(asked, outcome.retryAfterMs);
+  }
   return outcome;
 }
 
 /** The archive's state of a job, or the known one where the archive does not answer: it is only a second opinion. */
-const archivedOf = (api: Api, known: JobState, jobId: string, signal: AbortSignal): Promise<JobState> =>
+const archivedOf = (api: Api, known: JobState, jobId: string, signal: AbortSignal, pacer: Pacer): Promise<JobState> =>
   api.job(jobId, signal).catch((error: unknown) => {
     throwIfAborted(signal);
     if (error instanceof UnauthorizedError) throw error;
+    if (error instanceof TransientError && error.retryAfterMs !== null) pacer.postpone('status', error.retryAfterMs);
     return known;
   });
 
 /** The state of a job that the status route reports as running: a sweeper that gives up on a job updates only the archive. */
-async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSignal): Promise<JobState> {
-  const archived = await archivedOf(api, state, jobId, signal);
+async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSignal, pacer: Pacer): Promise<JobState> {
+  const archived = await archivedOf(api, state, jobId, signal, pacer);
   return archived.type === 'running' ? state : archived;
 }
 
