@@ -228,13 +228,13 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
     { incidents: [noSockets] },
   ],
   [
-    '18 a user who waits longer than the deadline is told',
+    '18 a user who waits longer than the deadline sees why',
     'has all the time of the world',
     tampered(() => ({ settings: () => ({ monitoringTimeoutMs: 1e12 }) })),
     { jobMs: 3_600_000, tokenTtlMs: 3_600_000 },
   ],
   [
-    '18 a user whose submission has to wait long is told',
+    '18 a user whose submission has to wait long sees why',
     'counts a long wait as a short outage',
     withFetch(async (fetch, url, init) => {
       const answer = await fetch(url, init);
@@ -243,7 +243,7 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
     { habits: { submitLimitMs: 1_200_000 } },
   ],
   [
-    '18 a user whose job the server has forgotten is told',
+    '18 a user whose job the server has forgotten sees so',
     'believes that a job which no route knows is still worked on',
     withFetch(async (fetch, url, init) => {
       const answer = await fetch(url, init);

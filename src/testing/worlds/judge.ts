@@ -66,7 +66,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   const { seen } = backend;
   const views = moments.map(({ view }) => view);
   const last = moments.findLast(({ tab }) => tab === trial.tabNumber)?.view;
-  // Whose clock is set anew cannot tell how much time has passed.
+  // A page whose clock is set again cannot tell how much time has passed.
   const hasJump = world.incidents.some((it) => it.do === 'jump');
   const hasSleep = world.incidents.some((it) => it.do === 'sleep');
   const rules: Record<string, boolean> = {};
@@ -138,11 +138,11 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     }),
   );
   rule(
-    '18 a user who waits longer than the deadline is told',
+    '18 a user who waits longer than the deadline sees why',
     hasJump || hasSleep || longestSilence(trial) <= LONGEST_SILENCE_MS,
   );
   rule(
-    '18 a user whose submission has to wait long is told',
+    '18 a user whose submission has to wait long sees why',
     hasJump || hasSleep || seen.requests.every((request) => isToldOfTheWait(trial, request)),
   );
   // A status route that is broken for good does not say that it has forgotten the job: then the deadline counts.
@@ -151,7 +151,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     backend.jobs().length > 0 &&
     backend.jobs().every(({ lostAt, doneAt }) => lostAt !== null && lostAt < doneAt) &&
     !isMute;
-  rule('18 a user whose job the server has forgotten is told', !isForgotten || deeds.otherUser || isToldLately(trial));
+  rule('18 a user whose job the server has forgotten sees so', !isForgotten || deeds.otherUser || isToldLately(trial));
 
   const expected = expectedEndings(trial);
   rule(
@@ -222,7 +222,7 @@ function longestSilence({ moments, backend, deeds, startedAt, endedAt }: Trial):
   return longest;
 }
 
-/** A wait from which on the user is told of it, s, and how soon. */
+/** From this wait on the view reports it, s, and how soon. */
 const LONG_WAIT_S = 300;
 const TOLD_WITHIN_MS = 120_000;
 
