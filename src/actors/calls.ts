@@ -89,6 +89,8 @@ const MOST_UNANSWERED_SEARCHES = 5;
 const LIST_TOLERANCE_MS = 2_000;
 /** A failure is confirmed by at least so many looks, which the chart spreads over the time of the confirmation. */
 const CONFIRMING_LOOKS = 6;
+/** The longest wait after an answer that was lost or cannot be read, ms. */
+const MOST_WAIT_MS = 300_000;
 /** A wait of this length is not waited for inside a call: the chart tells the user, ms. */
 const LONG_WAIT_MS = 60_000;
 
@@ -162,11 +164,13 @@ export function createCalls<Submission, Result>(
       }
       if (!(error instanceof TransientError && error.maybeDone)) throw error;
       its.lostAt ??= sentAt;
-      its.pacer.postpone('submit', Math.max(pacing.settlingMs, error.retryAfterMs ?? 0));
+      // Only a 429 is believed when it asks for an hour.
+      const retryAfterMs = error.retryAfterMs === null ? null : Math.min(error.retryAfterMs, MOST_WAIT_MS);
+      its.pacer.postpone('submit', Math.max(pacing.settlingMs, retryAfterMs ?? 0));
       const problem = problemOf(error);
       // A success that cannot be read is a success: a repetition would start a second job.
       its.isTaken = error.status !== null && error.status < 300;
-      if (mayRepeat() && !its.isTaken) return { type: 'unconfirmed', retryAfterMs: error.retryAfterMs, problem };
+      if (mayRepeat() && !its.isTaken) return { type: 'unconfirmed', retryAfterMs, problem };
       return searched(submissionId, problem, signal);
     }
   };
