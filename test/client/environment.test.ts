@@ -158,13 +158,15 @@ describe('a token that no header can carry', () => {
   });
 });
 
+/** An answer without a stream, as in engines that have none. */
+const plainAnswer = (status: number, body: unknown): Response =>
+  ({ status, headers: new Headers(), text: async () => JSON.stringify(body) }) as unknown as Response;
+
 it('20,000 reports of a fraction more progress notify a subscriber once for each whole percent', async () => {
   const accepted = { success: true, data: { jobId: 'j1', status: 'queued' } };
   open({
     fetch: (input) =>
-      String(input).endsWith('/submit')
-        ? Promise.resolve(new Response(JSON.stringify(accepted), { status: 202 }))
-        : new Promise<never>(() => {}),
+      String(input).endsWith('/submit') ? Promise.resolve(plainAnswer(202, accepted)) : new Promise<never>(() => {}),
   });
   client?.signedIn({ accessToken: 'a-token', expiresIn: 3_600, userId: 'u1' });
   const assessment = client?.submit({ answer: 1 });
