@@ -9,7 +9,7 @@ const usage = `usage: npm run --silent bench -- outcomes [--worlds N] [--seed S]
        npm run --silent bench -- fleet [--clients N] [--seed S] [--json]
        npm run --silent bench -- overhead [--monitors N,N,…] [--json]
        npm run --silent bench -- latency [--rounds N] [--json]
-       npm run --silent bench -- docs [--worlds N] [--clients N]`;
+       npm run --silent bench -- docs [--worlds N] [--clients N] [--only outcomes,fleet,overhead,latency,size]`;
 
 const commands: Record<string, (args: string[]) => Promise<number>> = {
   outcomes: outcomesCommand,

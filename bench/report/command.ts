@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { format } from 'prettier';
@@ -11,10 +11,21 @@ import type { Section } from './section.ts';
 import { sizeSection } from './size-section.ts';
 
 const FILE = 'docs/benchmarks.md';
-/** In the order of the document. */
-const sections: readonly Section[] = [outcomesSection, fleetSection, overheadSection, latencySection, sizeSection];
+/** In the order of the document, by the first word of their headings. */
+const sections: Readonly<Record<string, Section>> = {
+  outcomes: outcomesSection,
+  fleet: fleetSection,
+  overhead: overheadSection,
+  latency: latencySection,
+  size: sizeSection,
+};
 
-/** `bench -- docs`: measures everything and writes the document with its plots. @returns the exit code */
+/**
+ * `bench -- docs`: measures, and writes the document with its plots. With `--only fleet,size` it measures these sections and keeps the
+ * others as they are.
+ *
+ * @returns the exit code
+ */
 export async function docsCommand(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
@@ -22,16 +33,37 @@ export async function docsCommand(args: string[]): Promise<number> {
       worlds: { type: 'string', default: '10000' },
       clients: { type: 'string', default: String(DEFAULT_CLIENTS) },
       seed: { type: 'string', default: '1' },
+      only: { type: 'string', default: Object.keys(sections).join(',') },
     },
   });
+  const only = new Set(values.only.split(','));
+  if (![...only].every((name) => Object.hasOwn(sections, name))) {
+    throw new Error(`--only takes a list of ${Object.keys(sections).join(', ')}`);
+  }
   const options = { worlds: Number(values.worlds), clients: Number(values.clients), seed: Number(values.seed) };
   if (Object.values(options).some((it) => !Number.isInteger(it) || it < 1)) throw new Error('whole numbers from 1 on');
+  const written = writtenSections();
   const lines = introduction();
-  for (const section of sections) lines.push(...(await section(options)));
+  for (const [name, section] of Object.entries(sections)) {
+    if (only.has(name)) {
+      const [heading = '', ...rest] = await section(options);
+      lines.push(heading, '', measuredOn(), ...rest);
+    } else lines.push(written.get(name) ?? '');
+  }
   writeFileSync(FILE, await format(lines.join('\n'), { parser: 'markdown', printWidth: 120 }));
   process.stderr.write(`wrote ${FILE}\n`);
   return 0;
 }
+
+/** The sections of the document as it is. */
+function writtenSections(): Map<string, string> {
+  const document = existsSync(FILE) ? readFileSync(FILE, 'utf8') : '';
+  const parts = document.split(/^(?=## )/m).slice(1);
+  return new Map(parts.map((part) => [/^## (\w+)/.exec(part)?.[1]?.toLowerCase() ?? '', part]));
+}
+
+const measuredOn = (): string =>
+  `_Measured ${new Date().toISOString().slice(0, 10)} with Node ${process.versions.node} on ${cpus().length} cores of ${cpus()[0]?.model.trim()}._`;
 
 const compared = [
   '@tanstack/query-core',
@@ -55,8 +87,7 @@ function introduction(): string[] {
     '',
     '<!-- written by "npm run --silent bench -- docs": do not edit -->',
     '',
-    `Measured ${new Date().toISOString().slice(0, 10)} with Node ${process.versions.node} on ${cpus().length} cores of ${cpus()[0]?.model.trim()}, with`,
-    `${compared.map((name) => `${name} ${version(name)}`).join(', ')}.`,
+    `With ${compared.map((name) => `${name} ${version(name)}`).join(', ')}.`,
     '',
     'Who takes part, each a small file in `bench/contestants` that names the pages of documentation which it follows:',
     '',

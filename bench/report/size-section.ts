@@ -1,11 +1,12 @@
-import { measureSizes } from '../size/bundles.ts';
+import { budgets, measureSizes } from '../size/bundles.ts';
 import type { Section } from './section.ts';
 
 /** What a bundle gains. */
 export const sizeSection: Section = async () => {
   const { marginal, ours, onUse, core, coreReact, withSocketIo, assembled, assembledCore, oidc, supabase, helper } =
     await measureSizes();
-  const row = (title: string, bytes: number) => `| ${title} | ${(bytes / 1_000).toFixed(1)} |`;
+  const kB = (bytes = 0) => (bytes / 1_000).toFixed(1);
+  const row = (title: string, bytes: number) => `| ${title} | ${kB(bytes)} |`;
   return [
     '## Size: what a bundle gains',
     '',
@@ -16,10 +17,10 @@ export const sizeSection: Section = async () => {
     '| what | kB |',
     '| --- | ---: |',
     row(
-      '**marginal cost** in an application that already has xstate, @xstate/react, rxjs and zod; budget 22.0',
+      `**marginal cost** in an application that already has xstate, @xstate/react, rxjs and zod; budget ${kB(budgets.marginal)}`,
       marginal,
     ),
-    row('**our own code**, everything loaded on use included; budget 21.0', ours),
+    row(`**our own code**, everything loaded on use included; budget ${kB(budgets.ours)}`, ours),
     row("first load of an application that loads the whole client on use: `import('assessment-monitor')`", onUse),
     row('**total in an empty application**: the core with its dependencies', core),
     row('… the core and React', coreReact),
