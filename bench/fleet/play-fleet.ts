@@ -1,9 +1,8 @@
 import type { Random } from 'assessment-monitor';
-import { seededRandom } from 'assessment-monitor/testing';
+import { seededRandom, type VirtualClock, virtualClock } from 'assessment-monitor/testing';
 import { type ContestantName, contestants } from '../contestants/index.ts';
 import type { Screen } from '../contestants/contestant.ts';
 import { openBrowser } from '../world/browser.ts';
-import { eventClock } from '../world/event-clock.ts';
 import { createServer, type Route } from '../world/server.ts';
 import { takeOverTime } from '../world/virtual-globals.ts';
 import { type Fault, type FaultName, faults, type FleetWorld } from './faults.ts';
@@ -44,7 +43,7 @@ const TOKEN_LIFE_MS = 300_000;
  * beside it, so that a large fleet can be played in parts.
  */
 export async function playFleet(task: FleetTask): Promise<Tally> {
-  const clock = eventClock();
+  const clock = virtualClock();
   const giveBack = takeOverTime(clock);
   try {
     return await play(task, clock);
@@ -53,7 +52,7 @@ export async function playFleet(task: FleetTask): Promise<Tally> {
   }
 }
 
-async function play(task: FleetTask, clock: ReturnType<typeof eventClock>): Promise<Tally> {
+async function play(task: FleetTask, clock: VirtualClock): Promise<Tally> {
   const fault: Fault = faults[task.fault];
   const startedAt = clock.time();
   const perSecond: Tally['perSecond'] = {};
@@ -104,7 +103,7 @@ async function play(task: FleetTask, clock: ReturnType<typeof eventClock>): Prom
     const dice = seededRandom(task.seed * 1_000_003 + (task.first ?? 0) + index);
     clock.setTimeout(() => arrive(index, dice), dice() * ARRIVAL_MS, null);
   }
-  await clock.run(startedAt + END_MS);
+  await clock.run(END_MS);
 
   const latest = Math.max(recoveredAt, ...servedAt.values());
   return {

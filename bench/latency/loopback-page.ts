@@ -2,9 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import { io, type Socket } from 'socket.io-client';
 import { sampleAnswers } from '@assessment-monitor/demo/sample-answers';
 import { memoryStore } from 'assessment-monitor';
+import { virtualClock } from 'assessment-monitor/testing';
 import { paths } from '../contestants/contestant.ts';
 import type { Page } from '../world/browser.ts';
-import { eventClock } from '../world/event-clock.ts';
 
 /** A page of the contestants over loopback: the platform's own fetch, real sockets, real time. */
 export interface LoopbackPage extends Page {
@@ -20,7 +20,7 @@ export function openLoopbackPage(url: string): LoopbackPage {
   const page: LoopbackPage = {
     isGone: false,
     // Of a world whose time stands still. Contestants take theirs from the globals, which are real here.
-    clock: eventClock(),
+    clock: virtualClock(),
     random: Math.random,
     localStorage: memoryStore(),
     sessionStorage: memoryStore(),

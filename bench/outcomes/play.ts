@@ -1,7 +1,6 @@
-import { seededRandom } from 'assessment-monitor/testing';
+import { seededRandom, type VirtualClock, virtualClock } from 'assessment-monitor/testing';
 import type { App, Contestant, Screen } from '../contestants/contestant.ts';
 import { type Browser, openBrowser, type Page } from '../world/browser.ts';
-import { eventClock } from '../world/event-clock.ts';
 import { createServer } from '../world/server.ts';
 import { takeOverTime } from '../world/virtual-globals.ts';
 import type { OutcomeWorld } from './world.ts';
@@ -34,7 +33,7 @@ const BALANCE_MS = 60_000;
 
 /** Plays one world with one contestant, in virtual time. */
 export async function playOutcome(world: OutcomeWorld, contestant: Contestant): Promise<Outcome> {
-  const clock = eventClock();
+  const clock = virtualClock();
   const giveBack = takeOverTime(clock);
   try {
     return await play(world, contestant, clock);
@@ -43,7 +42,7 @@ export async function playOutcome(world: OutcomeWorld, contestant: Contestant): 
   }
 }
 
-async function play(world: OutcomeWorld, contestant: Contestant, clock: ReturnType<typeof eventClock>) {
+async function play(world: OutcomeWorld, contestant: Contestant, clock: VirtualClock) {
   const random = seededRandom(world.seed + 1);
   const seen: Outcome = {
     signedIn: true,
@@ -163,7 +162,7 @@ async function play(world: OutcomeWorld, contestant: Contestant, clock: ReturnTy
   // When the job will be done is unknown until it was accepted.
   const latest = () => Math.max(startedAt, ...server.jobsOf(USER).map(({ doneAt }) => doneAt)) + PATIENCE_MS;
   const isEnded = () => isOver || clock.time() >= latest();
-  while (!isEnded()) await clock.run(latest(), isEnded);
+  while (!isEnded()) await clock.run(latest() - clock.time(), isEnded);
 
   const endedAt = clock.time();
   page.close();

@@ -1,9 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { seededRandom } from 'assessment-monitor/testing';
+import { seededRandom, virtualClock } from 'assessment-monitor/testing';
 import type { Contestant } from '../contestants/contestant.ts';
 import { openBrowser } from '../world/browser.ts';
-import { eventClock } from '../world/event-clock.ts';
 import { createServer } from '../world/server.ts';
 import { takeOverTime } from '../world/virtual-globals.ts';
 
@@ -41,7 +40,7 @@ const cpuMs = (since: NodeJS.CpuUsage): number => {
  * @throws Error when one of them does not show its result: what was measured would not be the work
  */
 export async function playOverhead(contestant: Contestant, mode: Mode, monitors: number): Promise<Cost> {
-  const clock = eventClock();
+  const clock = virtualClock();
   const giveBack = takeOverTime(clock);
   try {
     let requests = 0;
@@ -72,13 +71,12 @@ export async function playOverhead(contestant: Contestant, mode: Mode, monitors:
         app.submit();
       });
     };
-    const startedAt = clock.time();
-    await clock.run(startedAt + MID_JOB_MS);
+    await clock.run(MID_JOB_MS);
     let used = cpuMs(cpuBefore);
     collect();
     const heap = process.memoryUsage().heapUsed - heapBefore;
     const cpuMid = process.cpuUsage();
-    await clock.run(startedAt + END_MS);
+    await clock.run(END_MS - MID_JOB_MS);
     used += cpuMs(cpuMid);
     if (shown.size !== monitors)
       throw new Error(`${contestant.title}: ${shown.size} of ${monitors} results were shown`);

@@ -1,5 +1,5 @@
 import { type KeyValueStore, memoryStore, type Random, type TabChannel, type TabLocks } from 'assessment-monitor';
-import type { EventClock, Owner } from './event-clock.ts';
+import type { TimerOwner, VirtualClock } from 'assessment-monitor/testing';
 import type { BenchServer, Route } from './server.ts';
 import { openSocketOver, type OpenSocket } from './socket.ts';
 import { tabChannels, tabLocks } from './tabs.ts';
@@ -23,8 +23,8 @@ export interface PageAnswer {
 }
 
 /** What every contestant gets from its browser: nothing that another one does not get. */
-export interface Page extends Owner {
-  readonly clock: EventClock;
+export interface Page extends TimerOwner {
+  readonly clock: VirtualClock;
   readonly random: Random;
   /** Shared by all pages of the browser. */
   readonly localStorage: KeyValueStore;
@@ -39,7 +39,7 @@ export interface Page extends Owner {
 }
 
 export interface NetworkOptions {
-  clock: EventClock;
+  clock: VirtualClock;
   server: BenchServer;
   random: Random;
   /** There and back, ms. */
@@ -108,7 +108,7 @@ export function openBrowser(network: NetworkOptions) {
     takeCookie: (cookie: number) => void (jar = cookie),
     /** @param sessionStorage what is left of the page before, after a reload */
     openPage(sessionStorage: KeyValueStore = memoryStore()): Page {
-      const owner: Owner = { isGone: false };
+      const owner: TimerOwner = { isGone: false };
       const sockets = openSocketOver({
         clock,
         server,

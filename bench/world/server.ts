@@ -1,4 +1,4 @@
-import type { EventClock } from './event-clock.ts';
+import type { VirtualClock } from 'assessment-monitor/testing';
 
 /*
  * The server of the benchmarks: the wire contract for many users at once, in virtual time. It trusts no client and counts what it saw.
@@ -57,7 +57,7 @@ interface User {
 }
 
 export interface ServerOptions {
-  clock: EventClock;
+  clock: VirtualClock;
   tokenLifeMs: number;
   jobMs: (userId: string) => number;
   /** Hears of every request that arrived, and what it was answered. */

@@ -1,11 +1,11 @@
+import type { TimerOwner, VirtualClock } from 'assessment-monitor/testing';
 import { io, type ManagerOptions, type Socket, type SocketOptions, WebSocket } from 'socket.io-client';
-import type { EventClock, Owner } from './event-clock.ts';
 import type { BenchServer, ServerSocket } from './server.ts';
 
 export interface SocketNetwork {
-  clock: EventClock;
+  clock: VirtualClock;
   server: BenchServer;
-  owner: Owner;
+  owner: TimerOwner;
   /** There and back, ms. */
   roundTripMs: () => number;
   /** Whether a connection comes about at all now. */

@@ -1,15 +1,15 @@
 import type { TabChannel, TabLocks } from 'assessment-monitor';
-import type { EventClock, Owner } from './event-clock.ts';
+import type { TimerOwner, VirtualClock } from 'assessment-monitor/testing';
 
 /* What pages of one browser have in common beside their storage: Web Locks and BroadcastChannel. */
 
 interface Waiting {
-  owner: Owner;
+  owner: TimerOwner;
   grant: () => void;
 }
 
 /** Locks of one browser; each page gets its end, and leaves all its locks when it goes. */
-export function tabLocks(clock: EventClock) {
+export function tabLocks(clock: VirtualClock) {
   const queues = new Map<string, Waiting[]>();
   const remove = (queue: Waiting[], entry: Waiting): void => {
     const index = queue.indexOf(entry);
@@ -17,7 +17,7 @@ export function tabLocks(clock: EventClock) {
     queue.splice(index, 1);
     if (index === 0) queue[0]?.grant();
   };
-  return (owner: Owner): { locks: TabLocks; leave: () => void } => ({
+  return (owner: TimerOwner): { locks: TabLocks; leave: () => void } => ({
     locks: {
       request: (name, { signal }, callback) =>
         new Promise((resolve, reject) => {
@@ -55,9 +55,9 @@ export function tabLocks(clock: EventClock) {
 const MESSAGE_MS = 2;
 
 /** Channels of one browser. */
-export function tabChannels(clock: EventClock) {
-  const ends = new Set<{ owner: Owner; name: string; hear: (data: unknown) => void }>();
-  return (owner: Owner): { open: (name: string) => TabChannel; leave: () => void } => ({
+export function tabChannels(clock: VirtualClock) {
+  const ends = new Set<{ owner: TimerOwner; name: string; hear: (data: unknown) => void }>();
+  return (owner: TimerOwner): { open: (name: string) => TabChannel; leave: () => void } => ({
     open(name) {
       const listeners: ((event: { data: unknown }) => void)[] = [];
       const end = { owner, name, hear: (data: unknown) => listeners.forEach((it) => it({ data })) };

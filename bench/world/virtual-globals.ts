@@ -1,4 +1,4 @@
-import type { EventClock, Timer } from './event-clock.ts';
+import type { VirtualClock } from 'assessment-monitor/testing';
 
 /**
  * Puts a clock in the place of the global timers and of `Date.now`, while a world is played. All contestants get their time this way,
@@ -6,18 +6,18 @@ import type { EventClock, Timer } from './event-clock.ts';
  *
  * @returns how to give the real ones back
  */
-export function takeOverTime(clock: EventClock): () => void {
+export function takeOverTime(clock: VirtualClock): () => void {
   const real = { setTimeout, clearTimeout, setInterval, clearInterval };
   const realNow = Date.now;
   const clear = (handle: unknown) => {
-    const [timer] = Array.isArray(handle) ? (handle as [Timer]) : [handle];
+    const [timer] = Array.isArray(handle) ? (handle as [unknown]) : [handle];
     clock.clearTimeout(timer);
   };
   const later = (callback: (...args: unknown[]) => void, ms?: number, ...args: unknown[]) =>
     clock.setTimeout(args.length === 0 ? callback : () => callback(...args), ms);
   /** A cell, because each round has a timer of its own. */
-  const every = (callback: () => void, ms?: number): [Timer] => {
-    const cell: [Timer] = [
+  const every = (callback: () => void, ms?: number): [unknown] => {
+    const cell: [unknown] = [
       clock.setTimeout(function round() {
         cell[0] = clock.setTimeout(round, ms);
         callback();

@@ -13,13 +13,15 @@ export type { ManualClock } from './manual-clock.ts';
 export { pathsOver, stateClass } from './paths.ts';
 export type { Path, PathOptions } from './paths.ts';
 export { callsIn, eventsFor } from './possible-events.ts';
+export { seededRandom } from './seeded-random.ts';
+export { virtualClock } from './virtual-clock.ts';
+export type { TimerOwner, VirtualClock } from './virtual-clock.ts';
 export { walk } from './walk.ts';
 
 export { checkBackend } from './conformance.ts';
 export type { ConformanceOptions, ConformanceReport, Difference } from './conformance.ts';
 export { anyWorld, families } from './worlds/any-world.ts';
 export type { AnyWorldOptions, Family } from './worlds/any-world.ts';
-export { seededRandom } from './worlds/fake-backend.ts';
 export { openTestWorld } from './worlds/open-test-world.ts';
 export type { TestWorld } from './worlds/open-test-world.ts';
 export { runWorld } from './worlds/run-world.ts';

@@ -2,7 +2,7 @@ import { createAssessmentClient } from 'assessment-monitor';
 import { openTestWorld } from 'assessment-monitor/testing';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../src/lib/storage.ts';
-import { virtualClock } from '../support/virtual-clock.ts';
+import { virtualClock } from '../../src/testing/virtual-clock.ts';
 
 /* How often the server is asked, seen from the server: in virtual time, with the middle of all luck unless a test says otherwise. */
 
@@ -66,14 +66,14 @@ async function openBusyPage(...args: Parameters<typeof openPage>) {
   const page = openPage(...args);
   page.client.signedIn({ accessToken: 'token', expiresIn: 36_000 });
   page.client.submit({ answers: [1] });
-  await page.clock.advance(0);
+  await page.clock.run(0);
   return page;
 }
 
 describe('a job that runs', () => {
   it('is polled every 2 s at first, every 10 s after three quarters of a minute, and in between in between', async () => {
     const { clock, client, asked, gaps } = await openBusyPage(running);
-    await clock.advance(6 * MINUTE);
+    await clock.run(6 * MINUTE);
     client.dispose();
     const gapAt = (ms: number) => gaps()[asked.findIndex((at) => at >= ms)] ?? 0;
     expect(gaps()[0]).toBeCloseTo(2 * SECOND, -2);
@@ -90,7 +90,7 @@ describe('a job that runs', () => {
     ['at the most', 1, 1.2],
   ])('is not polled in step with others: %s', async (_how, luck, share) => {
     const { clock, client, gaps } = await openBusyPage(running, { random: () => luck });
-    await clock.advance(6 * MINUTE);
+    await clock.run(6 * MINUTE);
     client.dispose();
     expect(gaps()[0]).toBeCloseTo(share * 2 * SECOND, -2);
     expect(gaps().at(-1)).toBeCloseTo(share * 10 * SECOND, -1);
@@ -100,7 +100,7 @@ describe('a job that runs', () => {
     const { clock, client, gaps } = await openBusyPage(() =>
       json(200, { data: { jobId: 'j1', status: 'queued' } }, { 'Retry-After': '25' }),
     );
-    await clock.advance(2 * MINUTE);
+    await clock.run(2 * MINUTE);
     client.dispose();
     expect(Math.min(...gaps())).toBeGreaterThanOrEqual(25 * SECOND);
   });
@@ -109,7 +109,7 @@ describe('a job that runs', () => {
 describe('a server that is down', () => {
   it('is asked less and less often, at its worst every 45 s', async () => {
     const { clock, client, gaps } = await openBusyPage(down, { random: () => 1 });
-    await clock.advance(5 * MINUTE);
+    await clock.run(5 * MINUTE);
     client.dispose();
     expect(gaps().slice(0, 5)).toEqual([8, 16, 32, 45, 45].map((seconds) => seconds * SECOND));
   });
@@ -117,17 +117,17 @@ describe('a server that is down', () => {
   it('is asked as often as before when it is back', async () => {
     let isDown = true;
     const { clock, client, asked, gaps } = await openBusyPage(() => (isDown ? down() : running()), { random: () => 1 });
-    await clock.advance(MINUTE);
+    await clock.run(MINUTE);
     isDown = false;
     const failures = asked.length;
-    await clock.advance(MINUTE);
+    await clock.run(MINUTE);
     client.dispose();
     expect(Math.max(...gaps().slice(failures + 1))).toBeLessThanOrEqual(12 * SECOND);
   });
 
   it('is sent the answers again after ever longer waits, at its worst every 15 s', async () => {
     const { clock, client, submitted } = await openBusyPage(running, { random: () => 1, submit: down });
-    await clock.advance(MINUTE);
+    await clock.run(MINUTE);
     client.dispose();
     const gaps = submitted.slice(1).map((at, index) => at - (submitted[index] ?? 0));
     expect(gaps.slice(0, 5)).toEqual([5, 5, 5, 8, 15].map((seconds) => seconds * SECOND));
@@ -140,9 +140,9 @@ describe('the deadline', () => {
 
   it('counts from the acceptance, and the user is asked when it has passed', async () => {
     const { clock, client } = await openBusyPage(running, { monitoringTimeoutMs: 10 * MINUTE });
-    await clock.advance(10 * MINUTE - SECOND);
+    await clock.run(10 * MINUTE - SECOND);
     expect(phaseOf(client)).toBe('waiting');
-    await clock.advance(3 * SECOND);
+    await clock.run(3 * SECOND);
     expect(phaseOf(client)).toBe('delayed');
     client.dispose();
   });
@@ -150,13 +150,13 @@ describe('the deadline', () => {
   it('stays where it was when the page is reloaded', async () => {
     const monitoringTimeoutMs = 10 * MINUTE;
     const before = await openBusyPage(running, { monitoringTimeoutMs });
-    await before.clock.advance(6 * MINUTE);
+    await before.clock.run(6 * MINUTE);
     before.client.dispose();
     const { clock, client, submitted } = openPage(running, { ...before, monitoringTimeoutMs });
     client.resume();
-    await clock.advance(4 * MINUTE - SECOND);
+    await clock.run(4 * MINUTE - SECOND);
     expect(phaseOf(client)).toBe('waiting');
-    await clock.advance(3 * SECOND);
+    await clock.run(3 * SECOND);
     expect(phaseOf(client)).toBe('delayed');
     expect(submitted).toEqual([]);
     client.dispose();
@@ -166,10 +166,10 @@ describe('the deadline', () => {
     const monitoringTimeoutMs = 10 * MINUTE;
     const before = await openBusyPage(running, { monitoringTimeoutMs });
     before.client.dispose();
-    await before.clock.advance(15 * MINUTE);
+    await before.clock.run(15 * MINUTE);
     const { clock, client, asked } = openPage(running, { ...before, monitoringTimeoutMs });
     client.resume();
-    await clock.advance(3 * SECOND);
+    await clock.run(3 * SECOND);
     expect(phaseOf(client)).toBe('delayed');
     expect(asked).not.toEqual([]);
     client.dispose();

@@ -1,7 +1,7 @@
 import { isTokenRefused } from 'assessment-monitor';
 import { describe, expect, it } from 'vitest';
 import { jwt } from '../support/jwt.ts';
-import { T0 } from '../support/virtual-clock.ts';
+import { T0 } from '../../src/testing/virtual-clock.ts';
 import {
   accepted,
   invalidToken,

@@ -2,7 +2,7 @@ import { type AssessmentPhase, createAssessmentClient } from 'assessment-monitor
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { jwt } from '../support/jwt.ts';
-import { settle, virtualClock } from '../support/virtual-clock.ts';
+import { settle, virtualClock } from '../../src/testing/virtual-clock.ts';
 
 /*
  * Clocks that are wrong, machines that sleep, networks that come late, timers that are throttled: the whole client in virtual time,
@@ -120,7 +120,7 @@ async function openWorld({
   client.signedIn({ accessToken: idToken, ...(tellsLifetime ? { expiresIn: ttl } : {}) });
   const assessment = client.submit({ answers: [1] });
   assessment.subscribe(() => shown.push(assessment.getSnapshot().phase));
-  await clock.advance(SECOND);
+  await clock.run(SECOND);
   return {
     clock,
     client,
@@ -132,7 +132,7 @@ async function openWorld({
     },
     /** Runs on to a moment at which a request is under way. */
     async untilAsking() {
-      while (state.underWay === 0) await clock.advance(10);
+      while (state.underWay === 0) await clock.run(10);
     },
     async wake(reason: 'resume' | 'online' | 'visibilitychange') {
       state.isFrozen = false;
@@ -158,7 +158,7 @@ describe.each([
     'makes no storm, and nothing expired is sent (the server tells the lifetime: %s)',
     async (tellsLifetime) => {
       const world = await openWorld({ skewMs, tellsLifetime });
-      await world.clock.advance(11 * MINUTE);
+      await world.clock.run(11 * MINUTE);
       expect(world.phase).toBe('completed');
       expect(world.shown).not.toContain('sign-in-needed');
       expect(world.seen.submissions).toBe(1);
@@ -174,9 +174,9 @@ describe('a page that sleeps', () => {
   it('for ten minutes past the death of its token refreshes first, once, and shows the result', async () => {
     const world = await openWorld({ ttl: 300, doneAfter: 8 * MINUTE });
     world.state.isFrozen = true;
-    await world.clock.advance(15 * MINUTE);
+    await world.clock.run(15 * MINUTE);
     await world.wake('resume');
-    await world.clock.advance(5 * SECOND);
+    await world.clock.run(5 * SECOND);
     expect(world.phase).toBe('completed');
     expect(world.seen).toMatchObject({ submissions: 1, dead: 0, refused: 0 });
     expect(world.seen.refreshes).toHaveLength(1);
@@ -186,14 +186,14 @@ describe('a page that sleeps', () => {
   it('and wakes before its network does keeps the session, and resumes when the network is there', async () => {
     const world = await openWorld({ ttl: 300, doneAfter: 8 * MINUTE });
     world.state.isFrozen = true;
-    await world.clock.advance(15 * MINUTE);
+    await world.clock.run(15 * MINUTE);
     world.state.isOnline = false;
     await world.wake('resume');
-    await world.clock.advance(30 * SECOND);
+    await world.clock.run(30 * SECOND);
     expect(world.phase).toBe('waiting');
     world.state.isOnline = true;
     await world.wake('online');
-    await world.clock.advance(MINUTE);
+    await world.clock.run(MINUTE);
     expect(world.phase).toBe('completed');
     expect(world.shown).not.toContain('sign-in-needed');
     expect(world.seen).toMatchObject({ submissions: 1, dead: 0 });
@@ -205,24 +205,24 @@ describe('a page that sleeps', () => {
 describe('a call that is under way', () => {
   it('when the page falls asleep is made again when it wakes: its answer may never come', async () => {
     const world = await openWorld({ ttl: 3_600, doneAfter: 20 * SECOND });
-    await world.clock.advance(15 * SECOND);
+    await world.clock.run(15 * SECOND);
     await world.untilAsking();
     world.state.losesAnswers = true;
     world.state.isFrozen = true;
-    await world.clock.advance(8 * SECOND);
+    await world.clock.run(8 * SECOND);
     await world.wake('resume');
-    await world.clock.advance(5 * SECOND);
+    await world.clock.run(5 * SECOND);
     expect(world.phase).toBe('completed');
     world.client.dispose();
   });
 
   it('when a tab is shown again is waited for', async () => {
     const world = await openWorld({ ttl: 3_600 });
-    await world.clock.advance(15 * SECOND);
+    await world.clock.run(15 * SECOND);
     const before = world.seen.statuses;
     await world.untilAsking();
     await world.wake('visibilitychange');
-    await world.clock.advance(SECOND);
+    await world.clock.run(SECOND);
     expect(world.seen.statuses).toBe(before + 1);
     world.client.dispose();
   });
@@ -231,7 +231,7 @@ describe('a call that is under way', () => {
 describe('a hidden tab', () => {
   it('whose timers fire once a minute still shows the result, and sends nothing expired', async () => {
     const world = await openWorld({ ttl: 300, doneAfter: 8 * MINUTE, shortestTimer: MINUTE });
-    await world.clock.advance(12 * MINUTE);
+    await world.clock.run(12 * MINUTE);
     expect(world.phase).toBe('completed');
     expect(world.seen).toMatchObject({ submissions: 1, dead: 0 });
     world.client.dispose();
@@ -239,10 +239,10 @@ describe('a hidden tab', () => {
 
   it('looks at once when it is shown again', async () => {
     const world = await openWorld({ ttl: 3_600, doneAfter: 30 * SECOND, shortestTimer: MINUTE });
-    await world.clock.advance(40 * SECOND);
+    await world.clock.run(40 * SECOND);
     expect(world.phase).toBe('waiting');
     await world.wake('visibilitychange');
-    await world.clock.advance(SECOND);
+    await world.clock.run(SECOND);
     expect(world.phase).toBe('completed');
     world.client.dispose();
   });
@@ -253,7 +253,7 @@ it('a browser that says it is offline, and is not, makes no difference', async (
   Object.defineProperty(globalThis, 'navigator', { value: { onLine: false }, configurable: true });
   try {
     const world = await openWorld({ doneAfter: MINUTE });
-    await world.clock.advance(2 * MINUTE);
+    await world.clock.run(2 * MINUTE);
     expect(world.phase).toBe('completed');
     world.client.dispose();
   } finally {

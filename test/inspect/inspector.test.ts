@@ -5,7 +5,7 @@ import { createActor, fromPromise, toPromise } from 'xstate';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
-import { virtualClock } from '../support/virtual-clock.ts';
+import { virtualClock } from '../../src/testing/virtual-clock.ts';
 import { collectFrames } from './frames.ts';
 import { leak, PLANTED } from './leaky-machine.ts';
 

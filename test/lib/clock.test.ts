@@ -2,15 +2,15 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MAX_TIMEOUT_MS, sleep, systemClock } from '../../src/lib/clock.ts';
 import { watch } from '../support/deferred.ts';
-import { settle, virtualClock } from '../support/virtual-clock.ts';
+import { settle, virtualClock } from '../../src/testing/virtual-clock.ts';
 
 describe('sleep', () => {
   it('resolves exactly when the time has passed', async () => {
     const clock = virtualClock();
     const slept = watch(sleep(clock, 500));
-    await clock.advance(499);
+    await clock.run(499);
     expect(slept.state).toBe('pending');
-    await clock.advance(1);
+    await clock.run(1);
     expect(slept.state).toBe('resolved');
   });
 
@@ -22,14 +22,14 @@ describe('sleep', () => {
     controller.abort(reason);
     await settle();
     expect(slept).toEqual({ state: 'rejected', error: reason });
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('arms no timer when the signal is already aborted', async () => {
     const clock = virtualClock();
     const reason = new Error('left');
     await expect(sleep(clock, 500, AbortSignal.abort(reason))).rejects.toBe(reason);
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('leaves no listener on the signal, whether it resolves or rejects', async () => {
@@ -39,7 +39,7 @@ describe('sleep', () => {
 
     const slept = sleep(clock, 500, controller.signal);
     expect(listeners()).toBe(1);
-    await clock.advance(500);
+    await clock.run(500);
     await slept;
     expect(listeners()).toBe(0);
 

@@ -26,12 +26,12 @@ const does = (what: (it: UseAssessment<Answers, Report>) => unknown, phase: stri
     () => hook.current.phase === phase,
   );
 const submits = (phase = 'waiting') => does((it) => it.submit(sampleAnswers), phase);
-const goesBy = (ms: number) => act(() => world.clock.advance(ms));
+const goesBy = (ms: number) => act(() => world.clock.run(ms));
 
 afterEach(() => {
   cleanup();
   world.client.dispose();
-  expect(world.clock.timers).toBe(0);
+  expect(world.clock.armed()).toBe(0);
 });
 
 const breaks = () => Promise.reject(new TypeError('fetch failed'));

@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => {
   cleanup();
   world.client.dispose();
-  expect(world.clock.timers).toBe(0);
+  expect(world.clock.armed()).toBe(0);
 });
 const isPhase = (phase: string) => () => seen().phase === phase;
 

@@ -11,7 +11,7 @@ import {
 import { Component, type ReactNode } from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
-import { settle } from '../support/virtual-clock.ts';
+import { settle } from '../../src/testing/virtual-clock.ts';
 import { describeEachMode } from './support/modes.ts';
 import { Page, press, seen } from './support/page.tsx';
 import { openWorld, type World } from './support/world.tsx';
@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => {
   cleanup();
   world.client.dispose();
-  expect(world.clock.timers).toBe(0);
+  expect(world.clock.armed()).toBe(0);
 });
 const app = ({ resume }: { resume?: boolean } = {}) => (
   <AssessmentProvider client={world.client} {...(resume === undefined ? {} : { resume })}>

@@ -4,7 +4,7 @@ import { createAssessmentHooks } from 'assessment-monitor/react';
 import { renderToString } from 'react-dom/server';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
-import { settle } from '../support/virtual-clock.ts';
+import { settle } from '../../src/testing/virtual-clock.ts';
 import { describeEachMode } from './support/modes.ts';
 import { openWorld, type World } from './support/world.tsx';
 
@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => {
   cleanup();
   world.client.dispose();
-  expect(world.clock.timers).toBe(0);
+  expect(world.clock.armed()).toBe(0);
 });
 
 /** A page with the hooks of the current client, each in a component of its own. */

@@ -5,7 +5,7 @@ import { renderToString } from 'react-dom/server';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { sampleAnswers } from '../../demo/sample-answers.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
-import { virtualClock } from '../support/virtual-clock.ts';
+import { virtualClock } from '../../src/testing/virtual-clock.ts';
 import { Page } from './support/page.tsx';
 
 /* Plain Node: no window, no document. */
@@ -39,7 +39,7 @@ it('renders the idle view, does nothing, and leaves no timer', () => {
   expect(html).toContain('<output>idle</output>');
   expect(client.getSnapshot().assessments).toEqual([]);
   expect(fetch).not.toHaveBeenCalled();
-  expect(clock.timers).toBe(0);
+  expect(clock.armed()).toBe(0);
 });
 
 it('renders the idle view even when the client has an assessment, so that hydration matches', () => {

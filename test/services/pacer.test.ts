@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createPacer } from '../../src/services/pacer.ts';
 import { watch } from '../support/deferred.ts';
-import { settle, virtualClock } from '../support/virtual-clock.ts';
+import { settle, virtualClock } from '../../src/testing/virtual-clock.ts';
 
 const DISTANCE = 1_000;
 const forever = new AbortController().signal;
@@ -24,24 +24,24 @@ describe('createPacer', () => {
     const turn = ask();
     await settle();
     expect(turn.state).toBe('resolved');
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('gives the next turn of a kind after the distance, and not before', async () => {
     const { clock, ask } = openPacer();
     ask();
-    await clock.advance(400);
+    await clock.run(400);
     const turn = ask();
-    await clock.advance(599);
+    await clock.run(599);
     expect(turn.state).toBe('pending');
-    await clock.advance(1);
+    await clock.run(1);
     expect(turn.state).toBe('resolved');
   });
 
   it('does not delay a call that comes after the distance has passed', async () => {
     const { clock, ask } = openPacer();
     ask();
-    await clock.advance(DISTANCE);
+    await clock.run(DISTANCE);
     const turn = ask();
     await settle();
     expect(turn.state).toBe('resolved');
@@ -51,11 +51,11 @@ describe('createPacer', () => {
     const { clock, ask } = openPacer();
     ask();
     ask();
-    await clock.advance(1_500);
+    await clock.run(1_500);
     const third = ask();
-    await clock.advance(499);
+    await clock.run(499);
     expect(third.state).toBe('pending');
-    await clock.advance(1);
+    await clock.run(1);
     expect(third.state).toBe('resolved');
   });
 
@@ -73,21 +73,21 @@ describe('createPacer', () => {
     ask();
     pacer.postpone('status', 30_000);
     const turn = ask();
-    await clock.advance(29_999);
+    await clock.run(29_999);
     expect(turn.state).toBe('pending');
-    await clock.advance(1);
+    await clock.run(1);
     expect(turn.state).toBe('resolved');
   });
 
   it('keeps a longer delay when a shorter one is asked for', async () => {
     const { clock, pacer, ask } = openPacer();
     pacer.postpone('status', 30_000);
-    await clock.advance(10_000);
+    await clock.run(10_000);
     pacer.postpone('status', 5_000);
     const turn = ask();
-    await clock.advance(19_999);
+    await clock.run(19_999);
     expect(turn.state).toBe('pending');
-    await clock.advance(1);
+    await clock.run(1);
     expect(turn.state).toBe('resolved');
   });
 
@@ -97,7 +97,7 @@ describe('createPacer', () => {
     const turns = [ask(), ask(), ask()];
     const given = () => turns.filter(({ state }) => state === 'resolved').length;
     for (const expected of [1, 2, 3]) {
-      await clock.advance(DISTANCE);
+      await clock.run(DISTANCE);
       expect(given()).toBe(expected);
     }
   });
@@ -106,11 +106,11 @@ describe('createPacer', () => {
     const { clock, pacer, ask } = openPacer();
     ask();
     const turn = ask();
-    await clock.advance(500);
+    await clock.run(500);
     pacer.postpone('status', 10_000);
-    await clock.advance(9_999);
+    await clock.run(9_999);
     expect(turn.state).toBe('pending');
-    await clock.advance(1);
+    await clock.run(1);
     expect(turn.state).toBe('resolved');
   });
 
@@ -119,14 +119,14 @@ describe('createPacer', () => {
     const controller = new AbortController();
     ask();
     const aborted = ask('status', controller.signal);
-    await clock.advance(900);
+    await clock.run(900);
     const reason = new Error('stopped');
     controller.abort(reason);
     await settle();
     expect(aborted).toEqual({ state: 'rejected', error: reason });
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
     const turn = ask();
-    await clock.advance(100);
+    await clock.run(100);
     expect(turn.state).toBe('resolved');
   });
 
@@ -145,9 +145,9 @@ describe('createPacer', () => {
     ask();
     clock.jump(-3_600_000);
     const turns = [ask(), ask()];
-    await clock.advance(DISTANCE);
+    await clock.run(DISTANCE);
     expect(turns[0]?.state).toBe('resolved');
-    await clock.advance(DISTANCE);
+    await clock.run(DISTANCE);
     expect(turns[1]?.state).toBe('resolved');
   });
 
@@ -155,9 +155,9 @@ describe('createPacer', () => {
     const { clock, pacer, ask } = openPacer();
     pacer.postpone('status', 5_000);
     const turn = ask();
-    await clock.advance(4_000);
+    await clock.run(4_000);
     clock.jump(-3_600_000);
-    await clock.advance(6_000);
+    await clock.run(6_000);
     expect(turn.state).toBe('resolved');
   });
 
@@ -169,9 +169,9 @@ describe('createPacer', () => {
         const given: number[] = [];
         for (const pause of pauses) {
           void pacer.turn('status', DISTANCE, forever).then(() => given.push(clock.now()));
-          await clock.advance(pause);
+          await clock.run(pause);
         }
-        await clock.advance(pauses.length * DISTANCE);
+        await clock.run(pauses.length * DISTANCE);
         expect(given).toHaveLength(pauses.length);
         expect(given.slice(1).every((at, index) => at - (given[index] ?? 0) >= DISTANCE)).toBe(true);
       }),

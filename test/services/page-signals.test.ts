@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Subscription } from 'xstate';
 import { createPageSignals, type PageEvent } from '../../src/services/page-signals.ts';
 import { recordedLog } from '../support/recorded-log.ts';
-import { virtualClock } from '../support/virtual-clock.ts';
+import { virtualClock } from '../../src/testing/virtual-clock.ts';
 
 const TYPES = ['visibilitychange', 'resume', 'online', 'pageshow'];
 const listenersOf = (target: EventTarget) => TYPES.flatMap((type) => getEventListeners(target, type)).length;
@@ -82,10 +82,10 @@ describe('createPageSignals', () => {
     page.listen();
     page.window.dispatchEvent(new Event('online'));
     page.document.dispatchEvent(new Event('resume'));
-    await page.clock.advance(1_999);
+    await page.clock.run(1_999);
     page.document.dispatchEvent(new Event('visibilitychange'));
     expect(page.heard).toEqual(['online']);
-    await page.clock.advance(1);
+    await page.clock.run(1);
     page.document.dispatchEvent(new Event('visibilitychange'));
     expect(page.heard).toEqual(['online', 'visible']);
   });
@@ -109,11 +109,11 @@ describe('createPageSignals', () => {
   it('detects by the clock that the machine has slept', async () => {
     const page = openPage();
     page.listen();
-    await page.clock.advance(20_000);
+    await page.clock.run(20_000);
     page.clock.jump(90_001);
-    await page.clock.advance(9_999);
+    await page.clock.run(9_999);
     expect(page.heard).toEqual([]);
-    await page.clock.advance(1);
+    await page.clock.run(1);
     expect(page.heard).toEqual(['clock-jump']);
   });
 
@@ -121,7 +121,7 @@ describe('createPageSignals', () => {
     const page = openPage();
     page.listen();
     page.clock.jump(-15_001);
-    await page.clock.advance(15_000);
+    await page.clock.run(15_000);
     expect(page.heard).toEqual(['clock-jump']);
   });
 
@@ -129,10 +129,10 @@ describe('createPageSignals', () => {
     const page = openPage();
     page.listen();
     page.clock.jump(600_000);
-    await page.clock.advance(60_000);
+    await page.clock.run(60_000);
     expect(page.heard).toEqual(['clock-jump']);
     page.clock.jump(-600_000);
-    await page.clock.advance(15_000);
+    await page.clock.run(15_000);
     expect(page.heard).toEqual(['clock-jump', 'clock-jump']);
   });
 
@@ -141,9 +141,9 @@ describe('createPageSignals', () => {
     page.listen();
     for (const ms of [90_000, -15_000, 60_000, -5_000]) {
       page.clock.jump(ms);
-      await page.clock.advance(15_000);
+      await page.clock.run(15_000);
     }
-    await page.clock.advance(600_000);
+    await page.clock.run(600_000);
     expect(page.heard).toEqual([]);
   });
 
@@ -159,13 +159,13 @@ describe('createPageSignals', () => {
 
   it('holds no listener or timer before the first subscription and after the last', async () => {
     const page = openPage();
-    expect([page.listeners, page.clock.timers]).toEqual([0, 0]);
+    expect([page.listeners, page.clock.armed()]).toEqual([0, 0]);
     const subscriptions = [page.listen(), page.listen()];
-    await page.clock.advance(15_000);
+    await page.clock.run(15_000);
     subscriptions[0]?.unsubscribe();
-    expect([page.listeners, page.clock.timers]).toEqual([4, 1]);
+    expect([page.listeners, page.clock.armed()]).toEqual([4, 1]);
     subscriptions[1]?.unsubscribe();
-    expect([page.listeners, page.clock.timers]).toEqual([0, 0]);
+    expect([page.listeners, page.clock.armed()]).toEqual([0, 0]);
   });
 
   it('emits to a subscriber that arrives after the last one has left', () => {
@@ -180,8 +180,8 @@ describe('createPageSignals', () => {
     const page = openPage();
     const subscription: Subscription = page.signals$.subscribe(() => subscription.unsubscribe());
     page.clock.jump(600_000);
-    await page.clock.advance(15_000);
-    expect([page.listeners, page.clock.timers]).toEqual([0, 0]);
+    await page.clock.run(15_000);
+    expect([page.listeners, page.clock.armed()]).toEqual([0, 0]);
   });
 
   it('detects clock jumps where there is no page', async () => {
@@ -191,9 +191,9 @@ describe('createPageSignals', () => {
       (event) => heard.push(event),
     );
     clock.jump(600_000);
-    await clock.advance(15_000);
+    await clock.run(15_000);
     expect(heard).toEqual([{ type: 'page.resumed', reason: 'clock-jump' }]);
     subscription.unsubscribe();
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 });

@@ -6,7 +6,7 @@ import { createTabLock, type TabLocks } from '../../src/services/auth/tab-lock.t
 import { createTokenServiceV2 } from '../../src/services/auth/token-service-v2.ts';
 import type { TokenEvent } from '../../src/services/auth/token-service.ts';
 import { recordedLog } from './recorded-log.ts';
-import { virtualClock } from './virtual-clock.ts';
+import { virtualClock } from '../../src/testing/virtual-clock.ts';
 
 /*
  * A whole browser in virtual time: tabs that share a cookie, a storage, locks and a channel, and a server that rotates refresh

@@ -1,6 +1,6 @@
 import type { RefreshAnswer } from '../../src/services/auth/refresh-coordinator.ts';
 import { type Deferred, deferred } from './deferred.ts';
-import { settle } from './virtual-clock.ts';
+import { settle } from '../../src/testing/virtual-clock.ts';
 
 export interface RefreshEndpoint {
   readonly request: () => Promise<RefreshAnswer>;

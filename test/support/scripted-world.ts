@@ -6,7 +6,7 @@ import {
   type MonitorEvent,
 } from 'assessment-monitor';
 import { memoryStore } from '../../src/lib/storage.ts';
-import { virtualClock } from '../../src/testing/worlds/virtual-clock.ts';
+import { virtualClock } from '../../src/testing/virtual-clock.ts';
 import { fakeSocketIo } from './fake-socket-io.ts';
 
 /*

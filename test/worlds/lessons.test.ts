@@ -1,7 +1,7 @@
 import { createAssessmentClient } from 'assessment-monitor';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../src/lib/storage.ts';
-import { virtualClock } from '../support/virtual-clock.ts';
+import { virtualClock } from '../../src/testing/virtual-clock.ts';
 
 /* What random worlds found in this package, each in as few lines as show it. */
 
@@ -28,7 +28,7 @@ describe('a server that knows no idempotency keys', () => {
       }) as unknown as Fetch,
     });
     client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
-    return { client, storage, calls, settle: (ms = 0) => clock.advance(ms) };
+    return { client, storage, calls, settle: (ms = 0) => clock.run(ms) };
   };
 
   it('is not sent the answers a second time when the page died while they were sent: the user is asked', async () => {
@@ -77,14 +77,14 @@ describe('a clock that is set back while a refresh is under way', () => {
     });
     client.signedIn({ accessToken: 'first', expiresIn: 60 });
     const token = client.ensureValidToken(true);
-    await clock.advance(1_000);
+    await clock.run(1_000);
     clock.jump(-3_600_000);
     arrive(answer(200, { data: { idToken: 'second', expiresIn: '60' } }));
     expect(await token).toBe('second');
 
-    await clock.advance(61_000);
+    await clock.run(61_000);
     const later = client.ensureValidToken();
-    await clock.advance(0);
+    await clock.run(0);
     arrive(answer(200, { data: { idToken: 'third', expiresIn: '60' } }));
     expect(await later).toBe('third');
     client.dispose();

@@ -1,7 +1,12 @@
 import type { FeedSocket, LoadSocketIo } from '../../services/feed/socket-io.ts';
-import { planJob, type PlannedStep, statusAt } from './job-plan.ts';
-import { type FakeReply, frontReply, garbled, loginPage } from './spoilt-answers.ts';
-import type { VirtualClock } from './virtual-clock.ts';
+import { seededRandom } from '../seeded-random.ts';
+import type { VirtualClock } from '../virtual-clock.ts';
+import { data, flat, invalidToken, nested, responseOf, type WireAnswer } from '../wire/answers.ts';
+import { type WireSocket, wireContract, type WireRequest } from '../wire/contract.ts';
+import { type RowKind, statusAt, type WireJob, type WireRow } from '../wire/jobs.ts';
+import { routeOf } from '../wire/routes.ts';
+import { planJob } from './job-plan.ts';
+import { frontReply, garbled, loginPage } from './spoilt-answers.ts';
 import { type FrontAnswer, type Garbling, plainHabits, type World, type WorldRoute } from './world.ts';
 
 /** One request as it left the client. */
@@ -23,33 +28,6 @@ export interface AcceptedSubmission {
   answers: string;
 }
 
-interface Token {
-  value: string;
-  userId: string;
-  /** By the client's clock: what its holder knows. */
-  knownExpiry: number;
-  /** By true time. */
-  expiry: number;
-  ended: boolean;
-}
-
-interface Job {
-  jobId: string;
-  resultId: string;
-  userId: string;
-  acceptedAt: number;
-  plan: readonly PlannedStep[];
-  /** When its last attempt ends. */
-  doneAt: number;
-  /** The result that its status names once it is done: its own, or that of an earlier job with the same answers. */
-  shownResultId: string;
-  /** The status route has forgotten it; every route has. */
-  forgotten: boolean;
-  lostAt: number | null;
-}
-
-/** "The minute" between two refreshes that the server grants. */
-export const REFRESH_INTERVAL_MS = 60_000;
 const DAY_MS = 24 * 3_600_000;
 
 /** Something that happens to answers until a true time; `left` counts the ones that it may still happen to. */
@@ -60,16 +38,19 @@ interface Spell {
 }
 
 /**
- * The wire contract in virtual time: a server with jobs, rotating tokens, limits and bad days, behind a network with latency
- * and loss, and with sockets that forget. It keeps what it saw for the judge.
+ * A server with bad days, for one browser: the wire contract, and around it odd habits, faults, a network with latency and loss, and
+ * sockets that break. It keeps what it saw for the judge.
  */
 export function fakeBackend(world: World, clock: VirtualClock) {
   const dice = seededRandom(world.seed);
   const habits = { ...plainHabits, ...world.habits };
   const startedAt = clock.time();
-  const tokens = new Map<string, Token>();
-  const jobs = new Map<string, Job>();
-  const byKey = new Map<string, string>();
+  /** Every access token that was ever issued, and its expiry by the client's clock: what its holder knows. */
+  const knownExpiries = new Map<string, number>();
+  const lostAt = new Map<WireJob, number>();
+  /** Jobs that the status route has forgotten. */
+  const forgotten = new Set<WireJob>();
+  /** Submissions whose answer is on its way, by user and key. */
   const submitting = new Set<string>();
   const sockets = new Set<FakeSocket>();
   const open = new Set<object>();
@@ -105,137 +86,94 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     /** True times at which a submission was answered with a success that cannot be read. */
     unreadableSubmissions: [] as number[],
   };
-  /** The one refresh token that is good: the cookie jar of this browser has it, or an older one. */
-  let session: { userId: string; refreshToken: number; refreshedAt: number } | null = null;
-  let jar: number | null = null;
-  let serial = 0;
+  /** The refresh token in the browser's cookie jar: the good one, or an older one. */
+  let jar: string | null = null;
+  /** Whose cookie that is. */
+  let signedInUser = '';
   const refreshing = new Set<SeenRequest>();
   let wasToldItsJob = false;
 
+  // --- habits: how this server says what the contract says
+
   /** A JWT that says nothing of its lifetime but when it ends, or an opaque token. */
-  const tokenText = (userId: string, expiry: number): string => {
-    const secret = `SECRET-${(serial += 1)}-${world.seed}`;
-    if (habits.tokens === 'stated') return secret;
+  const mint = (userId: string, serial: number): { value: string; expiry: number } => {
+    const secret = `SECRET-${serial}-${world.seed}`;
+    const end = clock.time() + world.tokenTtlMs;
+    if (habits.tokens === 'stated') {
+      knownExpiries.set(secret, clock.now() + world.tokenTtlMs);
+      return { value: secret, expiry: end };
+    }
+    const expiry = Math.floor(end / 1_000) * 1_000;
     const part = (value: unknown) => btoa(JSON.stringify(value)).replaceAll('=', '');
-    return `${part({ alg: 'HS256' })}.${part({ sub: userId, exp: expiry / 1_000 })}.${secret}`;
+    const value = `${part({ alg: 'HS256' })}.${part({ sub: userId, exp: expiry / 1_000 })}.${secret}`;
+    knownExpiries.set(value, habits.clockAheadMs === 0 ? expiry : Number.POSITIVE_INFINITY);
+    return { value, expiry };
   };
-  const issue = (userId: string): Token => {
-    for (const token of tokens.values()) token.ended = true;
-    const expiry =
-      habits.tokens === 'stated'
-        ? clock.time() + world.tokenTtlMs
-        : Math.floor((clock.time() + world.tokenTtlMs) / 1_000) * 1_000;
-    const value = tokenText(userId, expiry);
-    const knownByClaim = habits.clockAheadMs === 0 ? expiry : Number.POSITIVE_INFINITY;
-    const knownExpiry = habits.tokens === 'stated' ? clock.now() + world.tokenTtlMs : knownByClaim;
-    const token = { value, userId, knownExpiry, expiry, ended: false };
-    tokens.set(value, token);
-    return token;
-  };
-  const isDone = (job: Job) => clock.time() >= job.doneAt;
-  const verify = (header: string | undefined): Token | null => {
-    const token = tokens.get((header ?? '').replace('Bearer ', ''));
-    if (!token || token.ended || clock.time() >= token.expiry || state.outage) return null;
-    return token;
-  };
-
-  type Headers = Record<string, string>;
-  const flat = (status: number, error: string, headers: Headers = {}): FakeReply => [
-    status,
-    { success: false, error, message: 'Invalid or expired token' },
-    headers,
-  ];
-  const nested = (status: number, code: string, headers: Headers = {}): FakeReply => [
-    status,
-    { success: false, error: { code, message: 'no' } },
-    headers,
-  ];
-  const data = (value: unknown, status = 200): FakeReply => [status, { success: true, data: value }];
-
-  const deadToken = (): FakeReply => {
+  const deadToken = (): WireAnswer => {
+    seen.unauthorized += 1;
     switch (habits.deadToken) {
       case 'coded-403':
         return [403, { error: 'token_expired' }];
       case 'challenge-403':
         return [403, { message: 'Forbidden' }, { 'www-authenticate': 'Bearer realm="api", error="invalid_token"' }];
       case 'coded-200':
-        return flat(200, 'TOKEN_EXPIRED');
+        return flat(200, 'TOKEN_EXPIRED', {}, 'Invalid or expired token');
       case 'flat-401':
-        return flat(401, 'INVALID_TOKEN');
+        return invalidToken();
       default:
         return [Number(habits.deadToken), { message: 'Session expired' }];
     }
   };
-  const sessionOver = (): FakeReply => {
+  const sessionOver = (isReuse: boolean): WireAnswer => {
+    if (isReuse) seen.reuses += 1;
     if (habits.sessionOver === 'nested-401') return nested(401, 'INVALID_REFRESH_TOKEN');
     return [habits.sessionOver === 'grant-400' ? 400 : 200, { error: 'invalid_grant', error_description: 'no' }];
   };
-
-  const refresh = (): FakeReply => {
-    if (state.outage && habits.outageTakesRefresh) return flat(503, 'SERVICE_UNAVAILABLE');
-    if (!session || jar === null) return sessionOver();
-    if (jar !== session.refreshToken) {
-      seen.reuses += 1;
-      session = null;
-      return sessionOver();
-    }
-    const wait = session.refreshedAt + REFRESH_INTERVAL_MS - clock.time();
-    if (wait > 0)
-      return [
-        429,
-        { success: false, error: 'RATE_LIMIT_EXCEEDED', message: 'slow down' },
-        { 'retry-after': String(Math.ceil(wait / 1_000)) },
-      ];
-    session.refreshedAt = clock.time();
-    session.refreshToken += 1;
-    const { value } = issue(session.userId);
-    return data({ idToken: value, ...(habits.tokens === 'stated' && { expiresIn: String(world.tokenTtlMs / 1_000) }) });
+  const isOdd = habits.spelling === 'odd';
+  const idWord = (id: unknown): unknown => (isOdd && typeof id === 'string' ? Number(id) : id);
+  const oddWord = (name: string, value: unknown): unknown => {
+    if (['id', 'jobId', 'job_id', 'resultId', 'result_id'].includes(name)) return idWord(value);
+    if (name === 'progress') return `${value}%`;
+    return name === 'status' && typeof value === 'string' ? value.toUpperCase() : value;
   };
-
-  // --- the words of the rows
-  const idWord = (id: string): unknown => (habits.spelling === 'odd' ? Number(id) : id);
-  const statusWord = (status: string) => (habits.spelling === 'odd' ? status.toUpperCase() : status);
-  const percentWord = (percent: number): unknown => (habits.spelling === 'odd' ? `${percent}%` : percent);
-
-  const accept = (userId: string, answers: unknown): Job => {
-    const number = (serial += 1);
-    const [jobId, resultId, earlier] =
-      habits.spelling === 'odd'
-        ? [String(number), String(number + 100_000), String(number + 200_000)]
-        : [`job-${number}`, `result-${number}`, `earlier-result-${number}`];
-    const now = clock.time();
-    const plan = planJob(world, habits, now);
-    const doneAt = plan.at(-1)?.at ?? now;
-    const shownResultId = habits.deduplicates ? earlier : resultId;
-    const job = {
-      jobId,
-      resultId,
-      userId,
-      acceptedAt: now,
-      plan,
-      doneAt,
-      shownResultId,
-      forgotten: false,
-      lostAt: null,
-    };
-    jobs.set(jobId, job);
-    seen.submissionsAccepted += 1;
-    seen.accepted.push({ at: now, userId, answers: sortedJson(answers) });
-    const begunMs = Math.min(1_000, world.jobMs / 2);
-    if (habits.saysStarted) clock.setTimeout(() => tellStarted(job), begunMs);
-    for (const step of plan) clock.setTimeout(() => announce(job, step), step.at - now);
-    return job;
+  const spell = (kind: RowKind, row: WireRow): WireRow => {
+    // A status row may not know its result yet.
+    const shown = kind === 'status' && dice() >= 0.9 ? { ...row, resultId: null } : row;
+    if (!isOdd) return shown;
+    // The words of events are plain.
+    const words = Object.entries(shown).filter(([name]) => kind !== 'event' || name !== 'status');
+    return { ...shown, ...Object.fromEntries(words.map(([name, value]) => [name, oddWord(name, value)])) };
   };
-  const submissionHeaders = (cache: 'HIT' | 'MISS'): Record<string, string> => ({
-    'x-idempotency-supported': 'true',
-    ...(habits.keys !== 'off' && { 'x-idempotency-cache': cache }),
+  const wire = wireContract({
+    clock,
+    tokenLifeMs: world.tokenTtlMs,
+    planOf: (_, now) => planJob(world, habits, now),
+    isAuthDown: () => state.outage,
+    outageTakesRefresh: habits.outageTakesRefresh,
+    mint,
+    statesLife: habits.tokens === 'stated',
+    idsOf(serial) {
+      const [jobId, resultId, earlier] = isOdd
+        ? [String(serial), String(serial + 100_000), String(serial + 200_000)]
+        : [`job-${serial}`, `result-${serial}`, `earlier-result-${serial}`];
+      return { jobId, resultId, shownResultId: habits.deduplicates ? earlier : resultId };
+    },
+    deadToken,
+    sessionOver,
+    spell,
+    eventsNameJobs: world.eventsNameJobs && !habits.deduplicates,
+    saysStarted: habits.saysStarted,
+    isMute: (job) => state.offline || state.silent || lostAt.has(job),
   });
+
+  // --- bad days: what this server answers in place of the contract
+
   const refusals = {
     'validation-400': [400, 'VALIDATION_ERROR'],
     'validation-422': [422, 'VALIDATION_ERROR'],
     'credit-402': [402, 'INSUFFICIENT_TOKENS'],
   } as const;
-  const submit = async (userId: string, key: string, answers: unknown): Promise<FakeReply> => {
+  const submit = async (userId: string, key: string, answers: unknown): Promise<WireAnswer> => {
     const limitedMs = startedAt + habits.submitLimitMs - clock.time();
     if (limitedMs > 0) {
       const seconds = Math.ceil(limitedMs / 1_000);
@@ -247,67 +185,40 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       return nested(status, code);
     }
     const place = `${userId} ${key}`;
-    const known = habits.keys === 'off' ? undefined : jobs.get(byKey.get(place) ?? '');
+    const known = habits.keys === 'off' ? undefined : wire.jobOfKey(userId, key);
     if (!known && habits.keys === 'on' && submitting.has(place)) {
       return nested(409, 'REQUEST_IN_PROGRESS', { 'retry-after': '1' });
     }
     submitting.add(place);
-    const job = known ?? accept(userId, answers);
-    if (!known && habits.submitMs > 0) await later(habits.submitMs);
+    const job = known ?? wire.accept(userId);
+    if (!known) {
+      seen.submissionsAccepted += 1;
+      seen.accepted.push({ at: clock.time(), userId, answers: sortedJson(answers) });
+      if (habits.submitMs > 0) await later(habits.submitMs);
+    }
     submitting.delete(place);
-    byKey.set(place, job.jobId);
-    const { jobId, resultId } = job;
-    const row = { jobId: idWord(jobId), resultId: idWord(resultId), status: statusWord('queued'), remainingTokens: 4 };
-    const [status, body] = data(row, 202);
-    return [status, body, submissionHeaders(known ? 'HIT' : 'MISS')];
+    wire.keepKey(userId, key, job);
+    return wire.submitted(job, habits.keys === 'off' ? null : known ? 'HIT' : 'MISS');
   };
-
-  const statusOf = (job: Job) => statusAt(job.plan, clock.time());
-  const isCompleted = (job: Job) => statusOf(job) === 'completed';
   /** The archive's rows of a finished job may be late. */
-  const isLate = (job: Job) => isDone(job) && clock.time() < job.doneAt + habits.lateRowMs;
-  const statusRow = (job: Job): FakeReply => {
-    if (job.forgotten) return nested(404, 'NOT_FOUND');
-    if (habits.goneRowMs !== null && clock.time() >= job.doneAt + habits.goneRowMs) return nested(410, 'GONE');
-    const status = statusOf(job);
-    const resultId = isCompleted(job) ? job.shownResultId : job.resultId;
-    return data({
-      jobId: idWord(job.jobId),
-      status: statusWord(status),
-      progress: percentWord({ processing: 25, completed: 100, failed: 0 }[status]),
-      queuePosition: 0,
-      userId: job.userId,
-      resultId: dice() < 0.9 ? idWord(resultId) : null,
-    });
-  };
-  const jobRow = (job: Job) => ({
-    job_id: idWord(job.jobId),
-    user_id: job.userId,
-    status: statusWord(statusOf(job)),
-    result_id: idWord(isCompleted(job) ? job.shownResultId : job.resultId),
-    created_at: new Date(job.acceptedAt).toISOString(),
-  });
-  const resultRow = (job: Job, id: string): FakeReply => {
-    const isThere = isCompleted(job) && id === job.shownResultId;
-    return data({ id: idWord(id), user_id: job.userId, test_result: isThere ? { of: job.jobId } : null });
-  };
-  /** A job of yesterday: the list of jobs is never empty. */
-  const oldRow = (userId: string) => ({
-    job_id: idWord(habits.spelling === 'odd' ? '999999' : 'job-of-yesterday'),
-    user_id: userId,
-    status: statusWord('completed'),
-    result_id: idWord(habits.spelling === 'odd' ? '999998' : 'result-of-yesterday'),
-    created_at: new Date(startedAt - DAY_MS).toISOString(),
-  });
-  const listOf = (userId: string): FakeReply => {
-    const own = [...jobs.values()].filter((job) => job.userId === userId && job.lostAt === null).toReversed();
-    return data({ jobs: [...own.map(jobRow), oldRow(userId)] });
+  const isLate = ({ doneAt }: WireJob) => clock.time() >= doneAt && clock.time() < doneAt + habits.lateRowMs;
+  /** The list of jobs is never empty: there is one of yesterday. */
+  const listOf = (userId: string): WireAnswer => {
+    const own = wire.jobsOf(userId).filter((job) => !lostAt.has(job));
+    const old = {
+      job_id: isOdd ? '999999' : 'job-of-yesterday',
+      user_id: userId,
+      status: 'completed',
+      result_id: isOdd ? '999998' : 'result-of-yesterday',
+      created_at: new Date(startedAt - DAY_MS).toISOString(),
+    };
+    return data({ jobs: [...own.toReversed().map(wire.jobRow), spell('job', old)] });
   };
   /** A row of another job, or of this one with another owner, that is complete in itself. */
-  const foreignRow = (route: string, id: string, userId: string): FakeReply => {
+  const foreignRow = (route: string, id: string, userId: string): WireAnswer => {
     const isOtherJob = state.foreignRows === 'job';
     const owner = isOtherJob ? userId : 'user-9';
-    const shown = idWord(isOtherJob ? (habits.spelling === 'odd' ? '777' : 'other') : id);
+    const shown = idWord(isOtherJob ? (isOdd ? '777' : 'other') : id);
     if (route === 'result') {
       seen.unreadableResults.push(clock.time());
       return data({ id: shown, user_id: owner, test_result: { of: 'foreign' } });
@@ -315,32 +226,28 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     if (route === 'job') return data({ job_id: shown, user_id: owner, status: 'failed', result_id: null });
     return data({ jobId: shown, userId: owner, status: 'failed', progress: 0, resultId: null });
   };
-
-  const work = async (
-    route: string,
-    id: string,
-    headers: Record<string, string>,
-    body: unknown,
-  ): Promise<FakeReply> => {
-    if (route === 'refresh') return refresh();
-    if (state.down) return [503, '<html>down</html>', dice() < 0.5 ? { 'retry-after': '7' } : {}];
-    const token = verify(headers.Authorization);
-    if (!token) {
-      seen.unauthorized += 1;
-      return deadToken();
-    }
-    if (route === 'submit') return await submit(token.userId, headers['Idempotency-Key'] ?? '', body);
-    if (route === 'balance') return data({ token_balance: 4 });
-    if (route === 'jobs') return listOf(token.userId);
-    const job = [...jobs.values()].find((it) => [it.jobId, it.resultId, it.shownResultId].includes(id));
-    if (!job || job.lostAt !== null) return nested(404, 'NOT_FOUND');
-    if (job.userId !== token.userId) return nested(403, 'FORBIDDEN');
+  /** What a read route answers in place of the row of this job, if anything. */
+  const insteadOfRow = (job: WireJob, { route, id }: WireRequest, userId: string): WireAnswer | null => {
+    if (lostAt.has(job)) return nested(404, 'NOT_FOUND');
+    if (job.userId !== userId) return null;
     // The status names its user by the job that was asked for: only rows of the archive can be those of another user.
     if (state.foreignRows && !(state.foreignRows === 'user' && route === 'status'))
-      return foreignRow(route, id, token.userId);
-    if (route === 'status') return statusRow(job);
-    if (isLate(job)) return nested(404, 'NOT_FOUND');
-    return route === 'job' ? data(jobRow(job)) : resultRow(job, id);
+      return foreignRow(route, id, userId);
+    if (route !== 'status') return isLate(job) ? nested(404, 'NOT_FOUND') : null;
+    if (forgotten.has(job)) return nested(404, 'NOT_FOUND');
+    const isGone = habits.goneRowMs !== null && clock.time() >= job.doneAt + habits.goneRowMs;
+    return isGone ? nested(410, 'GONE') : null;
+  };
+  const work = async (request: WireRequest, answers: unknown): Promise<WireAnswer> => {
+    const { route } = request;
+    if (route === 'refresh') return wire.answer(request);
+    if (state.down) return [503, '<html>down</html>', dice() < 0.5 ? { 'retry-after': '7' } : {}];
+    const userId = wire.userOf(request.token);
+    if (userId === null) return wire.answer(request);
+    if (route === 'submit') return await submit(userId, request.key ?? '', answers);
+    if (route === 'jobs') return listOf(userId);
+    const job = wire.jobOf(request.id);
+    return (job && insteadOfRow(job, request, userId)) ?? wire.answer(request);
   };
 
   /** The first spell over this route, used up where it counts. */
@@ -366,16 +273,14 @@ export function fakeBackend(world: World, clock: VirtualClock) {
   };
 
   const later = (ms: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, ms));
-  type Init = { headers: Record<string, string>; body?: string; signal: AbortSignal };
+  type Init = { method?: string; headers: Record<string, string>; body?: string; signal: AbortSignal };
   const fetchAs = (page: () => number) => async (url: string, init: Init) => {
-    const [, route = '', id = ''] = /\/(submit|status|results|jobs|token-balance|refresh)(?:\/(.*))?$/.exec(url) ?? [];
-    const readName =
-      { results: 'result', jobs: id === '' ? 'jobs' : 'job', 'token-balance': 'balance' }[route] ?? route;
-    const name = readName === '' ? 'login-page' : readName;
+    const { route, id } = routeOf(init.method, url);
+    const name = route ?? 'login-page';
     const request: SeenRequest = { route: name, at: clock.time(), page: page() };
     seen.requests.push(request);
-    const token = tokens.get((init.headers.Authorization ?? '').replace('Bearer ', ''));
-    if (token && clock.now() >= token.knownExpiry) seen.expiredTokens += 1;
+    const token = init.headers.Authorization?.replace('Bearer ', '') ?? null;
+    if (clock.now() >= (knownExpiries.get(token ?? '') ?? Number.POSITIVE_INFINITY)) seen.expiredTokens += 1;
     if (name === 'submit' && wasToldItsJob) seen.submittedAgain += 1;
     if (name === 'refresh') {
       seen.refreshes.push(clock.time());
@@ -399,18 +304,18 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       const front = take(fronts, name);
       const sent: unknown = init.body === undefined ? undefined : JSON.parse(init.body);
       const [status, body, said = {}] =
-        name === 'login-page'
+        route === null
           ? loginPage()
           : front
             ? frontReply(front.answer, clock.time())
-            : await work(name, decodeURIComponent(id), init.headers, sent);
+            : await work({ route, id, token, key: init.headers['Idempotency-Key'] ?? null, cookie: jar }, sent);
       const date = habits.saysDate && !front ? { date: new Date(clock.time()).toUTCString() } : {};
       const headers: Record<string, string> = { ...date, ...said };
       await later(delay / 2);
       const dropped = (name === 'refresh' && state.loseRefresh-- > 0) || (name === 'submit' && state.loseSubmit-- > 0);
       if (dropped || state.offline || dice() < world.loss / 2) throw new TypeError('reset');
       // The browser takes the cookie, whether or not the page still waits for the answer.
-      if (name === 'refresh' && status === 200 && session && !front) jar = session.refreshToken;
+      if (name === 'refresh' && status === 200 && !front) jar = wire.cookieOf(signedInUser) ?? jar;
       // An answer that the client no longer waits for is not heard, and cannot be obeyed.
       if (headers['retry-after'] && !init.signal.aborted) request.retryAfter = Number(headers['retry-after']);
       const text = front ? String(typeof body === 'string' ? body : JSON.stringify(body)) : textOf(name, status, body);
@@ -418,9 +323,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       return {
         isTold,
         response: {
-          status,
-          headers: { get: (header: string) => headers[header] ?? null },
-          text: async () => text,
+          ...responseOf([status, text, headers]),
           ...(name === 'result' && habits.slowBodyMs > 0 && { body: slowBody(text, aborted) }),
         },
       };
@@ -453,11 +356,10 @@ export function fakeBackend(world: World, clock: VirtualClock) {
 
   /** What Socket.IO says itself. */
   const ownEvents = new Set(['connect', 'connect_error', 'disconnect']);
-  class FakeSocket implements FeedSocket {
+  class FakeSocket implements FeedSocket, WireSocket {
     listeners = new Map<string, ((payload: unknown) => void)[]>();
     anyListeners: ((event: string, payload: unknown) => void)[] = [];
     isOpen = false;
-    userId: string | null = null;
 
     on(event: string, listener: (payload: unknown) => void) {
       this.listeners.set(event, [...(this.listeners.get(event) ?? []), listener]);
@@ -471,56 +373,39 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     connect() {
       this.isOpen = true;
       sockets.add(this);
+      wire.opened(this);
       clock.setTimeout(() => {
         if (!this.isOpen) return;
-        if (state.offline || state.noSockets || state.down) this.fail('connect_error');
-        else this.receive('connect', undefined);
+        if (state.offline || state.noSockets || state.down) this.end('connect_error', { message: 'websocket error' });
+        else this.send('connect', undefined);
       }, world.latencyMs);
     }
     emit(event: string, payload: unknown) {
       const token = (payload as { token: string }).token;
-      const known = tokens.get(token);
-      if (known && clock.now() >= known.knownExpiry) seen.expiredTokens += 1;
+      if (clock.now() >= (knownExpiries.get(token) ?? Number.POSITIVE_INFINITY)) seen.expiredTokens += 1;
       clock.setTimeout(() => {
-        if (!this.isOpen || event !== 'authenticate') return;
-        const verdict = verify(token);
-        if (!verdict) return this.fail('auth_error');
-        this.userId = verdict.userId;
-        this.receive('authenticated', { success: true });
-        return undefined;
+        if (this.isOpen && event === 'authenticate') wire.authenticate(this, token);
       }, world.latencyMs);
     }
     disconnect() {
       this.isOpen = false;
       sockets.delete(this);
+      wire.closed(this);
     }
-    fail(event: string) {
-      this.receive(event, event === 'disconnect' ? 'transport close' : { message: 'Invalid or expired token' });
+    drop() {
+      this.end('disconnect', 'transport close');
+    }
+    end(event: string, payload: unknown) {
+      this.send(event, payload);
       this.disconnect();
     }
-    receive(event: string, payload: unknown) {
+    send(event: string, payload: unknown) {
       for (const listener of this.listeners.get(event) ?? []) listener(payload);
       if (!ownEvents.has(event)) for (const listener of this.anyListeners) listener(event, payload);
     }
   }
   const tell = (userId: string | null, event: string, payload: unknown): void => {
-    if (state.offline || state.silent) return;
-    for (const socket of sockets)
-      if (socket.userId !== null && (userId === null || socket.userId === userId)) socket.receive(event, payload);
-  };
-  const tellStarted = (job: Job): void => {
-    const ids = { jobId: idWord(job.jobId), resultId: idWord(job.resultId) };
-    if (job.lostAt === null)
-      tell(job.userId, 'analysis-started', { ...ids, status: 'processing', estimated_time: '1-3 minutes' });
-  };
-  const announce = (job: Job, { status }: PlannedStep): void => {
-    if (job.lostAt !== null) return;
-    if (status === 'processing') return habits.saysStarted ? tellStarted(job) : undefined;
-    const named = world.eventsNameJobs && !habits.deduplicates ? { jobId: idWord(job.jobId) } : {};
-    if (status === 'failed')
-      tell(job.userId, 'analysis-failed', { ...named, result_id: null, error_message: 'the analysis failed' });
-    else tell(job.userId, 'analysis-complete', { ...named, result_id: idWord(job.shownResultId), status });
-    return undefined;
+    if (!state.offline && !state.silent) wire.tell(userId, event, payload);
   };
 
   return {
@@ -532,28 +417,32 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       void fronts.push({ ...cast(route, forMs), answer }),
     /** From now on answers arrive spoilt. @param forMs how long; 0 for one answer */
     garble: (route: WorldRoute, how: Garbling, forMs: number) => void garblings.push({ ...cast(route, forMs), how }),
-    forgetAll: () => jobs.forEach((job) => (job.lostAt ??= clock.time())),
+    forgetAll() {
+      for (const job of wire.jobs()) if (!lostAt.has(job)) lostAt.set(job, clock.time());
+    },
     load: (async () => ({ io: () => new FakeSocket() })) satisfies LoadSocketIo,
     seen,
     state,
     /** What is open on the network: requests under way, sockets. */
     open: () => ({ requests: open.size, sockets: sockets.size }),
-    secrets: () => [...tokens.keys()],
-    jobs: () => [...jobs.values()].map(({ jobId, userId, doneAt, lostAt }) => ({ jobId, userId, doneAt, lostAt })),
+    secrets: () => [...knownExpiries.keys()],
+    jobs: () =>
+      wire.jobs().map((job) => {
+        const { jobId, userId, doneAt } = job;
+        return { jobId, userId, doneAt, lostAt: lostAt.get(job) ?? null };
+      }),
     signIn(userId: string) {
-      session = { userId, refreshToken: (serial += 1), refreshedAt: Number.NEGATIVE_INFINITY };
-      jar = session.refreshToken;
-      const { value } = issue(userId);
-      const stated = habits.tokens === 'stated' ? { expiresIn: world.tokenTtlMs / 1_000 } : {};
-      return { accessToken: value, ...stated, userId };
+      // One browser: a sign-in ends the session of the previous user.
+      wire.endSessions();
+      const { accessToken, cookie, lifeMs } = wire.signIn(userId);
+      jar = cookie;
+      signedInUser = userId;
+      return { accessToken, ...(habits.tokens === 'stated' && { expiresIn: lifeMs / 1_000 }), userId };
     },
-    endTokens: () => tokens.forEach((token) => (token.ended = true)),
-    revoke() {
-      session = null;
-      for (const token of tokens.values()) token.ended = true;
-    },
-    restart: () => jobs.forEach((job) => (job.forgotten = true)),
-    dropSockets: () => [...sockets].forEach((socket) => socket.fail('disconnect')),
+    endTokens: wire.endTokens,
+    revoke: wire.endSessions,
+    restart: () => wire.jobs().forEach((job) => forgotten.add(job)),
+    dropSockets: () => [...sockets].forEach((socket) => socket.drop()),
     foreignEvents() {
       tell(null, 'analysis-complete', { jobId: 'somebody-elses', result_id: 'other', status: 'completed' });
       tell(null, 'analysis-failed', { jobId: 'somebody-elses', result_id: null, error_message: 'not yours' });
@@ -573,13 +462,16 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       }
     },
     duplicateEvents() {
-      for (const job of jobs.values()) {
-        const last = job.plan.at(-1);
-        for (const _ of [1, 2]) if (last && isDone(job)) announce(job, last);
+      for (const job of wire.jobs()) {
+        const { doneAt } = job;
+        if (clock.time() < doneAt) continue;
+        for (const _ of [1, 2]) wire.announce(job, statusAt(job, doneAt));
       }
     },
     staleEvents: () =>
-      jobs.forEach((job) => tell(job.userId, 'analysis-started', { jobId: idWord(job.jobId), status: 'processing' })),
+      wire
+        .jobs()
+        .forEach((job) => tell(job.userId, 'analysis-started', { jobId: idWord(job.jobId), status: 'processing' })),
   };
 }
 
@@ -592,15 +484,4 @@ function sortedJson(value: unknown): string {
       ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       : part,
   );
-}
-
-/** mulberry32: small, and good enough for dice. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

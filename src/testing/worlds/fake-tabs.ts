@@ -1,6 +1,6 @@
 import type { TabChannel } from '../../services/auth/shared-session.ts';
 import type { TabLocks } from '../../services/auth/tab-lock.ts';
-import type { VirtualClock } from './virtual-clock.ts';
+import type { VirtualClock } from '../virtual-clock.ts';
 
 /** The Web Locks and the BroadcastChannel of one browser profile in virtual time. */
 export function fakeTabs(clock: VirtualClock): { locks: TabLocks; channel: (name: string) => TabChannel } {

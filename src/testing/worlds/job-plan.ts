@@ -1,12 +1,5 @@
+import type { PlannedStep } from '../wire/jobs.ts';
 import type { Habits, World } from './world.ts';
-
-export type PlannedStatus = 'processing' | 'failed' | 'completed';
-
-/** One change of a job's status, at a true time. */
-export interface PlannedStep {
-  at: number;
-  status: PlannedStatus;
-}
 
 /** The worker's waits before its retries, ms. */
 const RETRY_AFTER_MS = [5_000, 10_000, 20_000] as const;
@@ -23,7 +16,3 @@ export function planJob({ jobMs, jobFails }: World, { failures }: Habits, accept
   }
   return [...steps, { at, status: jobFails ? 'failed' : 'completed' }];
 }
-
-/** The status of a planned job at a true time. */
-export const statusAt = (plan: readonly PlannedStep[], time: number): PlannedStatus =>
-  plan.findLast(({ at }) => at <= time)?.status ?? 'processing';

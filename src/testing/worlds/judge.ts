@@ -2,8 +2,9 @@ import { defaultTimings } from '../../client/options.ts';
 import type { AssessmentView } from '../../client/view.ts';
 import type { MonitorEvent } from '../../lib/log.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
-import { type FakeBackend, REFRESH_INTERVAL_MS, type SeenRequest } from './fake-backend.ts';
-import type { VirtualClock } from './virtual-clock.ts';
+import { REFRESH_INTERVAL_MS } from '../wire/contract.ts';
+import type { FakeBackend, SeenRequest } from './fake-backend.ts';
+import type { VirtualClock } from '../virtual-clock.ts';
 import { FOR_EVER_MS, type Incident, type World } from './world.ts';
 
 /** What the user did that decides about the ending. */

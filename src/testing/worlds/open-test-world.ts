@@ -1,8 +1,9 @@
 import { type AssessmentClient, createAssessmentClient } from '../../client/client.ts';
 import type { AssessmentClientOptions } from '../../client/options.ts';
 import { memoryStore } from '../../lib/storage.ts';
-import { type FakeBackend, fakeBackend, seededRandom } from './fake-backend.ts';
-import { virtualClock } from './virtual-clock.ts';
+import { seededRandom } from '../seeded-random.ts';
+import { type FakeBackend, fakeBackend } from './fake-backend.ts';
+import { virtualClock } from '../virtual-clock.ts';
 import { calmWorld, type World } from './world.ts';
 
 /** A server, a network and a clock for the tests of your own components: nothing waits, nothing leaves the process. */

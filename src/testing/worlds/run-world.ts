@@ -3,10 +3,11 @@ import { type AssessmentClient, createAssessmentClient } from '../../client/clie
 import type { MonitorEvent } from '../../lib/log.ts';
 import type { PageTarget } from '../../services/page-signals.ts';
 import { memoryStore } from '../../lib/storage.ts';
-import { fakeBackend, seededRandom } from './fake-backend.ts';
+import { seededRandom } from '../seeded-random.ts';
+import { fakeBackend } from './fake-backend.ts';
 import { fakeTabs } from './fake-tabs.ts';
 import { type Deeds, judge, type Trial } from './judge.ts';
-import { virtualClock } from './virtual-clock.ts';
+import { virtualClock } from '../virtual-clock.ts';
 import type { Incident, World } from './world.ts';
 
 /** What a world did to the promise. No violation: it was kept. */

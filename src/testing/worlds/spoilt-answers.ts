@@ -1,18 +1,16 @@
+import { nested, type WireAnswer } from '../wire/answers.ts';
 import type { FrontAnswer, Garbling } from './world.ts';
 
 /*
  * Answers that are not the API's word: those of a proxy, a firewall or a login page, and those of the API that arrive spoilt.
  */
 
-/** Status, body and headers of an answer. */
-export type FakeReply = [status: number, body: unknown, headers?: Record<string, string>];
-
 const PAGE = '<!doctype html><title>Access</title><p>INVALID_TOKEN</p>';
 const html = { 'content-type': 'text/html' };
 const MONTH_MS = 30 * 24 * 3_600_000;
 
 /** What something in front of the API answers. */
-export function frontReply(answer: FrontAnswer, now: number): FakeReply {
+export function frontReply(answer: FrontAnswer, now: number): WireAnswer {
   switch (answer) {
     case 'html-502-next-month':
       return [502, PAGE, { ...html, date: new Date(now + MONTH_MS).toUTCString() }];
@@ -21,9 +19,9 @@ export function frontReply(answer: FrontAnswer, now: number): FakeReply {
     case 'json-403-coded':
       return [403, { error: { code: 'ORG_MISMATCH', message: 'no' } }];
     case 'json-410':
-      return [410, { success: false, error: { code: 'GONE', message: 'no' } }];
+      return nested(410, 'GONE');
     case 'json-500':
-      return [500, { success: false, error: { code: 'INTERNAL_ERROR', message: 'no' } }];
+      return nested(500, 'INTERNAL_ERROR');
     case 'login-here':
       return [302, '', { location: '/login' }];
     case 'login-elsewhere':
@@ -34,7 +32,7 @@ export function frontReply(answer: FrontAnswer, now: number): FakeReply {
 }
 
 /** The login page itself. */
-export const loginPage = (): FakeReply => [200, PAGE, html];
+export const loginPage = (): WireAnswer => [200, PAGE, html];
 
 /** The body of an answer after something happened to it. */
 export function garbled(text: string, how: Garbling): string {

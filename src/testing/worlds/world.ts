@@ -1,9 +1,11 @@
+import type { WireRoute } from '../wire/routes.ts';
+
 /*
  * A world is plain data, so that a bad one shrinks to a short story that a person can read.
  */
 
 /** The calls of a client, by name. */
-export type WorldRoute = 'submit' | 'status' | 'result' | 'job' | 'jobs' | 'balance' | 'refresh';
+export type WorldRoute = WireRoute;
 
 /** What a proxy, a firewall, a login page or a broken service answers in place of the API. */
 export type FrontAnswer =

@@ -9,7 +9,7 @@ import { AssessmentProvider } from 'assessment-monitor/react';
 import type { ReactElement, ReactNode } from 'react';
 import { memoryStore } from '../../../src/lib/storage.ts';
 import { fakeSocketIo } from '../../support/fake-socket-io.ts';
-import { settle, virtualClock } from '../../support/virtual-clock.ts';
+import { settle, virtualClock } from '../../../src/testing/virtual-clock.ts';
 import type { Answers, Report } from './page.tsx';
 
 /*

@@ -8,7 +8,7 @@ import {
   isTokenRefused,
   readServerError,
 } from '../../../src/services/api/answer.ts';
-import { T0 } from '../../support/virtual-clock.ts';
+import { T0 } from '../../../src/testing/virtual-clock.ts';
 
 describe('readServerError', () => {
   it('reads the flat dialect of the gateway', () => {

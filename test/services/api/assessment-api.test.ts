@@ -12,7 +12,7 @@ import type { Schema } from '../../../src/lib/schema.ts';
 import { deferred, watch } from '../../support/deferred.ts';
 import { type LoopbackServer, startServer } from '../../support/http-server.ts';
 import { type RecordedLog, recordedLog } from '../../support/recorded-log.ts';
-import { settle, T0, virtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import { settle, T0, virtualClock, type VirtualClock } from '../../../src/testing/virtual-clock.ts';
 
 interface Analysis {
   archetype: string;
@@ -206,9 +206,9 @@ describe.each(routes)('every call: %s', (route, call, timeoutMs) => {
     await server.received(1);
     // A body of 13 bytes may take a moment to leave.
     const uploadMs = route === 'submit' ? 13 / 16 : 0;
-    await clock.advance(timeoutMs - 1);
+    await clock.run(timeoutMs - 1);
     expect(called.state).toBe('pending');
-    await clock.advance(1 + uploadMs);
+    await clock.run(1 + uploadMs);
     expect(called.error).toMatchObject({ code: 'network' });
     expect(recorded.of('request.finished')).toEqual([
       { type: 'request.finished', route, outcome: 'transient', status: null, generation: 7, ms: timeoutMs + uploadMs },
@@ -226,7 +226,7 @@ describe.each(routes)('every call: %s', (route, call, timeoutMs) => {
     expect(called).toEqual({ state: 'rejected', error: reason });
     expect(recorded.of('request.finished')).toMatchObject([{ outcome: 'aborted', status: null }]);
     expect(told).toEqual({ accepted: [], serverTimes: [] });
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it.each([
@@ -583,15 +583,15 @@ describe('result', () => {
     const asked = result();
     const other = watch(createApi().status('j1', signal));
     await server.received(2);
-    await clock.advance(3_999);
+    await clock.run(3_999);
     server.reply(200, yes({ test_result: { archetype: 'The Explorer' } }));
-    await clock.advance(1);
+    await clock.run(1);
     await server.received(3);
     expect(await asked).toEqual({ type: 'ready', result: { archetype: 'The Explorer' } });
     expect(server.requests.filter(({ path }) => path.startsWith('/results'))).toHaveLength(2);
-    await clock.advance(15_000);
+    await clock.run(15_000);
     expect(other.state).toBe('rejected');
-    expect([server.requests.length, clock.timers]).toEqual([3, 0]);
+    expect([server.requests.length, clock.armed()]).toEqual([3, 0]);
   });
 
   it.each<[string, AccessToken | null]>([
@@ -602,7 +602,7 @@ describe('result', () => {
     const asked = watch(result());
     await server.received(1);
     token = next;
-    await clock.advance(20_000);
+    await clock.run(20_000);
     expect([asked.state, server.requests.length]).toEqual(['rejected', 1]);
   });
 
@@ -675,9 +675,9 @@ describe('result', () => {
     };
     const asked = result(silent);
     await begun.promise;
-    await clock.advance(10_000);
+    await clock.run(10_000);
     expect(await asked).toEqual({ type: 'invalid' });
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('names the field that does not fit, and no value', async () => {

@@ -7,7 +7,7 @@ import { sleep } from '../../../src/lib/clock.ts';
 import { exchange, type HttpRequest, MAX_SILENCES } from '../../../src/services/api/http.ts';
 import { type Deferred, deferred, watch } from '../../support/deferred.ts';
 import { type LoopbackServer, startServer } from '../../support/http-server.ts';
-import { settle, T0, virtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import { settle, T0, virtualClock, type VirtualClock } from '../../../src/testing/virtual-clock.ts';
 
 let server: LoopbackServer;
 let clock: VirtualClock;
@@ -192,9 +192,9 @@ describe('when no answer comes', () => {
     server.answer(() => {});
     const asked = watch(ask());
     await server.received(1);
-    await clock.advance(4_999);
+    await clock.run(4_999);
     expect(asked.state).toBe('pending');
-    await clock.advance(1);
+    await clock.run(1);
     expect(asked).toMatchObject({ state: 'rejected', error: network(/for 5000 ms/) });
   });
 
@@ -209,9 +209,9 @@ describe('when no answer comes', () => {
       }),
     );
     await headersArrived.promise;
-    await clock.advance(4_999);
+    await clock.run(4_999);
     expect(asked.state).toBe('pending');
-    await clock.advance(1);
+    await clock.run(1);
     expect(asked).toMatchObject({ state: 'rejected', error: network(/for 5000 ms/) });
   });
 
@@ -226,7 +226,7 @@ describe('when no answer comes', () => {
     const asked = ask({}, async (...args) => counted(await fetch(...args), () => (parts += 1)));
     for (let part = 1; part <= 8; part += 1) {
       await arrived(part);
-      await clock.advance(4_000);
+      await clock.run(4_000);
       response?.write('x');
     }
     await arrived(9);
@@ -244,7 +244,7 @@ describe('when no answer comes', () => {
     });
     const slow = new Response(stream);
     const asked = watch(ask({}, () => Promise.resolve(slow)));
-    for (let passed = 0; passed < MAX_SILENCES * 5_000; passed += 1_000) await clock.advance(1_000);
+    for (let passed = 0; passed < MAX_SILENCES * 5_000; passed += 1_000) await clock.run(1_000);
     expect(asked).toMatchObject({ state: 'rejected', error: { code: 'network' } });
   });
 
@@ -252,15 +252,15 @@ describe('when no answer comes', () => {
     server.answer(() => {});
     const asked = watch(ask({ method: 'POST', body: 'x'.repeat(1_600_000) }));
     await server.received(1);
-    await clock.advance(100_000);
+    await clock.run(100_000);
     expect(asked.state).toBe('pending');
-    await clock.advance(6_000);
+    await clock.run(6_000);
     expect(asked.state).toBe('rejected');
   });
 
   it('is not held by a fetch that does not listen to its signal', async () => {
     const asked = watch(ask({}, () => new Promise(() => {})));
-    await clock.advance(5_000);
+    await clock.run(5_000);
     expect(asked).toMatchObject({ state: 'rejected', error: network(/for 5000 ms/) });
   });
 
@@ -274,7 +274,7 @@ describe('when no answer comes', () => {
     lost$.next();
     await closed.promise;
     expect(asked).toMatchObject({ state: 'rejected', error: network(/slept/) });
-    expect([clock.timers, lost$.observed]).toEqual([0, false]);
+    expect([clock.armed(), lost$.observed]).toEqual([0, false]);
   });
 
   it('breaks the connection when it gives up', async () => {
@@ -282,7 +282,7 @@ describe('when no answer comes', () => {
     server.answer((response) => response.on('close', closed.resolve));
     const asked = watch(ask());
     await server.received(1);
-    await clock.advance(5_000);
+    await clock.run(5_000);
     await closed.promise;
     expect(asked.state).toBe('rejected');
   });
@@ -303,49 +303,49 @@ describe('an answer that is late', () => {
 
   it.each([0, 1])('is asked for once more, and the first answer counts: of the two, number %i', async (first) => {
     const { fetches, answer } = handFetch();
-    await clock.advance(1_999);
+    await clock.run(1_999);
     expect(fetches).toHaveLength(1);
-    await clock.advance(1);
+    await clock.run(1);
     expect(fetches).toHaveLength(2);
     fetches[first]?.answer.resolve(new Response(JSON.stringify({ first })));
     expect(await answer).toMatchObject({ body: { first }, sentAt: T0 + first * 2_000 });
     // The other one is broken off.
     expect(fetches.every(({ signal }) => signal.aborted)).toBe(true);
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('is asked for twice at the most, and given up at its time', async () => {
     const { fetches, asked } = handFetch();
-    await clock.advance(5_000);
+    await clock.run(5_000);
     expect(asked).toMatchObject({ state: 'rejected', error: { message: 'nothing arrived for 5000 ms' } });
-    expect([fetches.length, clock.timers]).toEqual([2, 0]);
+    expect([fetches.length, clock.armed()]).toEqual([2, 0]);
   });
 
   it('is not asked for again where it may not be any more', async () => {
     const { fetches, answer } = handFetch({ mayAskAgain: () => false });
-    await clock.advance(4_000);
+    await clock.run(4_000);
     expect(fetches).toHaveLength(1);
     fetches[0]?.answer.resolve(new Response('{}'));
     await answer;
-    expect([clock.timers, fetches[0]?.signal.aborted]).toEqual([0, false]);
+    expect([clock.armed(), fetches[0]?.signal.aborted]).toEqual([0, false]);
   });
 
   it('is not asked for again when it has begun to come', async () => {
     const { fetches, asked } = handFetch();
     const body = new TransformStream<Uint8Array, Uint8Array>();
     fetches[0]?.answer.resolve(new Response(body.readable));
-    await clock.advance(4_000);
+    await clock.run(4_000);
     expect(fetches).toHaveLength(1);
     await body.writable.close();
     await settle();
-    expect([asked.state, clock.timers]).toEqual(['resolved', 0]);
+    expect([asked.state, clock.armed()]).toEqual(['resolved', 0]);
   });
 
   it('is not asked for again when there was an answer, or a network that gave none', async () => {
     const [good, bad] = [handFetch(), handFetch()];
     good.fetches[0]?.answer.resolve(new Response('{}'));
     bad.fetches[0]?.answer.reject(new TypeError('fetch failed'));
-    await clock.advance(4_000);
+    await clock.run(4_000);
     expect([good.asked.state, bad.asked.state]).toEqual(['resolved', 'rejected']);
     expect([good.fetches.length, bad.fetches.length, good.fetches[0]?.signal.aborted]).toEqual([1, 1, false]);
   });
@@ -361,7 +361,7 @@ describe('when the caller aborts', () => {
   it('sends nothing when that happened before', async () => {
     await expect(ask({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(server.requests).toEqual([]);
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it("rejects with the signal's reason, and breaks the connection", async () => {
@@ -398,7 +398,7 @@ describe('when the caller aborts', () => {
   it('leaves no timer and no listener, however the exchange ends', async () => {
     const { signal } = new AbortController();
     const lost$ = new Subject<void>();
-    const left = () => [clock.timers, getEventListeners(signal, 'abort').length, Number(lost$.observed)];
+    const left = () => [clock.armed(), getEventListeners(signal, 'abort').length, Number(lost$.observed)];
 
     server.reply(200, {});
     const asked = ask({ signal, lost$ });
@@ -414,7 +414,7 @@ describe('when the caller aborts', () => {
     controller.abort(reason);
     await settle();
     expect(aborted.state).toBe('rejected');
-    expect([clock.timers, getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
+    expect([clock.armed(), getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
   });
 
   it('leaves nothing on the signal that it gave to fetch, which may live for longer', async () => {

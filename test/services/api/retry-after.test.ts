@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseRetryAfter, RETRY_AFTER_BOUNDS } from '../../../src/services/api/retry-after.ts';
-import { T0 } from '../../support/virtual-clock.ts';
+import { T0 } from '../../../src/testing/virtual-clock.ts';
 
 const { minMs, maxMs } = RETRY_AFTER_BOUNDS;
 const httpDate = (ms: number) => new Date(ms).toUTCString();

@@ -10,7 +10,7 @@ import {
   refreshWindowMs,
 } from '../../../src/services/auth/access-token.ts';
 import { jwt } from '../../support/jwt.ts';
-import { T0 } from '../../support/virtual-clock.ts';
+import { T0 } from '../../../src/testing/virtual-clock.ts';
 
 const seconds = T0 / 1_000;
 

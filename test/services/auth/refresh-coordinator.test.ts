@@ -6,7 +6,7 @@ import { watch } from '../../support/deferred.ts';
 import { loneTab } from '../../support/lone-tab.ts';
 import { recordedLog } from '../../support/recorded-log.ts';
 import { refreshEndpoint } from '../../support/refresh-endpoint.ts';
-import { settle, T0, virtualClock } from '../../support/virtual-clock.ts';
+import { settle, T0, virtualClock } from '../../../src/testing/virtual-clock.ts';
 
 // Time is virtual here: a test that waits longer waits for something that never comes.
 vi.setConfig({ testTimeout: 5_000 });
@@ -74,7 +74,7 @@ describe('single flight', () => {
     const page = openPage();
     for (const answer of [transient, { type: 'rejected' }, issued] as const) {
       await refreshOnce(page, answer);
-      await page.clock.advance(MINUTE);
+      await page.clock.run(MINUTE);
     }
     expect(page.endpoint.requests).toBe(3);
   });
@@ -90,17 +90,17 @@ describe('the budget of one attempt a minute', () => {
   ])('is spent by an attempt that %s', async (_how, answer) => {
     const page = openPage();
     await refreshOnce(page, answer);
-    await page.clock.advance(MINUTE - 1);
+    await page.clock.run(MINUTE - 1);
     expect(await page.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + MINUTE });
     expect(page.endpoint.requests).toBe(1);
-    await page.clock.advance(1);
+    await page.clock.run(1);
     expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
   });
 
   it('counts from the time of sending, not from the answer', async () => {
     const page = openPage();
     const outcome = page.coordinator.refresh();
-    await page.clock.advance(20_000);
+    await page.clock.run(20_000);
     await page.endpoint.answer(transient);
     expect(await outcome).toEqual({ type: 'transient', until: T0 + MINUTE });
     expect(page.coordinator.availableAt()).toBe(T0 + MINUTE);
@@ -117,10 +117,10 @@ describe('the budget of one attempt a minute', () => {
   it('survives a reload', async () => {
     const before = openPage();
     await refreshOnce(before, issued);
-    await before.clock.advance(30_000);
+    await before.clock.run(30_000);
     const after = openPage(before);
     expect(await after.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + MINUTE });
-    await after.clock.advance(30_000);
+    await after.clock.run(30_000);
     expect(await refreshOnce(after, issued)).toMatchObject({ type: 'refreshed' });
   });
 
@@ -129,9 +129,9 @@ describe('the budget of one attempt a minute', () => {
     const page = openPage({ store });
     await refreshOnce(page, transient);
     for (const key of store.keys()) store.remove(key);
-    await page.clock.advance(MINUTE - 1);
+    await page.clock.run(MINUTE - 1);
     expect(await page.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + MINUTE });
-    await page.clock.advance(1);
+    await page.clock.run(1);
     expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
   });
 
@@ -139,7 +139,7 @@ describe('the budget of one attempt a minute', () => {
     const one = openPage();
     const other = openPage(one);
     await refreshOnce(one, transient);
-    await one.clock.advance(MINUTE);
+    await one.clock.run(MINUTE);
     await refreshOnce(other, transient);
     expect(await one.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + 2 * MINUTE });
   });
@@ -152,7 +152,7 @@ describe('the budget of one attempt a minute', () => {
   it('is not extended by calls that exceed the limit', async () => {
     const page = openPage();
     await refreshOnce(page, transient);
-    await page.clock.advance(30_000);
+    await page.clock.run(30_000);
     await page.coordinator.refresh();
     expect(page.coordinator.availableAt()).toBe(T0 + MINUTE);
   });
@@ -190,16 +190,16 @@ describe('a Retry-After', () => {
   it.each(['limited', 'transient'] as const)('of the outcome %s is obeyed, also after a reload', async (type) => {
     const page = openPage();
     expect(await refreshOnce(page, { type, retryAfterMs: 300_000 })).toEqual({ type, until: T0 + 300_000 });
-    await page.clock.advance(299_999);
+    await page.clock.run(299_999);
     expect(await openPage(page).coordinator.refresh()).toEqual({ type: 'limited', until: T0 + 300_000 });
-    await page.clock.advance(1);
+    await page.clock.run(1);
     expect(await refreshOnce(page, issued)).toMatchObject({ type: 'refreshed' });
   });
 
   it('is obeyed from the arrival of its answer', async () => {
     const page = openPage();
     const outcome = page.coordinator.refresh();
-    await page.clock.advance(10_000);
+    await page.clock.run(10_000);
     await page.endpoint.answer({ type: 'limited', retryAfterMs: 55_000 });
     expect(await outcome).toEqual({ type: 'limited', until: T0 + 65_000 });
     expect(page.coordinator.availableAt()).toBe(T0 + 65_000);
@@ -260,7 +260,7 @@ describe('the token that a refresh invalidates', () => {
       const pages = [page, openPage(page)];
       expect(isInDoubt(pages)).toEqual([false, false]);
       const outcome = page.coordinator.refresh();
-      await page.clock.advance(1);
+      await page.clock.run(1);
       // After a reload as well.
       expect(isInDoubt([...pages, openPage(page)])).toEqual([true, true, true]);
       await page.endpoint.answer(answer);
@@ -272,9 +272,9 @@ describe('the token that a refresh invalidates', () => {
   it('is in doubt for two minutes at most, and not after the clock was set back', async () => {
     const page = openPage();
     await refreshOnce(page, { type: 'ambiguous' });
-    await page.clock.advance(2 * MINUTE - 1);
+    await page.clock.run(2 * MINUTE - 1);
     expect(isInDoubt([page])).toEqual([true]);
-    await page.clock.advance(1);
+    await page.clock.run(1);
     expect(isInDoubt([page])).toEqual([false]);
     await refreshOnce(page, { type: 'ambiguous' });
     page.clock.jump(-1);
@@ -289,7 +289,7 @@ describe('the token that a refresh invalidates', () => {
     const outcome = page.coordinator.refresh();
     // It has not left yet, and is about to.
     const calls = [watch(page.coordinator.settled(page.held(), signal))];
-    await page.clock.advance(1_000);
+    await page.clock.run(1_000);
     calls.push(watch(page.coordinator.settled(page.held(), signal)));
     await settle();
     expect(calls.map(({ state }) => state)).toEqual(['pending', 'pending']);
@@ -297,7 +297,7 @@ describe('the token that a refresh invalidates', () => {
     await outcome;
     await settle();
     expect(calls.map(({ state }) => state)).toEqual(['resolved', 'resolved']);
-    expect(page.clock.timers).toBe(0);
+    expect(page.clock.armed()).toBe(0);
   });
 
   it.each<[string, (page: Page) => Page, number]>([
@@ -306,37 +306,37 @@ describe('the token that a refresh invalidates', () => {
   ])('delays calls no longer than a request takes: %s', async (_where, waitingPage, remaining) => {
     const page = openPage();
     void page.coordinator.refresh();
-    await page.clock.advance(1_000);
+    await page.clock.run(1_000);
     const { coordinator, held } = waitingPage(page);
     const call = watch(coordinator.settled(held(), signal));
-    await page.clock.advance(remaining - 1);
+    await page.clock.run(remaining - 1);
     expect(call.state).toBe('pending');
-    await page.clock.advance(1);
+    await page.clock.run(1);
     expect(call.state).toBe('resolved');
-    expect(page.clock.timers).toBe(0);
+    expect(page.clock.armed()).toBe(0);
   });
 
   it('delays no call when no refresh was sent, or when its answer has arrived', async () => {
     const page = openPage();
     const before = watch(page.coordinator.settled(page.held(), signal));
     await settle();
-    expect([before.state, page.clock.timers]).toEqual(['resolved', 0]);
+    expect([before.state, page.clock.armed()]).toEqual(['resolved', 0]);
     await refreshOnce(page, { type: 'ambiguous' });
     const after = watch(page.coordinator.settled(page.held(), signal));
     await settle();
-    expect([after.state, page.clock.timers]).toEqual(['resolved', 0]);
+    expect([after.state, page.clock.armed()]).toEqual(['resolved', 0]);
   });
 
   it('stops waiting when the call is aborted, and leaves no timer or listener', async () => {
     const page = openPage();
     void page.coordinator.refresh();
-    await page.clock.advance(1);
+    await page.clock.run(1);
     const controller = new AbortController();
     const call = watch(page.coordinator.settled(page.held(), controller.signal));
     controller.abort();
     await settle();
     expect(call.state).toBe('resolved');
-    expect([page.clock.timers, getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
+    expect([page.clock.armed(), getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
   });
 });
 
@@ -374,7 +374,7 @@ describe('the log', () => {
   it('has one line for each attempt: how it ended, and how long it took', async () => {
     const page = openPage();
     const outcomes = [page.coordinator.refresh(), page.coordinator.refresh()];
-    await page.clock.advance(1_234);
+    await page.clock.run(1_234);
     await page.endpoint.answer(issued);
     await Promise.all(outcomes);
     await page.coordinator.refresh();

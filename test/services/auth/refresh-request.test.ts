@@ -4,7 +4,7 @@ import { createRefreshRequest, REFRESH_TOKEN_KEY } from '../../../src/services/a
 import { memoryStore } from '../../../src/lib/storage.ts';
 import { type LoopbackServer, startServer } from '../../support/http-server.ts';
 import { type RecordedLog, recordedLog } from '../../support/recorded-log.ts';
-import { T0, virtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import { T0, virtualClock, type VirtualClock } from '../../../src/testing/virtual-clock.ts';
 
 let server: LoopbackServer;
 let clock: VirtualClock;
@@ -205,9 +205,9 @@ describe('the answer of a refresh', () => {
     const answer = createRequest()();
     await server.received(1);
     // The body of the request gets its time on a slow line.
-    await clock.advance(16_000);
+    await clock.run(16_000);
     expect(await answer).toEqual({ type: 'ambiguous' });
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('is ambiguous when fetch itself throws', async () => {

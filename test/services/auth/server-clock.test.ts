@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createServerClock } from '../../../src/services/auth/server-clock.ts';
-import { T0, virtualClock } from '../../support/virtual-clock.ts';
+import { T0, virtualClock } from '../../../src/testing/virtual-clock.ts';
 
 const SECOND = 1_000;
 const MONTH = 30 * 24 * 3_600 * SECOND;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { IssuedToken } from '../../../src/services/auth/access-token.ts';
 import { createSharedSession, type SharedNews } from '../../../src/services/auth/shared-session.ts';
 import { type KeyValueStore, memoryStore } from '../../../src/lib/storage.ts';
-import { virtualClock } from '../../support/virtual-clock.ts';
+import { virtualClock } from '../../../src/testing/virtual-clock.ts';
 
 const KEY = 'session';
 const record = (session: number, generation: number, more: object = {}) => ({
@@ -332,13 +332,13 @@ describe('catching up', () => {
   it('sends no message and does not wait when this tab is up to date', async () => {
     const tab = openTabAt57();
     expect(await tab.shared.catchUp()).toBe(false);
-    expect([tab.said, tab.clock.timers]).toEqual([[], 0]);
+    expect([tab.said, tab.clock.armed()]).toEqual([[], 0]);
   });
 
   it('does not wait without a channel', async () => {
     const tab = openTab({ written: record(5, 7), hasChannel: false });
     expect(await tab.shared.catchUp()).toBe(false);
-    expect(tab.clock.timers).toBe(0);
+    expect(tab.clock.armed()).toBe(0);
   });
 
   it.each([true, false])('finds the end in the record, without a message (a channel: %s)', async (hasChannel) => {
@@ -346,7 +346,7 @@ describe('catching up', () => {
     tab.store.set(KEY, JSON.stringify(record(5, 7, { ended: true })));
     expect(await tab.shared.catchUp()).toBe(true);
     expect(tab.news).toEqual([{ type: 'ended', reason: 'signed-out' }]);
-    expect([tab.said, tab.clock.timers]).toEqual([[], 0]);
+    expect([tab.said, tab.clock.armed()]).toEqual([[], 0]);
   });
 
   it('waits until the requested news arrives', async () => {
@@ -355,18 +355,18 @@ describe('catching up', () => {
     expect(tab.said).toEqual([{ type: 'ask', session: 5, generation: 0 }]);
     tab.hear(told(5, 7));
     expect(await caught).toBe(true);
-    expect(tab.clock.timers).toBe(0);
+    expect(tab.clock.armed()).toBe(0);
   });
 
   it('gives up after 300 ms', async () => {
     const tab = openTab({ written: record(5, 7) });
     let caught: boolean | null = null;
     void tab.shared.catchUp().then((it) => (caught = it));
-    await tab.clock.advance(299);
+    await tab.clock.run(299);
     expect(caught).toBe(null);
-    await tab.clock.advance(1);
+    await tab.clock.run(1);
     expect(caught).toBe(false);
-    expect(tab.clock.timers).toBe(0);
+    expect(tab.clock.armed()).toBe(0);
   });
 });
 

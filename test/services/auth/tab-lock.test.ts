@@ -2,7 +2,7 @@ import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createTabLock, type TabLocks } from '../../../src/services/auth/tab-lock.ts';
 import { deferred } from '../../support/deferred.ts';
-import { settle, virtualClock } from '../../support/virtual-clock.ts';
+import { settle, virtualClock } from '../../../src/testing/virtual-clock.ts';
 
 /** Locks in the hands of the test: who asks for which, who has one, and who has left. */
 function openLocks() {
@@ -47,7 +47,7 @@ describe('the lock of the tabs', () => {
     expect([began, requests.map(({ name }) => name)]).toEqual([0, ['refresh']]);
     await requests[0]?.grant();
     expect(await done).toEqual({ value: 1 });
-    expect([clock.timers, enough$.observed]).toEqual([0, false]);
+    expect([clock.armed(), enough$.observed]).toEqual([0, false]);
   });
 
   it('is held for another moment when a message has to reach the other tabs first; the value is returned immediately', async () => {
@@ -59,9 +59,9 @@ describe('the lock of the tabs', () => {
     );
     void requests[0]?.grant();
     expect(await done).toEqual({ value: 'news' });
-    await clock.advance(499);
+    await clock.run(499);
     expect(requests[0]?.isReleased).toBe(false);
-    await clock.advance(1);
+    await clock.run(1);
     expect(requests[0]?.isReleased).toBe(true);
   });
 
@@ -83,7 +83,7 @@ describe('the lock of the tabs', () => {
     expect(requests).toHaveLength(1);
     // Granted in the moment in which it left.
     await requests[0]?.grant();
-    expect([began, clock.timers, enough$.observed]).toEqual([0, 0, false]);
+    expect([began, clock.armed(), enough$.observed]).toEqual([0, 0, false]);
   });
 
   it('is kept by its holder when the work becomes unnecessary', async () => {
@@ -102,16 +102,16 @@ describe('the lock of the tabs', () => {
     const { lock, requests, enough$, clock } = openLocks();
     let began = 0;
     const done = lock.run(() => Promise.resolve((began += 1)), enough$, never);
-    await clock.advance(15_999);
+    await clock.run(15_999);
     expect(requests).toHaveLength(1);
-    await clock.advance(1);
+    await clock.run(1);
     expect(requests.map(({ name }) => name)).toEqual(['refresh', 'refresh:after-a-frozen-tab']);
     expect(requests[0]?.signal?.aborted).toBe(true);
-    await clock.advance(15_999);
+    await clock.run(15_999);
     expect(began).toBe(0);
-    await clock.advance(1);
+    await clock.run(1);
     expect(await done).toEqual({ value: 1 });
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it.each([
@@ -127,7 +127,7 @@ describe('the lock of the tabs', () => {
     const enough$ = new Subject<void>();
     const lock = createTabLock({ locks: { request }, name: 'refresh', clock, waitMs: 16_000 });
     expect(await lock.run(() => Promise.resolve(1), enough$, never)).toEqual({ value: 1 });
-    expect([clock.timers, enough$.observed]).toEqual([0, false]);
+    expect([clock.armed(), enough$.observed]).toEqual([0, false]);
   });
 
   it('is not requested where the browser has none', async () => {

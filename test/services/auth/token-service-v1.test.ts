@@ -5,7 +5,7 @@ import { createTokenServiceV1 } from '../../../src/services/auth/token-service-v
 import type { TokenEvent } from '../../../src/services/auth/token-service.ts';
 import { jwt } from '../../support/jwt.ts';
 import { recordedLog } from '../../support/recorded-log.ts';
-import { T0, virtualClock } from '../../support/virtual-clock.ts';
+import { T0, virtualClock } from '../../../src/testing/virtual-clock.ts';
 
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
@@ -62,7 +62,7 @@ async function refuseUntilGivenUp({ tokens, clock }: Tab) {
     const outcome = await tokens.renew(tokens.current()?.generation ?? 0);
     outcomes.push(outcome);
     if (outcome.type !== 'outage') return outcomes;
-    await clock.advance(outcome.retryAfterMs);
+    await clock.run(outcome.retryAfterMs);
   }
 }
 
@@ -123,10 +123,10 @@ describe('the token of the application', () => {
   it('is never used when its own claims say that it has expired, by a clock that is known', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     tab.tokens.observeServerTime(T0 - 500);
-    await tab.clock.advance(HOUR - 10 * SECOND - 1);
+    await tab.clock.run(HOUR - 10 * SECOND - 1);
     expect(tab.held).not.toBeNull();
     expect(tab.tokens.isRefreshDue()).toBe(false);
-    await tab.clock.advance(1);
+    await tab.clock.run(1);
     expect(tab.held).toBeNull();
     expect(tab.tokens.isRefreshDue()).toBe(true);
   });
@@ -141,7 +141,7 @@ describe('the token of the application', () => {
 
   it('needs no refresh ahead, because there is no refresh', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
-    await tab.clock.advance(58 * 60 * SECOND);
+    await tab.clock.run(58 * 60 * SECOND);
     expect(tab.tokens.isRefreshDue()).toBe(false);
     expect(await tab.tokens.renew(null)).toEqual({ type: 'renewed' });
     expect(await tab.tokens.ensureValidToken(true)).toBe(tokenOf('ann'));
@@ -151,7 +151,7 @@ describe('the token of the application', () => {
     const tab = openTab({ stored: tokenOf('ann') });
     await tab.tokens.renew(1);
     tab.tokens.recheck();
-    expect(tab.clock.timers).toBe(0);
+    expect(tab.clock.armed()).toBe(0);
   });
 });
 
@@ -170,7 +170,7 @@ describe('renew', () => {
   it('ends the session when the token has expired, by a clock that is known', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     tab.tokens.observeServerTime(T0 - 500);
-    await tab.clock.advance(HOUR);
+    await tab.clock.run(HOUR);
     expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
     expect(await tab.tokens.renew(null)).toEqual({ type: 'rejected' });
     expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
@@ -224,7 +224,7 @@ describe('renew', () => {
   it('ends an outage of which it saw one rejection before a long sleep by no count of minutes alone', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     await tab.tokens.renew(1);
-    await tab.clock.advance(30 * 60 * SECOND);
+    await tab.clock.run(30 * 60 * SECOND);
     expect(await tab.tokens.renew(1)).toMatchObject({ type: 'outage' });
   });
 
@@ -238,7 +238,7 @@ describe('renew', () => {
   it('ends the session when the third login page in a row answers, and not before', async () => {
     const tab = openTab({ stored: tokenOf('ann') });
     const meetPage = async () => {
-      await tab.clock.advance(SECOND);
+      await tab.clock.run(SECOND);
       tab.tokens.metLoginPage(tab.clock.now());
       return (await tab.tokens.renew(1)).type;
     };
@@ -252,12 +252,12 @@ describe('renew', () => {
     const outage = (retryAfterMs: number) => ({ type: 'outage', retryAfterMs });
     const refusals = await Promise.all(Array.from({ length: 10 }, () => tab.tokens.renew(1)));
     expect(refusals).toEqual(refusals.map(() => outage(1_000)));
-    await tab.clock.advance(400);
+    await tab.clock.run(400);
     expect(await tab.tokens.renew(1)).toEqual(outage(600));
-    await tab.clock.advance(600);
+    await tab.clock.run(600);
     for (const ms of [2_000, 4_000, 8_000]) {
       expect(await Promise.all([tab.tokens.renew(1), tab.tokens.renew(1)])).toEqual([outage(ms), outage(ms)]);
-      await tab.clock.advance(ms);
+      await tab.clock.run(ms);
     }
     expect(await tab.tokens.renew(1)).toEqual({ type: 'rejected' });
   });
@@ -426,7 +426,7 @@ describe('signing in', () => {
     const tab = openTab({ stored: 'one' });
     await tab.tokens.renew(1);
     tab.tokens.signIn({ accessToken: 'one' });
-    await tab.clock.advance(10);
+    await tab.clock.run(10);
     expect(await tab.tokens.renew(1)).toEqual({ type: 'outage', retryAfterMs: 1_000 });
   });
 });

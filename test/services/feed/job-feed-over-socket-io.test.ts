@@ -8,7 +8,7 @@ import type { PageEvent } from '../../../src/services/page-signals.ts';
 import type { TokenEvent } from '../../../src/services/auth/token-service.ts';
 import { deferred } from '../../support/deferred.ts';
 import { type SocketServer, startSocketServer } from '../../support/socket-server.ts';
-import { virtualClock, type VirtualClock } from '../../support/virtual-clock.ts';
+import { virtualClock, type VirtualClock } from '../../../src/testing/virtual-clock.ts';
 
 /*
  * The feed over the real Socket.IO, on both sides. Connections take the time they take; waits between them are virtual.
@@ -93,7 +93,7 @@ describe('the feed over Socket.IO', () => {
     await lost;
     token = { value: 'second', generation: 2 };
     const live = next('feed.live');
-    await clock.advance(3_000);
+    await clock.run(3_000);
     await live;
     expect(tokensSeen()).toEqual(['first', 'second']);
     expect(server.connections).toHaveLength(2);
@@ -105,7 +105,7 @@ describe('the feed over Socket.IO', () => {
     server.connections[0]?.conn.close();
     await lost;
     const live = next('feed.live');
-    await clock.advance(3_000);
+    await clock.run(3_000);
     await live;
     expect(tokensSeen()).toEqual(['first', 'first']);
   });
@@ -142,7 +142,7 @@ describe('the feed over Socket.IO', () => {
     const closed = closedAtServer(0);
     subscription.unsubscribe();
     await closed;
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('opens a new connection when another user signs in', async () => {

@@ -11,7 +11,7 @@ import type { TokenEvent } from '../../../src/services/auth/token-service.ts';
 import { deferred } from '../../support/deferred.ts';
 import { type FakeSocketIo, fakeSocketIo } from '../../support/fake-socket-io.ts';
 import { recordedLog } from '../../support/recorded-log.ts';
-import { settle, type VirtualClock, virtualClock } from '../../support/virtual-clock.ts';
+import { settle, type VirtualClock, virtualClock } from '../../../src/testing/virtual-clock.ts';
 
 const live: JobFeedEvent = { type: 'feed.live' };
 const lost: JobFeedEvent = { type: 'feed.lost' };
@@ -35,7 +35,7 @@ async function waitsAfterRefusals(count: number, { sockets }: FakeSocketIo, cloc
     const before = sockets.length;
     const since = clock.now();
     sockets.at(-1)?.fire('connect_error', new Error('refused'));
-    while (sockets.length === before) await clock.advance(500);
+    while (sockets.length === before) await clock.run(500);
     waits.push((clock.now() - since) / 1_000);
   }
   return waits;
@@ -138,7 +138,7 @@ describe('connecting', () => {
   it('holds no listener, timer or module before the first subscription', async () => {
     const { clock, socketIo, tokenEvents$, resumed$ } = openFeed();
     await settle();
-    expect([socketIo.loads, clock.timers]).toEqual([0, 0]);
+    expect([socketIo.loads, clock.armed()]).toEqual([0, 0]);
     expect([tokenEvents$.observed, resumed$.observed]).toEqual([false, false]);
   });
 
@@ -164,7 +164,7 @@ describe('connecting', () => {
     const { listen, socketIo, clock, renew } = openFeed({ generation: null });
     await listen();
     expect(socketIo.sockets).toEqual([]);
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
     renew(1);
     socketIo.socket.fire('connect');
     expect(socketIo.socket.sent).toEqual([authenticateWith(1)]);
@@ -201,7 +201,7 @@ describe('connecting', () => {
   it('sends nothing before it is connected again, either', async () => {
     const { first, socketIo, clock, renew } = await liveFeed();
     first.fire('disconnect', 'transport close');
-    await clock.advance(3_000);
+    await clock.run(3_000);
     renew(2);
     expect(socketIo.socket.sent).toEqual([]);
     socketIo.socket.fire('connect');
@@ -213,13 +213,13 @@ describe('connecting', () => {
       const { listen, socketIo, clock, recorded } = openFeed();
       await listen();
       const { socket } = socketIo;
-      await clock.advance(4_000);
+      await clock.run(4_000);
       socket.fire(event);
-      await clock.advance(3_999);
+      await clock.run(3_999);
       expect(socket.isOpen).toBe(true);
-      await clock.advance(1);
+      await clock.run(1);
       expect([socket.isOpen, socket.listenerCount]).toEqual([false, 0]);
-      await clock.advance(3_000);
+      await clock.run(3_000);
       expect(socketIo.sockets).toHaveLength(2);
       expect(recorded.of('feed.connecting')).toMatchObject([{ attempt: 0 }, { attempt: 1 }]);
       expect(recorded.of('feed.lost')).toEqual([]);
@@ -228,8 +228,8 @@ describe('connecting', () => {
 
   it('has no timer left once it is live', async () => {
     const { clock, first } = await liveFeed();
-    expect(clock.timers).toBe(0);
-    await clock.advance(3_600_000);
+    expect(clock.armed()).toBe(0);
+    await clock.run(3_600_000);
     expect(first.isOpen).toBe(true);
   });
 });
@@ -264,7 +264,7 @@ describe('a token that is renewed', () => {
     renew(2);
     expect(socketIo.sockets).toHaveLength(2);
     socketIo.socket.goLive();
-    await clock.advance(60_000);
+    await clock.run(60_000);
     expect(socketIo.sockets).toHaveLength(2);
     expect(socketIo.socket.sent).toEqual([authenticateWith(2)]);
   });
@@ -288,9 +288,9 @@ describe('a connection that is lost', () => {
       expect(heard).toEqual([live, lost]);
       expect(recorded.of('feed.lost')).toEqual([{ type: 'feed.lost', reason }]);
       expect([first.isOpen, first.listenerCount]).toEqual([false, 0]);
-      await clock.advance(2_999);
+      await clock.run(2_999);
       expect(socketIo.sockets).toHaveLength(1);
-      await clock.advance(1);
+      await clock.run(1);
       expect(socketIo.sockets).toHaveLength(2);
       socketIo.socket.goLive();
       expect(socketIo.socket.sent).toEqual([authenticateWith(1)]);
@@ -307,7 +307,7 @@ describe('a connection that is lost', () => {
     first.fire(event, { message: 'Invalid or expired token' });
     expect(heard).toEqual([live, lost]);
     expect(recorded.of('feed.lost')).toEqual([{ type: 'feed.lost', reason }]);
-    await clock.advance(3_000);
+    await clock.run(3_000);
     expect(socketIo.sockets).toHaveLength(2);
   });
 
@@ -320,7 +320,7 @@ describe('a connection that is lost', () => {
       socketIo.socket.fire(event, 'io server disconnect');
       expect(heard).toEqual([]);
       expect(recorded.of('feed.lost')).toEqual([]);
-      await clock.advance(3_000);
+      await clock.run(3_000);
       expect(socketIo.sockets).toHaveLength(2);
     },
   );
@@ -329,8 +329,8 @@ describe('a connection that is lost', () => {
     const { first, clock, socketIo, heard } = await liveFeed();
     first.fire('auth_error', {});
     first.fire('disconnect', 'io server disconnect');
-    expect(clock.timers).toBe(1);
-    await clock.advance(3_000);
+    expect(clock.armed()).toBe(1);
+    await clock.run(3_000);
     expect(socketIo.sockets).toHaveLength(2);
     expect(heard).toEqual([live, lost]);
   });
@@ -377,9 +377,9 @@ describe('a connection that is lost', () => {
   it('is never opened again within 250 ms, whatever the jitter', async () => {
     const { first, socketIo, clock } = await liveFeed({ random: () => 0 });
     first.fire('disconnect', 'transport close');
-    await clock.advance(249);
+    await clock.run(249);
     expect(socketIo.sockets).toHaveLength(1);
-    await clock.advance(1);
+    await clock.run(1);
     expect(socketIo.sockets).toHaveLength(2);
   });
 
@@ -388,14 +388,14 @@ describe('a connection that is lost', () => {
     await listen();
     const liveFor = async (ms: number) => {
       socketIo.socket.goLive();
-      await clock.advance(ms);
+      await clock.run(ms);
       socketIo.socket.fire('disconnect', 'transport close');
     };
     const attemptAfter = async (ms: number) => {
       const before = socketIo.sockets.length;
-      await clock.advance(ms - 1);
+      await clock.run(ms - 1);
       expect(socketIo.sockets).toHaveLength(before);
-      await clock.advance(1);
+      await clock.run(1);
       expect(socketIo.sockets).toHaveLength(before + 1);
     };
     await liveFor(4_999);
@@ -412,7 +412,7 @@ describe('a connection that is lost', () => {
     const { first, socketIo, clock, hold } = await liveFeed();
     first.fire('disconnect', 'transport close');
     hold(3);
-    await clock.advance(3_000);
+    await clock.run(3_000);
     socketIo.socket.fire('connect');
     expect(socketIo.socket.sent).toEqual([authenticateWith(3)]);
   });
@@ -421,9 +421,9 @@ describe('a connection that is lost', () => {
     const { first, socketIo, clock, hold, renew } = await liveFeed();
     first.fire('disconnect', 'transport close');
     hold(null);
-    await clock.advance(60_000);
+    await clock.run(60_000);
     expect(socketIo.sockets).toHaveLength(1);
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
     renew(2);
     expect(socketIo.sockets).toHaveLength(2);
   });
@@ -436,7 +436,7 @@ describe('a page that wakes up', () => {
     wake();
     expect(socketIo.sockets).toHaveLength(2);
     socketIo.socket.goLive();
-    await clock.advance(60_000);
+    await clock.run(60_000);
     expect(socketIo.sockets).toHaveLength(2);
   });
 
@@ -452,9 +452,9 @@ describe('a page that wakes up', () => {
   it('does not make a socket that is on its way wait for longer', async () => {
     const { listen, socketIo, clock, wake } = openFeed();
     await listen();
-    await clock.advance(7_000);
+    await clock.run(7_000);
     wake();
-    await clock.advance(4_000);
+    await clock.run(4_000);
     expect(socketIo.sockets).toHaveLength(2);
   });
 
@@ -467,7 +467,7 @@ describe('a page that wakes up', () => {
     const unloaded = openFeed({ load: () => new Promise(() => {}) });
     await unloaded.listen();
     unloaded.wake();
-    expect(unloaded.clock.timers).toBe(0);
+    expect(unloaded.clock.armed()).toBe(0);
   });
 });
 
@@ -479,17 +479,17 @@ describe('a session that changes', () => {
     expect(heard).toEqual([live, lost]);
     expect(recorded.of('feed.lost')).toEqual([{ type: 'feed.lost', reason: 'session.ended' }]);
     wake();
-    await clock.advance(3_600_000);
+    await clock.run(3_600_000);
     expect(socketIo.sockets).toHaveLength(1);
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('ends the wait for the next attempt, too', async () => {
     const { first, clock, endSession } = await liveFeed();
     first.fire('disconnect', 'transport close');
-    expect(clock.timers).toBe(1);
+    expect(clock.armed()).toBe(1);
     endSession();
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it("never brings a second user into the first one's socket", async () => {
@@ -636,7 +636,7 @@ describe('many listeners', () => {
     second.unsubscribe();
     expect(first.isOpen).toBe(true);
     await aMomentLater();
-    expect([first.isOpen, first.listenerCount, clock.timers]).toEqual([false, 0, 0]);
+    expect([first.isOpen, first.listenerCount, clock.armed()]).toEqual([false, 0, 0]);
     expect([tokenEvents$.observed, resumed$.observed]).toEqual([false, false]);
     expect(recorded.of('feed.lost')).toEqual([{ type: 'feed.lost', reason: 'closed' }]);
   });
@@ -645,13 +645,13 @@ describe('many listeners', () => {
     const connecting = openFeed();
     (await connecting.listen()).unsubscribe();
     await aMomentLater();
-    expect([connecting.clock.timers, connecting.socket.isOpen]).toEqual([0, false]);
+    expect([connecting.clock.armed(), connecting.socket.isOpen]).toEqual([0, false]);
 
     const waiting = await liveFeed();
     waiting.first.fire('disconnect', 'transport close');
     waiting.subscription.unsubscribe();
     await aMomentLater();
-    expect(waiting.clock.timers).toBe(0);
+    expect(waiting.clock.armed()).toBe(0);
   });
 
   it('are not waited for when the feed is closed', async () => {
@@ -671,7 +671,7 @@ describe('many listeners', () => {
     feed.events$.subscribe((event) => heard.push(event));
     await aMomentLater();
     expect(heard).toEqual([live]);
-    expect([socketIo.sockets.length, first.isOpen, clock.timers]).toEqual([1, true, 0]);
+    expect([socketIo.sockets.length, first.isOpen, clock.armed()]).toEqual([1, true, 0]);
   });
 
   it('who come after that get a new socket, and are not told that it is live before it is', async () => {
@@ -697,7 +697,7 @@ describe('Socket.IO itself', () => {
     renew(2);
     expect(recorded.events).toEqual([{ type: 'feed.unavailable', reason: 'ModuleNotFoundError' }]);
     expect(heard).toEqual([]);
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('may be missing in a strange way', async () => {
@@ -765,8 +765,8 @@ describe('a listener that leaves in the middle of what it hears', () => {
     const { socketIo, clock } = await leavingFeed((event) => event.type === 'feed.lost');
     socketIo.socket.fire('disconnect', 'transport close');
     await aMomentLater();
-    expect(clock.timers).toBe(0);
-    await clock.advance(60_000);
+    expect(clock.armed()).toBe(0);
+    await clock.run(60_000);
     expect(socketIo.sockets).toHaveLength(1);
   });
 
@@ -775,13 +775,13 @@ describe('a listener that leaves in the middle of what it hears', () => {
     restoreSession(2, 'bob');
     await aMomentLater();
     expect(socketIo.sockets.filter(({ isOpen }) => isOpen)).toEqual([]);
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 
   it('leaves nothing when it hears that the feed is live', async () => {
     const { socketIo, clock } = await leavingFeed((event) => event.type === 'feed.live');
     await aMomentLater();
-    expect([socketIo.socket.isOpen, clock.timers]).toEqual([false, 0]);
+    expect([socketIo.socket.isOpen, clock.armed()]).toEqual([false, 0]);
   });
 
   it('leaves nothing when it reads in the log that the feed connects', async () => {
@@ -795,7 +795,7 @@ describe('a listener that leaves in the middle of what it hears', () => {
     renew(1);
     await aMomentLater();
     expect(socketIo.sockets.filter(({ isOpen }) => isOpen)).toEqual([]);
-    expect(clock.timers).toBe(0);
+    expect(clock.armed()).toBe(0);
   });
 });
 
@@ -804,7 +804,7 @@ it('says nothing of the token itself: not in an event, and not in the log', asyn
   renew(2);
   first.fire('analysis-complete', 's3cret');
   first.fire('auth_error', { message: 's3cret-2' });
-  await clock.advance(3_000);
+  await clock.run(3_000);
   socketIo.socket.fire('connect_error', new Error('s3cret-2'));
   endSession();
   restoreSession(3);
