@@ -49,9 +49,11 @@ export function bindMachine<Submission, Result>(services: BoundServices<Submissi
         isAsked: false,
         unansweredSearches: 0,
         missedResults: 0,
+        invalidResults: 0,
+        unreadableResults: 0,
         ownerId: null,
-        failedSince: null,
-        failedLooks: 0,
+        failedAt: null,
+        failedForMs: 0,
         statusTrouble: 0,
         details: undefined,
       };

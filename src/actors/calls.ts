@@ -68,27 +68,36 @@ export interface Particulars<Submission> {
   unansweredSearches: number;
   /** Counts the fetches in a row that found no result under its id. */
   missedResults: number;
+  /** Counts the results that came whole and cannot be shown. */
+  invalidResults: number;
+  /** Counts the answers of the result route that are no word about this result. */
+  unreadableResults: number;
   /** The API's own id of the user, once an answer has named it. */
   ownerId: string | null;
-  /** Since when the server has reported the job as failed; null while it has not. */
-  failedSince: number | null;
-  /** Counts the looks in a row that found the job failed: a clock that jumps ahead confirms nothing. */
-  failedLooks: number;
+  /** When the last look found the job failed; null while the server reports anything else. */
+  failedAt: number | null;
+  /** How long the server has reported the failure by looks in a row, ms. */
+  failedForMs: number;
   /** Counts the looks since the status route last worked; from the second on every other one goes to the archive. */
   statusTrouble: number;
   /** The messages for the fields of a refused submission: the server's words stay out of the machine. */
   details: ProblemDetails | undefined;
 }
 
-type Api = AssessmentApi<unknown, unknown>;
 type Failed = Unauthorized | Transient | Rejected;
 
 /** After so many searches without an answer the list counts as missing. */
 const MOST_UNANSWERED_SEARCHES = 5;
 /** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
 const LIST_TOLERANCE_MS = 2_000;
-/** A failure is confirmed by at least so many looks, which the chart spreads over the time of the confirmation. */
-const CONFIRMING_LOOKS = 6;
+/** Between two looks at most this share of the confirmation time counts: a clock that jumps ahead confirms nothing. */
+const CONFIRMING_SHARE = 1 / 5;
+/** A result that came whole and cannot be shown is fetched so often in all. */
+const MOST_INVALID_RESULTS = 5;
+/** A result route whose answers are no word about this result is asked so often in all, over half an hour. */
+const MOST_UNREADABLE_RESULTS = 12;
+/** The waits between these grow from the first to the last, ms. */
+const UNREADABLE_WAIT = { firstMs: 5_000, mostMs: 300_000 };
 /** The longest wait after an answer that was lost or cannot be read, ms. */
 const MOST_WAIT_MS = 300_000;
 /** A wait of this length is not waited for inside a call: the chart tells the user, ms. */
@@ -131,8 +140,9 @@ export function createCalls<Submission, Result>(
       its.unansweredSearches += 1;
       if (error instanceof TransientError && error.retryAfterMs !== null)
         its.pacer.postpone('submit', error.retryAfterMs);
-      if (isOutage(error) && its.unansweredSearches < MOST_UNANSWERED_SEARCHES) throw error;
-      return []; // not every server has the list
+      // Not every server has the list. Anything else is an outage: what answers in place of the API knows nothing of the list.
+      if (!isUnknown(error) && its.unansweredSearches < MOST_UNANSWERED_SEARCHES) throw error;
+      return [];
     });
     its.unansweredSearches = 0;
     const isOthers = (jobId: string) => services.isKnownJob(jobId, submissionId);
@@ -231,29 +241,72 @@ export function createCalls<Submission, Result>(
     }
   };
 
+  /** @throws TransientError the row is of another user */
+  const ofItsOwner = (its: Particulars<Submission>, state: JobState): JobState => {
+    if (!isForeign(its, state, tokens.userId())) return state;
+    throw new TransientError('invalid-response', 'the answer is about the job of another user');
+  };
+  /** The archive's state of a job, or the known one where the archive does not answer: it is only a second opinion. */
+  const archivedOf = (
+    its: Particulars<Submission>,
+    known: JobState,
+    jobId: string,
+    signal: AbortSignal,
+  ): Promise<JobState> =>
+    api
+      .job(jobId, signal)
+      .then((row) => ofItsOwner(its, row))
+      .catch((error: unknown) => {
+        throwIfAborted(signal);
+        if (error instanceof UnauthorizedError) throw error;
+        if (error instanceof TransientError && error.retryAfterMs !== null)
+          its.pacer.postpone('status', error.retryAfterMs);
+        return known;
+      });
+  /** The state of a job that the status route reports as running: a sweeper that gives up on a job updates only the archive. */
+  const newerOf = async (
+    its: Particulars<Submission>,
+    state: JobState,
+    jobId: string,
+    signal: AbortSignal,
+  ): Promise<JobState> => {
+    const archived = await archivedOf(its, state, jobId, signal);
+    return archived.type === 'running' ? state : archived;
+  };
+
   const checkStatus = (input: JobInput, signal: AbortSignal): Promise<StatusOutcome> => {
     const its = particularsOf(input.submissionId);
     return paced<StatusOutcome>(its.pacer, 'status', pacing.minDistanceMs, signal, clock, async () => {
-      const state = await look(its, input, signal);
-      if (isForeign(its, state, tokens.userId()))
-        throw new TransientError('invalid-response', 'the answer is about the job of another user');
+      const state = ofItsOwner(its, await look(its, input, signal));
       const isOld = state.type === 'running' && clock.now() - its.submittedAt >= pacing.archiveAfterMs;
-      const latest = isOld ? await newerOf(api, state, input.jobId, signal, its.pacer) : state;
+      const latest = isOld ? await newerOf(its, state, input.jobId, signal) : state;
       if (latest.type !== 'failed') {
-        its.failedSince = null;
-        its.failedLooks = 0;
+        its.failedAt = null;
+        its.failedForMs = 0;
         return latest;
       }
-      // A clock that is set back begins a new confirmation: the old one would last as long as the jump.
-      its.failedSince = Math.min(its.failedSince ?? clock.now(), clock.now());
-      its.failedLooks += 1;
-      const isLookedAt = its.failedLooks >= CONFIRMING_LOOKS || pacing.failureConfirmationMs === 0;
-      const isDue = isLookedAt && clock.now() - its.failedSince >= pacing.failureConfirmationMs;
+      const sinceLastLookMs = clock.now() - (its.failedAt ?? clock.now());
+      its.failedForMs += between(0, sinceLastLookMs, pacing.failureConfirmationMs * CONFIRMING_SHARE);
+      its.failedAt = clock.now();
+      const isDue = its.failedForMs >= pacing.failureConfirmationMs;
       // The last word is the archive's: it hears of a job that was taken up again.
-      const last = isDue && !isOld ? await archivedOf(api, latest, input.jobId, signal, its.pacer) : latest;
+      const last = isDue && !isOld ? await archivedOf(its, latest, input.jobId, signal) : latest;
       if (last.type !== 'failed') return last;
       return isDue ? FAILED : UNCONFIRMED_FAILURE;
     });
+  };
+
+  /** The id of the result by the archive, whose row may be late. */
+  const resultIdOf = async (
+    its: Particulars<Submission>,
+    jobId: string,
+    signal: AbortSignal,
+  ): Promise<string | null> => {
+    const state = await api.job(jobId, signal).catch((error: unknown) => {
+      throw isNotFound(error) ? notThereYet() : error;
+    });
+    const own = ofItsOwner(its, state);
+    return own.type === 'completed' ? own.resultId : null;
   };
 
   const fetchResult = ({ submissionId, jobId, resultId }: JobInput, signal: AbortSignal): Promise<ResultOutcome> => {
@@ -262,7 +315,7 @@ export function createCalls<Submission, Result>(
       // The result may be that of an earlier job with the same answers, which the archive names.
       const isDoubtful = its.missedResults > 0 && its.missedResults % 2 === 0;
       its.missedResults += 1;
-      const named = resultId === null || isDoubtful ? await resultIdOf(api, jobId, signal) : resultId;
+      const named = resultId === null || isDoubtful ? await resultIdOf(its, jobId, signal) : resultId;
       const id = named ?? resultId;
       if (id === null) throw notThereYet();
       const state = await api.result(id, signal, its.ownerId).catch((error: unknown) => {
@@ -271,7 +324,14 @@ export function createCalls<Submission, Result>(
       if (state.type === 'not-ready') throw notThereYet(state.retryAfterMs);
       its.missedResults = 0;
       if (state.type === 'ready') return state;
-      return { type: 'invalid', problem: { code: 'invalid-result', message: 'the result cannot be shown' } };
+      if (state.type === 'unreadable') its.unreadableResults += 1;
+      else its.invalidResults += 1;
+      const isConfirmed =
+        its.invalidResults >= MOST_INVALID_RESULTS || its.unreadableResults >= MOST_UNREADABLE_RESULTS;
+      if (state.type === 'invalid' || isConfirmed) return { ...INVALID, isConfirmed };
+      const { firstMs, mostMs } = UNREADABLE_WAIT;
+      const retryAfterMs = Math.min(mostMs, firstMs * 2 ** (its.unreadableResults - 1));
+      throw new TransientError('invalid-response', 'the answer is not a result of the API', { retryAfterMs });
     });
   };
 
@@ -324,21 +384,10 @@ async function paced<T extends { type: string; retryAfterMs?: number | null }>(
   return outcome;
 }
 
-/** The archive's state of a job, or the known one where the archive does not answer: it is only a second opinion. */
-const archivedOf = (api: Api, known: JobState, jobId: string, signal: AbortSignal, pacer: Pacer): Promise<JobState> =>
-  api.job(jobId, signal).catch((error: unknown) => {
-    throwIfAborted(signal);
-    if (error instanceof UnauthorizedError) throw error;
-    if (error instanceof TransientError && error.retryAfterMs !== null) pacer.postpone('status', error.retryAfterMs);
-    return known;
-  });
-
-/** The state of a job that the status route reports as running: a sweeper that gives up on a job updates only the archive. */
-async function newerOf(api: Api, state: JobState, jobId: string, signal: AbortSignal, pacer: Pacer): Promise<JobState> {
-  const archived = await archivedOf(api, state, jobId, signal, pacer);
-  return archived.type === 'running' ? state : archived;
-}
-
+const INVALID = {
+  type: 'invalid',
+  problem: { code: 'invalid-result', message: 'the result cannot be shown' },
+} as const satisfies ResultOutcome;
 const FAILED: StatusOutcome = {
   type: 'failed',
   problem: { code: 'job-failed', message: 'the server reports that the job failed' },
@@ -348,14 +397,6 @@ const UNCONFIRMED_FAILURE: StatusOutcome = {
   isConfirmed: false,
   problem: { code: 'unconfirmed-failure', message: 'the server reports a failure that it may take back' },
 };
-
-/** The id of the result by the archive, whose row may be late. */
-async function resultIdOf(api: Api, jobId: string, signal: AbortSignal): Promise<string | null> {
-  const state = await api.job(jobId, signal).catch((error: unknown) => {
-    throw isNotFound(error) ? notThereYet() : error;
-  });
-  return state.type === 'completed' ? state.resultId : null;
-}
 
 /**
  * Learns whose job it is from the first row that tells, and says whether this row is of another user. A row that names the user of the
@@ -387,11 +428,11 @@ function problemOf(error: TransientError | RejectedError): Problem {
   return { code, message };
 }
 
+const between = (min: number, value: number, max: number): number => Math.min(max, Math.max(min, value));
 const LIMITED = 'the server asks for fewer requests';
 const notThereYet = (retryAfterMs: number | null = null) =>
   new TransientError('unavailable', 'the result is not there yet', { retryAfterMs });
-/** The route may work again later. */
-const isOutage = (error: unknown) =>
-  error instanceof TransientError && ['network', 'unavailable', 'rate-limited'].includes(error.code);
+/** The API says that there is no such thing. */
+const isUnknown = (error: unknown) => error instanceof TransientError && error.code === 'job-not-found';
 const isNotFound = (error: unknown) =>
   error instanceof TransientError && (error.status === 404 || error.status === 410);

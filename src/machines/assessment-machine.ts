@@ -440,7 +440,11 @@ export const assessmentMachine = assessmentSetup.createMachine({
             },
           },
           on: {
-            'assessment.keepWaiting': { actions: ['extendDeadline', 'armDeadline'], target: 'deciding' },
+            'assessment.keepWaiting': [
+              // An attempt before that time would be put off again: the view keeps saying when the next one follows.
+              { guard: 'isPutOff', actions: ['postponeDeadline', 'armDeadline'] },
+              { actions: ['extendDeadline', 'armDeadline'], target: 'deciding' },
+            ],
           },
         },
       },

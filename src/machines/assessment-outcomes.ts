@@ -54,8 +54,8 @@ export type StatusOutcome =
 
 export type ResultOutcome<Result = unknown> =
   | { type: 'ready'; result: Result }
-  /** It arrived and cannot be shown. It is fetched again a few times. */
-  | { type: 'invalid'; problem: Problem }
+  /** It arrived and cannot be shown. `isConfirmed: false`: it is fetched again. Default true. */
+  | { type: 'invalid'; problem: Problem; isConfirmed?: boolean }
   | Unauthorized
   | Transient
   | Rejected;

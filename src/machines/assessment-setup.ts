@@ -203,6 +203,8 @@ export const assessmentSetup = setup({
     },
     /** The server asks for a wait that the user should know about. */
     isLongWait: ({ event }) => (retryAfterIn(event) ?? 0) >= LONG_WAIT_MS,
+    /** The server has asked for such a wait, and nothing has been asked since. */
+    isPutOff: ({ context }) => (context.retryAfterMs ?? 0) >= LONG_WAIT_MS,
     /** The latest failure, counted already, was one too many. */
     isOutOfPatience: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE),
 
@@ -258,9 +260,10 @@ export const assessmentSetup = setup({
       return outcome?.type === 'failed' && outcome.isConfirmed !== false;
     },
     isReady: answers('ready'),
-    /** Neither this result nor the one before it could be shown, and patience has run out. */
-    isInvalidForGood: (it) =>
-      answers('invalid')(it) && it.context.failures >= PATIENCE - 1 && it.context.problem?.code === 'invalid-result',
+    isInvalidForGood: ({ event }) => {
+      const outcome = outcomeIn(event);
+      return outcome?.type === 'invalid' && outcome.isConfirmed !== false;
+    },
     isRenewed: answers('renewed'),
     isStillGood: answers('holds'),
     isOutage: answers('outage'),
@@ -313,7 +316,10 @@ export const assessmentSetup = setup({
       retryAfterMs: retryAfterIn(event),
       problem: problemIn(event) ?? context.problem,
     })),
-    noteProblem: assign(({ context, event }) => ({ problem: problemIn(event) ?? context.problem })),
+    noteProblem: assign(({ context, event }) => ({
+      retryAfterMs: retryAfterIn(event),
+      problem: problemIn(event) ?? context.problem,
+    })),
 
     noteDoubt: assign(({ event }) => ({
       refusedGeneration: assertOutcome(event, 'unauthorized').generation,
@@ -354,6 +360,10 @@ export const assessmentSetup = setup({
     extendDeadline: assign(({ event }) => {
       assertEvent(event, 'assessment.keepWaiting');
       return { ...inTime, deadlineAt: event.deadlineAt };
+    }),
+    postponeDeadline: assign(({ event }) => {
+      assertEvent(event, 'assessment.keepWaiting');
+      return { overdue: false, deadlineAt: event.deadlineAt };
     }),
     /** Replaces the timer: a sleep, a jump of the clock or a new deadline has made the old one wrong. */
     armDeadline: enqueueActions(({ context, enqueue }) => {

@@ -73,6 +73,12 @@ const unknown: Transient = {
   retryAfterMs: null,
   problem: { code: 'job-not-found', message: 'neither route knows the job' },
 };
+/** What comes in place of a result is not of the API: the route is asked again much later. */
+const noResult: Transient = {
+  type: 'transient',
+  retryAfterMs: 160_000,
+  problem: { code: 'invalid-response', message: 'the answer is not a result of the API', retryAt: 1_160_000 },
+};
 /** A token of the first generation was refused; or there was none, and nothing was sent. */
 const unauthorized: readonly Unauthorized[] = [
   { type: 'unauthorized', generation: 1 },
@@ -121,9 +127,16 @@ const outcomes: { readonly [Call in keyof Outcomes]: CasesOf<Outcomes[Call]> } =
   },
   fetchResult: {
     ready: [{ type: 'ready', result: { persona: 'the analyst' } }],
-    invalid: [{ type: 'invalid', problem: { code: 'invalid-result', message: 'it does not fit its schema' } }],
+    invalid: [
+      { type: 'invalid', problem: { code: 'invalid-result', message: 'it does not fit its schema' } },
+      {
+        type: 'invalid',
+        problem: { code: 'invalid-result', message: 'it does not fit its schema, and is fetched again' },
+        isConfirmed: false,
+      },
+    ],
     unauthorized,
-    transient: [transient],
+    transient: [transient, noResult],
     rejected: [{ type: 'rejected', problem: { code: 'forbidden', message: 'this is not your result' } }],
   },
   refreshToken: {

@@ -46,8 +46,9 @@ const facts = {
     key: (it) => (isCounted(it) ? `failures=${it.failures}` : ''),
     kind: flag('impatient', (it) => isCounted(it) && it.failures >= PATIENCE - 1).kind,
   },
-  retryAfterMs: unread,
-  problem: { ...flag('invalidResult', (it) => it.finished && it.problem?.code === 'invalid-result'), kind: () => '' },
+  // A long wait matters to a user who is asked whether to wait.
+  retryAfterMs: flag('putOff', (it) => it.timedOut && (it.retryAfterMs ?? 0) >= 60_000),
+  problem: unread,
 } satisfies Record<keyof AssessmentContext, Fact>;
 
 const all: readonly Fact[] = Object.values(facts);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { memoryStore } from '../../src/lib/storage.ts';
 import * as z from 'zod/mini';
 import {
   accepted,
@@ -15,7 +16,6 @@ import {
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
 
 const html = (code: number): Reply => [code, '<html>Blocked</html>', { 'content-type': 'text/html' }];
 const archived = (value: string, more: object = {}): Reply =>
@@ -130,6 +130,37 @@ describe('a submission', () => {
     expect([world.phase(), world.count('submit')]).toEqual(['completed', 1]);
   });
 
+  it.each<[string, Reply]>([
+    ['a page', html(200)],
+    ['the page of a firewall', html(403)],
+    ['a page that says 404', html(404)],
+    ['half of its JSON', [200, '{"success":true,"da']],
+  ])('whose answer cannot be read looks again when the list of jobs was answered with %s', async (_case, odd) => {
+    let lists = 0;
+    const world: Awaited<ReturnType<typeof submitted>> = await submitted({
+      submit: () => [200, { ok: true }],
+      job: ({ id }) => {
+        if (id !== '') return archived('completed');
+        lists += 1;
+        return lists === 1 ? odd : ok([listed('job-1', world.clock.now())]);
+      },
+      status: () => status('completed'),
+    });
+    await world.run(MINUTE);
+    expect([world.phase(), world.phases().includes('unconfirmed'), world.count('submit')]).toEqual([
+      'completed',
+      false,
+      1,
+    ]);
+  });
+
+  it('whose answer cannot be read becomes a question when the list of jobs is never answered by the API', async () => {
+    const world = await submitted({ submit: () => [200, { ok: true }], job: () => html(200) });
+    await world.run(5 * MINUTE);
+    expect([world.phase(), world.count('submit')]).toEqual(['unconfirmed', 1]);
+    expect(world.count('job')).toBeLessThanOrEqual(6);
+  });
+
   it('to a server that has shown that it stores no keys is not repeated by itself', async () => {
     const world = await submitted({
       submit: ({ count }) => {
@@ -240,25 +271,156 @@ describe('a failure that the server reports', () => {
   });
 });
 
+describe('a row of another user', () => {
+  it('in the archive does not overrule a status that says that the job still runs', async () => {
+    const world = await submitted({
+      status: ({ at }) => status(at < 20 * MINUTE ? 'processing' : 'completed', { userId: 'user-1' }),
+      job: () => archived('failed', { user_id: 'user-9' }),
+    });
+    await world.run(22 * MINUTE);
+    expect(world.phases()).toEqual(['submitting', 'waiting', 'completed']);
+  });
+
+  it('in the archive does not name the result', async () => {
+    const ids: string[] = [];
+    const world = await submitted({
+      status: () => status('completed', { userId: 'user-1', resultId: null }),
+      job: ({ count }) =>
+        ok({ job_id: 'job-1', status: 'completed', result_id: `r${count}`, user_id: count < 2 ? 'user-9' : 'user-1' }),
+      submit: () => accepted({ resultId: null }),
+      result: ({ id }) => (ids.push(id), ok({ id, test_result: { archetype: 'x' } })),
+    });
+    await world.run(2 * MINUTE);
+    expect([world.phase(), ids]).toEqual(['completed', ['r2']]);
+  });
+});
+
+describe('a failure of the job', () => {
+  it('that is taken back is not believed because the clock is set forward and events hurry the looks', async () => {
+    let isTakenBack = false;
+    const world = await submitted({
+      status: () => status(isTakenBack ? 'completed' : 'failed'),
+      job: () => archived('failed'),
+    });
+    for (let second = 0; second < 20; second += 2) {
+      world.clock.jump(second === 10 ? 3_600_000 : 0);
+      world.assessment.actor.send({ type: 'job.failed', jobId: 'job-1', resultId: null, message: '' });
+      await world.run(2 * SECOND);
+    }
+    expect(world.phase()).toBe('delayed');
+    isTakenBack = true;
+    await world.run(MINUTE);
+    expect(world.phase()).toBe('completed');
+  });
+});
+
 describe('a result', () => {
-  it.each<[string, Reply]>([
-    ['holds NaN', [200, '{"success":true,"data":{"test_result":{"score":NaN}}}']],
-    ['is cut', [200, '{"success":true,"data":{"test_re']],
-    ['is a page', html(200)],
-    ['does not fit its schema', ok({ id: 'result-1', test_result: { archetype: 5 } })],
-  ])('that %s is fetched a few times and then fails with invalid-result', async (_case, unreadable) => {
+  it('that does not fit its schema is fetched a few times and then fails with invalid-result', async () => {
     const world = await submitted(
-      { status: () => status('completed'), result: () => unreadable },
+      { status: () => status('completed'), result: () => ok({ id: 'result-1', test_result: { archetype: 5 } }) },
       { resultSchema: z.object({ archetype: z.string() }) },
     );
-    await world.run(HOUR);
+    await world.run(5 * MINUTE);
     expect(world.assessment.getSnapshot()).toMatchObject({
       phase: 'failed',
       jobId: 'job-1',
       error: { code: 'invalid-result' },
     });
-    expect(world.count('result')).toBeLessThanOrEqual(6);
+    expect(world.count('result')).toBe(5);
     expect(world.events.some(({ type }) => type === 'result.invalid')).toBe(true);
+  });
+
+  it('that does not fit is not the last one because other calls have failed before', async () => {
+    const world = await submitted(
+      {
+        status: () => status('completed'),
+        result: ({ count }) =>
+          count < 6
+            ? no(503, 'UNAVAILABLE')
+            : count < 9
+              ? ok({ id: 'result-1', test_result: { archetype: 5 } })
+              : result(),
+      },
+      { resultSchema: z.object({ archetype: z.string() }) },
+    );
+    await world.run(10 * MINUTE);
+    expect([world.phase(), world.count('result')]).toEqual(['completed', 9]);
+  });
+
+  const unreadable: [string, Reply][] = [
+    ['holds NaN', [200, '{"success":true,"data":{"test_result":{"score":NaN}}}']],
+    ['is cut', [200, '{"success":true,"data":{"test_re']],
+    ['is a page', html(200)],
+  ];
+  it.each(unreadable)(
+    'that %s is asked for twelve times in half an hour, while the user reads of a delay, and then fails with invalid-result',
+    async (_case, odd) => {
+      const world = await submitted({ status: () => status('completed'), result: () => odd });
+      await world.run(2 * MINUTE);
+      expect(world.assessment.getSnapshot()).toMatchObject({ phase: 'delayed', error: { code: 'invalid-response' } });
+      await world.run(27 * MINUTE);
+      expect(world.phase()).toBe('delayed');
+      await world.run(5 * MINUTE);
+      expect(world.assessment.getSnapshot()).toMatchObject({ phase: 'failed', error: { code: 'invalid-result' } });
+      expect(world.count('result')).toBe(12);
+    },
+  );
+
+  it.each(unreadable)('that %s for seven minutes is shown after that', async (_case, odd) => {
+    const world = await submitted({
+      status: () => status('completed'),
+      result: ({ at }) => (at < 7 * MINUTE ? odd : result()),
+    });
+    await world.run(12 * MINUTE);
+    expect([world.phase(), world.count('result') <= 8]).toEqual(['completed', true]);
+  });
+
+  it('that could not be read is looked for again by the next page', async () => {
+    let isOdd = true;
+    const store = memoryStore();
+    const script = { status: () => status('completed'), result: () => (isOdd ? html(200) : result()) };
+    const world = await submitted(script, { storage: store });
+    await world.run(40 * MINUTE);
+    expect(world.phase()).toBe('failed');
+    world.client.dispose();
+    isOdd = false;
+    const next = world.openTab();
+    next.signedIn({ accessToken: 'first', expiresIn: 3_600, userId: 'user-1' });
+    next.resume();
+    await world.run(MINUTE);
+    expect(next.getSnapshot().assessments.map((it) => it.getSnapshot().phase)).toEqual(['completed']);
+    next.dispose();
+  });
+});
+
+describe('a submission that the server puts off', () => {
+  it('for ten minutes is shown as delayed with the time, however often the user wants to wait longer', async () => {
+    const world = await submitted({
+      submit: ({ at }) => (at < 10 * MINUTE ? no(429, 'LIMITED', { 'retry-after': '600' }) : accepted()),
+    });
+    await world.run(SECOND);
+    for (let minute = 0; minute < 9; minute += 1) {
+      world.assessment.keepWaiting();
+      expect(world.assessment.getSnapshot()).toMatchObject({
+        phase: 'delayed',
+        error: { code: 'rate-limited', retryAt: expect.any(Number) },
+      });
+      await world.run(MINUTE);
+    }
+    await world.run(2 * MINUTE);
+    expect(world.phases()).toEqual(['submitting', 'delayed', 'waiting']);
+    expect(world.count('submit')).toBe(2);
+  });
+
+  it('for ten minutes has its deadline moved by the wish to wait longer', async () => {
+    const world = await submitted(
+      { submit: ({ at }) => (at < 10 * MINUTE ? no(429, 'LIMITED', { 'retry-after': '600' }) : accepted()) },
+      { settings: () => ({ monitoringTimeoutMs: 5 * MINUTE }) },
+    );
+    const { context } = world.assessment.actor.getSnapshot();
+    await world.run(4 * MINUTE);
+    world.assessment.keepWaiting();
+    expect(world.assessment.actor.getSnapshot().context.deadlineAt).toBe(context.deadlineAt + 4 * MINUTE);
   });
 });
 

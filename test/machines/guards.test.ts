@@ -214,13 +214,16 @@ const table: Record<string, Row[]> = {
     [{ overdue: true }, { type: 'completed' }, false],
   ],
   isInvalidForGood: [
-    [{ failures: PATIENCE - 1, problem: unreadable }, { type: 'invalid' }, true],
-    [{ failures: PATIENCE, problem: unreadable }, { type: 'invalid' }, true],
-    [{ failures: PATIENCE - 2, problem: unreadable }, { type: 'invalid' }, false],
-    [{ failures: PATIENCE, problem: unreadable }, { type: 'transient' }, false],
-    // An outage that ends with one unreadable result does not make it the last.
-    [{ failures: PATIENCE, problem: { code: 'unavailable', message: '' } }, { type: 'invalid' }, false],
-    [{ failures: PATIENCE }, { type: 'invalid' }, false],
+    [{}, { type: 'invalid' }, true],
+    [{}, { type: 'invalid', isConfirmed: true }, true],
+    // Failures of other kinds before it do not make it the last.
+    [{ failures: PATIENCE, problem: unreadable }, { type: 'invalid', isConfirmed: false }, false],
+    [{ failures: PATIENCE, problem: unreadable }, { type: 'transient', isConfirmed: true }, false],
+  ],
+  isPutOff: [
+    [{ retryAfterMs: 60_000 }, undefined, true],
+    [{ retryAfterMs: 59_999 }, undefined, false],
+    [{ retryAfterMs: null }, undefined, false],
   ],
 };
 

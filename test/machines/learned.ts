@@ -57,11 +57,8 @@ const isToldItsJob = (edge: Edge) => is(edge, 'submission.known') && edge.before
 const isAcceptance = (edge: Edge) => is(edge, 'submitAssessment: accepted') || isToldItsJob(edge);
 const isFinishedBy = (edge: Edge) =>
   is(edge, 'checkStatus: completed') || (is(edge, 'job.completed') && isAboutOurJob(edge));
-/** A result that cannot be read for the last time: the one before it could not be read, either. */
-const isUseless = (edge: Edge) =>
-  is(edge, 'fetchResult: invalid') &&
-  edge.before.context.failures >= PATIENCE - 1 &&
-  edge.before.context.problem?.code === 'invalid-result';
+/** A result that cannot be shown for the last time. */
+const isUseless = (edge: Edge) => is(edge, 'fetchResult: invalid') && detail(edge, 'isConfirmed', true);
 /** A refusal of a call about a job is a failed call: something in front of the API may have answered. */
 const isFailure = (edge: Edge) =>
   (/^(submitAssessment|checkStatus|fetchResult|refreshToken): (transient|unconfirmed|invalid|wait|outage|defect)$/.test(
@@ -78,7 +75,9 @@ const isAsked = ({ before, event }: Edge) =>
   event.type === 'assessment.sendAgain'
     ? isAt(before, 'unconfirmed')
     : isAt(before, 'timed-out') || (isAt(before, 'submitting') && before.context.timedOut);
-const isMoreTime = (edge: Edge) => is(edge, 'assessment.keepWaiting') && isAsked(edge);
+const isMoreTime = (edge: Edge) => is(edge, 'assessment.keepWaiting') && isAsked(edge) && !isPutOff(edge);
+/** The server has asked for minutes: an attempt before that would be put off again. */
+const isPutOff = ({ before }: Edge) => isAt(before, 'timed-out') && (before.context.retryAfterMs ?? 0) >= 60_000;
 /** A hint is followed at once by what only waits, and kept in mind by all others. */
 const isNotedHint = (edge: Edge) =>
   isHint(edge) && !isAt(edge.before, 'polling.waiting') && !isAt(edge.before, 'timed-out.resting');
@@ -126,6 +125,9 @@ function deadline(edge: Edge): Learned {
   if (is(edge, 'submitAssessment: accepted') || isMoreTime(edge)) {
     return { deadlineAt: detail(edge, 'deadlineAt', 0), overdue: false, timedOut: false };
   }
+  if (is(edge, 'assessment.keepWaiting') && isPutOff(edge)) {
+    return { deadlineAt: detail(edge, 'deadlineAt', 0), overdue: false, timedOut };
+  }
   // A job that another tab has submitted, or that runs within its deadline after all, is not delayed until that is known again.
   const isLookedAtAgain =
     (isAt(edge.before, 'auth-failed') && isSignIn(edge)) ||
@@ -141,11 +143,14 @@ function deadline(edge: Edge): Learned {
 function trouble(edge: Edge): Learned {
   const { failures, retryAfterMs, problem } = edge.before.context;
   const isNewStart = isMoreTime(edge) || (isAt(edge.before, 'auth-failed') && isSignIn(edge));
-  const counted = isFailure(edge)
-    ? { failures: Math.min(PATIENCE, failures + 1), retryAfterMs: detail<number | null>(edge, 'retryAfterMs', null) }
-    : isGoodAnswer(edge)
-      ? { failures: 0, retryAfterMs: null }
-      : { failures: isNewStart ? 0 : failures, retryAfterMs };
+  const isVerdict = is(edge, 'checkStatus: failed', 'submitAssessment: rejected') || isLost(edge) || isUseless(edge);
+  const counted = isVerdict
+    ? { failures, retryAfterMs: detail<number | null>(edge, 'retryAfterMs', null) }
+    : isFailure(edge)
+      ? { failures: Math.min(PATIENCE, failures + 1), retryAfterMs: detail<number | null>(edge, 'retryAfterMs', null) }
+      : isGoodAnswer(edge)
+        ? { failures: 0, retryAfterMs: null }
+        : { failures: isNewStart ? 0 : failures, retryAfterMs };
   const isNewState = (state: string) => isAt(edge.after, state) && !isAt(edge.before, state);
   const known = isGoodAnswer(edge) || isNewStart ? null : (problemOf(edge) ?? problem);
   return {

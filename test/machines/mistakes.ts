@@ -110,6 +110,11 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
     start: 'a fresh assessment',
     machine: provide({ guards: { isLongWait: () => false } }),
   },
+  putOffStaysTold: {
+    what: 'the wish to wait longer hides that the server has asked for an hour',
+    start: 'a fresh assessment',
+    machine: provide({ guards: { isPutOff: () => false } }),
+  },
   recoveryIsTold: {
     what: 'a failure that was taken back leaves the assessment delayed',
     machine: spoil((state) => {

@@ -326,14 +326,24 @@ describe('what is noted of', () => {
     });
   });
 
+  it('the wish to wait longer while the server asks for minutes: only the deadline moves', () => {
+    const known = { ...job, overdue: true, timedOut: true, failures: 3, problem, retryAfterMs: 600_000 };
+    const wish = { type: 'assessment.keepWaiting', deadlineAt: 9_000 };
+    const after = step({ active: { 'timed-out': 'resting' } }, known, wish);
+    expect([after.value, after.changed]).toEqual([
+      { active: { 'timed-out': 'resting' } },
+      { deadlineAt: 9_000, overdue: false },
+    ]);
+  });
+
   it('a result that does not fit, in the end', () => {
     const invalid = { type: 'invalid', problem: { code: 'invalid-result', message: 'no' } };
-    const before = { code: 'invalid-result', message: 'no' } as const;
-    const known = { ...job, finished: true, failures: PATIENCE - 1, problem: before };
+    const known = { ...job, finished: true };
     expect(step(requesting, known, answer('fetchResult', invalid)).output).toMatchObject({
       problem: { code: 'invalid-result' },
     });
-    const afterAnOutage = step(requesting, { ...known, problem }, answer('fetchResult', invalid));
+    const anOutage = { ...known, failures: PATIENCE, problem };
+    const afterAnOutage = step(requesting, anOutage, answer('fetchResult', { ...invalid, isConfirmed: false }));
     expect([afterAnOutage.value, afterAnOutage.output]).toEqual([
       { active: { 'fetching-result': 'waiting' } },
       undefined,

@@ -135,14 +135,12 @@ export const rules = {
     "only the API's own word fails an assessment: a confirmed failure, a refused submission, or results that stay unreadable",
     (edge) => {
       if (!isIn(edge.after, 'failed')) return true;
-      const { failures, problem } = edge.before.context;
       switch (saidBy(edge)) {
         case 'submitAssessment: rejected':
           return true;
         case 'checkStatus: failed':
-          return isConfirmed(edge);
         case 'fetchResult: invalid':
-          return failures >= PATIENCE - 1 && problem?.code === 'invalid-result';
+          return isConfirmed(edge);
         default:
           return false;
       }
@@ -174,6 +172,16 @@ export const rules = {
   longWaitIsTold: everyStep(
     'the user is told when the server asks for a wait of minutes before the submission',
     (edge) => saidBy(edge) !== 'submitAssessment: transient' || waitOf(edge) < LONG_WAIT_MS || isTimedOut(edge.after),
+  ),
+
+  putOffStaysTold: everyStep(
+    'while the server asks for a wait of minutes, the wish to wait longer changes the deadline and neither the state nor what is told',
+    (edge) => {
+      const { before, after } = edge;
+      const isPutOff = isTimedOut(before) && (before.context.retryAfterMs ?? 0) >= LONG_WAIT_MS;
+      if (!isPutOff || edge.event.type !== 'assessment.keepWaiting') return true;
+      return leafOf(before) === leafOf(after) && after.context.timedOut && !after.context.overdue;
+    },
   ),
 
   recoveryIsTold: everyStep(

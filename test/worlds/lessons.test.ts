@@ -9,6 +9,8 @@ type Fetch = typeof globalThis.fetch;
 
 const answer = (status: number, body: unknown): Response =>
   ({ status, headers: { get: () => null }, text: async () => JSON.stringify(body) }) as unknown as Response;
+/** The API has no such route, and says so itself. */
+const unknown = { success: false, error: 'NOT_FOUND', message: 'no' };
 const never = new Promise<Response>(() => {});
 
 describe('a server that knows no idempotency keys', () => {
@@ -24,7 +26,7 @@ describe('a server that knows no idempotency keys', () => {
       fetch: ((url: string) => {
         const route = url.split('/').at(-1) ?? '';
         calls.push(route);
-        return route === 'jobs' ? Promise.resolve(answer(404, {})) : never;
+        return route === 'jobs' ? Promise.resolve(answer(404, unknown)) : never;
       }) as unknown as Fetch,
     });
     client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });

@@ -71,8 +71,10 @@ export type ResultState<Result> =
   | { type: 'ready'; result: Result }
   /** The row is there, the analysis is not: the server answers 200 with `test_result: null`. */
   | { type: 'not-ready'; retryAfterMs: number | null }
-  /** It came and cannot be shown: it does not fit its schema, is not JSON, broke off, or belongs to another job or user. */
-  | { type: 'invalid' };
+  /** It came whole and cannot be shown: it does not fit its schema. */
+  | { type: 'invalid' }
+  /** A success that is no word about this result: not the API's JSON, broken off, or the row of another job or user. */
+  | { type: 'unreadable' };
 
 /**
  * The calls of an assessment. Each one makes sure of the token first and sends nothing without a usable one; each answer
@@ -261,7 +263,7 @@ export function createAssessmentApi<Submission, Result>(
 
   const invalid = (reason: InvalidReason, field = ''): ResultState<Result> => {
     log({ type: 'result.invalid', reason, field });
-    return { type: 'invalid' };
+    return { type: reason === 'not-json' || reason === 'foreign' ? 'unreadable' : 'invalid' };
   };
   /** An application's schema may throw, or never answer: neither may stop the assessment. */
   const validate = async (value: unknown): Promise<ResultState<Result>> => {
@@ -308,7 +310,7 @@ export function createAssessmentApi<Submission, Result>(
           (ownerId !== null && data?.user_id != null && data.user_id !== ownerId);
         return isForeign ? invalid('foreign') : await validate(value);
       } catch (error) {
-        // A success that is not JSON or broke off: it is asked for again, but not for ever.
+        // It is asked for again, but not for ever.
         const isUnreadable = error instanceof TransientError && isSuccessStatus(error.status);
         if (signal.aborted || !isUnreadable) throw error;
         return invalid('not-json');

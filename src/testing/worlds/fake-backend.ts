@@ -81,8 +81,8 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     unauthorized: 0,
     /** True times at which the API itself refused a submission. */
     refused: [] as number[],
-    /** True times at which a result was sent that cannot be shown: it is spoilt, or of another job or user. */
-    unreadableResults: [] as number[],
+    /** When a result was sent that cannot be shown, and to which page: it is spoilt, a page, or of another job or user. */
+    unreadableResults: [] as { at: number; page: number }[],
     /** True times at which a submission was answered with a success that cannot be read. */
     unreadableSubmissions: [] as number[],
   };
@@ -220,7 +220,6 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     const owner = isOtherJob ? userId : 'user-9';
     const shown = idWord(isOtherJob ? (isOdd ? '777' : 'other') : id);
     if (route === 'result') {
-      seen.unreadableResults.push(clock.time());
       return data({ id: shown, user_id: owner, test_result: { of: 'foreign' } });
     }
     if (route === 'job') return data({ job_id: shown, user_id: owner, status: 'failed', result_id: null });
@@ -266,8 +265,6 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     const isSuccess = status >= 200 && status < 300;
     const spell = isSuccess ? take(garblings, route) : undefined;
     if (!spell) return text;
-    const isReadable = route === 'result' && (spell.how === 'null' || spell.how === 'foreign');
-    if (route === 'result' && !isReadable) seen.unreadableResults.push(clock.time());
     if (route === 'submit') seen.unreadableSubmissions.push(clock.time());
     return garbled(text, spell.how);
   };
@@ -319,6 +316,10 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       // An answer that the client no longer waits for is not heard, and cannot be obeyed.
       if (headers['retry-after'] && !init.signal.aborted) request.retryAfter = Number(headers['retry-after']);
       const text = front ? String(typeof body === 'string' ? body : JSON.stringify(body)) : textOf(name, status, body);
+      // A foreign success and an empty row do not differ from a result that is not there yet.
+      const isShowable = parsesAsJson(text) && !text.includes('"of":"foreign"');
+      if (name === 'result' && status === 200 && !isShowable)
+        seen.unreadableResults.push({ at: clock.time(), page: request.page });
       const isTold = name === 'submit' && status === 202 && text === JSON.stringify(body) && !front;
       return {
         isTold,
@@ -476,6 +477,15 @@ export function fakeBackend(world: World, clock: VirtualClock) {
 }
 
 export type FakeBackend = ReturnType<typeof fakeBackend>;
+
+function parsesAsJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** JSON with sorted keys: the same content is the same text. */
 function sortedJson(value: unknown): string {

@@ -54,10 +54,11 @@ const MOST_CALLS_AN_HOUR: Readonly<Record<string, number>> = {
   balance: 130,
   refresh: 61,
 };
-/** A result that cannot be read is downloaded again a few times. */
+/** A result that cannot be read is downloaded again a few times by each page. */
 const MOST_UNREADABLE_RESULTS_AN_HOUR = 12;
-/** … and not given up before the second in a row, after other failures. */
-const LEAST_UNREADABLE_RESULTS = 2;
+/** … and not given up before so many downloads, and so much time: what answers may not be the API. */
+const LEAST_UNREADABLE_RESULTS = 10;
+const LEAST_UNREADABLE_MS = 15 * 60_000;
 /** The monitoring timeout, and one status call and its retries. */
 const LONGEST_SILENCE_MS = 33 * 60_000;
 
@@ -125,7 +126,9 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   rule('16 the same answers of one user while under way are one accepted job', isAmbiguous || !isDoubled(trial));
   rule(
     '18 a result that cannot be read is not fetched without end',
-    mostWithin(seen.unreadableResults, HOUR_MS) <= MOST_UNREADABLE_RESULTS_AN_HOUR,
+    [...byPage(seen.unreadableResults).values()].every(
+      (times) => mostWithin(times, HOUR_MS) <= MOST_UNREADABLE_RESULTS_AN_HOUR,
+    ),
   );
   rule(
     '18 a submission whose answer cannot be read is repeated by the user alone',
@@ -163,7 +166,8 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
 }
 
 /** How the story may end, by what the server did. Null: in any phase. */
-function expectedEndings({ world, backend, deeds, endedAt }: Trial): readonly string[] | null {
+function expectedEndings(trial: Trial): readonly string[] | null {
+  const { world, backend, deeds, endedAt } = trial;
   const { seen } = backend;
   if (deeds.cancelled || deeds.otherUser || backend.jobs().some(({ lostAt }) => lostAt !== null)) return null;
   if (seen.refused.length > 0) return ['failed'];
@@ -171,22 +175,36 @@ function expectedEndings({ world, backend, deeds, endedAt }: Trial): readonly st
   // Whose clock is wrong cannot tell which job of the list is the one that was lost: the user is asked.
   if (seen.unreadableSubmissions.length > 0 && isClockWrong(world)) return [ending, 'failed', 'unconfirmed'];
   if (world.jobFails) return ['failed'];
-  const isUnreadable = seen.unreadableResults.length >= LEAST_UNREADABLE_RESULTS;
+  const isUnreadable = isUnreadableForLong(trial, endedAt);
   const garblesForEver = world.incidents.some(
     (it) => it.do === 'garble' && it.route === 'result' && it.forMs > HOUR_MS,
   );
-  if (garblesForEver && seen.unreadableResults.some((at) => at > endedAt - HOUR_MS)) return ['failed'];
+  if (garblesForEver && seen.unreadableResults.some(({ at }) => at > endedAt - HOUR_MS)) return ['failed'];
   return isUnreadable ? ['completed', 'failed'] : ['completed'];
 }
 
 /** Whether the API itself has said by now that it will not become anything. */
-function mayFail({ world, backend }: Trial, now: number): boolean {
+function mayFail(trial: Trial, now: number): boolean {
+  const { world, backend } = trial;
   const { seen } = backend;
   if (seen.refused.some((at) => at <= now) && seen.submissionsAccepted === 0) return true;
-  if (seen.unreadableResults.filter((at) => at <= now).length >= LEAST_UNREADABLE_RESULTS) return true;
-  // A clock that is set forward ends the time of confirmation; the second look shows what becomes of the job.
-  if (world.incidents.some((it) => it.do === 'jump' && it.byMs > 0) && (world.habits?.failures ?? 0) > 0) return true;
+  if (isUnreadableForLong(trial, now)) return true;
   return world.jobFails && backend.jobs().some(({ doneAt }) => doneAt <= now);
+}
+
+/** Whether one page has been sent results that cannot be read often and for long enough to give up. */
+function isUnreadableForLong({ backend }: Trial, now: number): boolean {
+  return [...byPage(backend.seen.unreadableResults).values()].some((times) => {
+    const until = times.filter((at) => at <= now);
+    return until.length >= LEAST_UNREADABLE_RESULTS && now - (until[0] ?? now) >= LEAST_UNREADABLE_MS;
+  });
+}
+
+/** The times of each page. */
+function byPage(seen: readonly { at: number; page: number }[]): Map<number, number[]> {
+  const times = new Map<number, number[]>();
+  for (const { at, page } of seen) times.set(page, [...(times.get(page) ?? []), at]);
+  return times;
 }
 
 /** Whether two accepted jobs of one user have the same answers. */

@@ -8,7 +8,7 @@ import { fakeBackend } from './fake-backend.ts';
 import { fakeTabs } from './fake-tabs.ts';
 import { type Deeds, judge, type Trial } from './judge.ts';
 import { virtualClock } from '../virtual-clock.ts';
-import type { Incident, World } from './world.ts';
+import { FOR_EVER_MS, type Incident, type World } from './world.ts';
 
 /** What a world did to the promise. No violation: it was kept. */
 export interface Verdict {
@@ -26,6 +26,8 @@ export interface Verdict {
 const USER = 'user-1';
 /** Quiet time at the end, network up and user willing: what is not shown after it never will be. */
 const QUIET_MS = 15 * 60_000;
+/** A result that never can be read is given up after half an hour. */
+const UNREADABLE_MS = 50 * 60_000;
 /** A user who is asked something answers after a while. */
 const USER_DELAY_MS = 20_000;
 /** The answers, and the same answers with their keys in another order. */
@@ -72,9 +74,12 @@ export async function runWorld(
     act(stage);
   }
   await runWithUser(stage, startedAt + (world.habits?.submitLimitMs ?? 0) - clock.time());
+  const isUnreadable = world.incidents.some(
+    (it) => it.do === 'garble' && it.route === 'result' && it.forMs === FOR_EVER_MS,
+  );
   await runWithUser(stage, QUIET_MS);
   // What was accepted late has its time, too.
-  const lateMs = world.habits?.lateRowMs ?? 0;
+  const lateMs = (world.habits?.lateRowMs ?? 0) + (isUnreadable ? UNREADABLE_MS : 0);
   await runWithUser(
     stage,
     Math.max(0, ...backend.jobs().map(({ doneAt }) => doneAt + lateMs + QUIET_MS - clock.time())),

@@ -193,7 +193,7 @@ describe.each(routes)('every call: %s', (route, call, timeoutMs) => {
     const error = await call(createApi(), signal).catch((it: unknown) => it);
     expect(error).toMatchObject(
       route === 'result'
-        ? { type: 'invalid' }
+        ? { type: 'unreadable' }
         : { code: 'invalid-response', status: 200, retryAfterMs: 20_000, maybeDone: true },
     );
     expect(recorded.of('request.finished')).toMatchObject([{ outcome: 'transient', status: 200 }]);
@@ -624,7 +624,7 @@ describe('result', () => {
     ['another user', { id: 'r/1', user_id: 'u2' }, 'u1'],
   ])('is not shown when the row is of %s', async (_whose, row, ownerId) => {
     server.reply(200, yes({ ...row, test_result: { archetype: 'x' } }));
-    expect(await createApi().result('r/1', signal, ownerId)).toEqual({ type: 'invalid' });
+    expect(await createApi().result('r/1', signal, ownerId)).toEqual({ type: 'unreadable' });
     expect(recorded.of('result.invalid')).toEqual([{ type: 'result.invalid', reason: 'foreign', field: '' }]);
   });
 
@@ -632,17 +632,18 @@ describe('result', () => {
     ['holds NaN', '{"success":true,"data":{"test_result":{"score":NaN}}}'],
     ['is cut', '{"success":true,"data":{"test_res'],
     ['is a page', '<html></html>'],
-  ])('is invalid when it %s', async (_how, body) => {
+  ])('is unreadable when it %s', async (_how, body) => {
     server.reply(200, body);
-    expect(await result()).toEqual({ type: 'invalid' });
+    expect(await result()).toEqual({ type: 'unreadable' });
+    expect(recorded.of('result.invalid')).toEqual([{ type: 'result.invalid', reason: 'not-json', field: '' }]);
   });
 
-  it('is invalid when its body breaks off, and a failed call when nothing came', async () => {
+  it('is unreadable when its body breaks off, and a failed call when nothing came', async () => {
     server.answer((response) => {
       response.writeHead(200, { 'content-length': '100' });
       response.write('{"data":1}', () => response.destroy());
     });
-    expect(await result()).toEqual({ type: 'invalid' });
+    expect(await result()).toEqual({ type: 'unreadable' });
     server.answer((response) => response.destroy());
     await expect(result()).rejects.toMatchObject({ code: 'network' });
   });
