@@ -16,7 +16,10 @@ export interface BoundMachine<Submission> {
    *
    * @returns how to release them after the end of the assessment
    */
-  add(submissionId: string, its: Pick<Particulars<Submission>, 'submission' | 'submittedAt' | 'resultId'>): () => void;
+  add(
+    submissionId: string,
+    its: Pick<Particulars<Submission>, 'submission' | 'submittedAt' | 'jobId' | 'resultId'>,
+  ): () => void;
   /** The messages for the fields of a refused submission, in the server's words; kept until the particulars are released. */
   detailsOf(submissionId: string): ProblemDetails | undefined;
 }
@@ -26,7 +29,7 @@ export interface BoundMachine<Submission> {
  *
  * @example
  * const bound = bindMachine(services);
- * const release = bound.add(submissionId, { submission, submittedAt: clock.now(), resultId: null });
+ * const release = bound.add(submissionId, { submission, submittedAt: clock.now(), jobId: null, resultId: null });
  * const actor = createActor(bound.machine, { clock, input: { submissionId, deadlineAt } });
  */
 export function bindMachine<Submission, Result>(services: BoundServices<Submission, Result>): BoundMachine<Submission> {

@@ -56,7 +56,8 @@ export interface Particulars<Submission> {
   /** When the user submitted, ms since the epoch. */
   submittedAt: number;
   pacer: Pacer;
-  /** The id of the result, once the server has named it: events of other assessments are recognised by it. */
+  /** The ids of the job and of its result, once the server has named them: events of other assessments are recognised by them. */
+  jobId: string | null;
   resultId: string | null;
   /** When the first submission left whose answer was lost; null while none was. */
   lostAt: number | null;
@@ -123,6 +124,7 @@ export function createCalls<Submission, Result>(
     its: Particulars<Submission>,
     { jobId, resultId, balance = null }: { jobId: string; resultId: string | null; balance?: number | null },
   ): SubmitOutcome => {
+    its.jobId = jobId;
     its.resultId = resultId;
     return { type: 'accepted', jobId, resultId, balance, deadlineAt: clock.now() + monitoringTimeoutMs() };
   };
@@ -335,12 +337,23 @@ export function createCalls<Submission, Result>(
     });
   };
 
-  /** Whether an event names the result of another assessment of this client. */
+  /** The assessments of the result that the latest event names. All of them receive that event, one after the other. */
+  let named: { event: FeedEvent; submissionIds: ReadonlySet<string> } | null = null;
+  const assessmentsOf = (event: FeedEvent, resultId: string): ReadonlySet<string> => {
+    if (named?.event === event) return named.submissionIds;
+    const submissionIds = new Set<string>();
+    for (const [submissionId, its] of particulars) if (its.resultId === resultId) submissionIds.add(submissionId);
+    named = { event, submissionIds };
+    return submissionIds;
+  };
+  /** Whether an event is about another assessment. The chart would ignore it, at a far higher cost for each assessment. */
   const isOfAnother = (event: FeedEvent, submissionId: string): boolean => {
-    if (!('resultId' in event) || event.jobId !== null || event.resultId === null) return false;
-    const { resultId } = event;
-    if (particulars.get(submissionId)?.resultId === resultId) return false;
-    return [...particulars.values()].some((it) => it.resultId === resultId);
+    if (!('jobId' in event)) return false;
+    const { jobId, resultId } = event;
+    if (jobId !== null) return jobId !== (particulars.get(submissionId)?.jobId ?? jobId);
+    if (resultId === null) return false;
+    const owners = assessmentsOf(event, resultId);
+    return owners.size > 0 && !owners.has(submissionId);
   };
 
   return {

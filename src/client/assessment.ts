@@ -62,6 +62,7 @@ export function startAssessment<Submission, Result>(
   const release = bound.add(id, {
     submission: record.submission as Submission | undefined,
     submittedAt,
+    jobId: record.jobId,
     resultId: record.resultId,
   });
   /** The type of the event that the machine processes, or processed last. Subscribers receive snapshots without their events. */

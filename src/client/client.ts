@@ -107,16 +107,27 @@ function openClient<Submission, Result>(
   const digests = new WeakMap<Assessment<Result>, string>();
   const listeners = new Set<() => void>();
   const disposal = new AbortController();
-  let snapshot: ClientSnapshot<Result> = { assessments: [], balance: null };
-  const change = (patch: Partial<ClientSnapshot<Result>>): void => {
-    snapshot = { ...snapshot, ...patch };
+  /** By id, in the order of submission. */
+  const assessments = new Map<string, Assessment<Result>>();
+  let balance: number | null = null;
+  /** Both are made when they are read, so that thousands of changes at once cost no copy each. */
+  let list: readonly Assessment<Result>[] | null = null;
+  let snapshot: ClientSnapshot<Result> | null = null;
+  const getSnapshot = (): ClientSnapshot<Result> => {
+    list ??= Array.from(assessments.values());
+    return (snapshot ??= { assessments: list, balance });
+  };
+  const notify = (): void => {
+    snapshot = null;
     for (const listener of listeners) callSafely(listener, log);
   };
   /** Counts the balances received, so that a late answer can tell that a newer one came first. */
   let balancesReceived = 0;
-  const receiveBalance = (balance: number): void => {
+  const receiveBalance = (received: number): void => {
     balancesReceived += 1;
-    if (balance !== snapshot.balance) change({ balance });
+    if (balance === received) return;
+    balance = received;
+    notify();
   };
   /** A call of the application gets a fresh token once, and then an error that says what to do: never a bare 401. */
   const authorised = async <T>(call: () => Promise<T>): Promise<T> => {
@@ -136,18 +147,31 @@ function openClient<Submission, Result>(
   };
   const refreshBalance = async (): Promise<number> => {
     let receivedBefore = 0;
-    const balance = await authorised(() => {
+    const answered = await authorised(() => {
       receivedBefore = balancesReceived;
       return api.balance(disposal.signal);
     });
-    if (balancesReceived === receivedBefore) receiveBalance(balance);
-    return balance;
+    if (balancesReceived === receivedBefore) receiveBalance(answered);
+    return answered;
   };
-  /** Failures do not matter here: a later event or submission reports the balance as well. */
-  const refreshBalanceQuietly = (): void => void refreshBalance().catch(() => {});
+  let isBalanceDue = false;
+  let isBalanceAsked = false;
+  /** One request at a time, however many ask. Failures do not matter here: a later event or submission reports the balance as well. */
+  const refreshBalanceQuietly = (): void => {
+    isBalanceDue = true;
+    if (isBalanceAsked) return;
+    isBalanceAsked = true;
+    void (async () => {
+      while (isBalanceDue) {
+        isBalanceDue = false;
+        await refreshBalance().catch(() => {});
+      }
+      isBalanceAsked = false;
+    })();
+  };
 
-  /** Starts an assessment and adds it to the snapshot, in the place of an ended one with the same id. */
-  const begin = (record: JobRecord, how: 'assessment.submit' | 'assessment.resume'): Assessment<Result> => {
+  /** Starts an assessment and adds it to the snapshot, after the others and in place of an ended one with the same id. */
+  const add = (record: JobRecord, how: 'assessment.submit' | 'assessment.resume'): Assessment<Result> => {
     const assessment = startAssessment(services, bound, record, how);
     if (record.answersDigest !== undefined) {
       latest.set(record.answersDigest, assessment);
@@ -155,12 +179,12 @@ function openClient<Submission, Result>(
     }
     let isBalanceKnown = false;
     const receivedBefore = balancesReceived;
-    assessment.actor.on('balance.changed', ({ balance, cause }) => {
+    assessment.actor.on('balance.changed', ({ balance: reported, cause }) => {
       isBalanceKnown = true;
       const isAnswer = cause !== 'balance.changed';
       // With two submissions in flight the answer may be older than the balance received since.
-      if (isAnswer && balancesReceived !== receivedBefore && balance !== snapshot.balance) refreshBalanceQuietly();
-      else receiveBalance(balance);
+      if (isAnswer && balancesReceived !== receivedBefore && reported !== balance) refreshBalanceQuietly();
+      else receiveBalance(reported);
     });
     const unwatch = assessment.actor.subscribe({
       next({ context }) {
@@ -178,8 +202,14 @@ function openClient<Submission, Result>(
       if (isBalanceKnown) refreshBalanceQuietly();
       if (assessment.actor.getSnapshot().context.problem?.code === 'job-failed') secondLook.watch(assessment.id);
     });
-    const others = snapshot.assessments.filter(({ id }) => id !== assessment.id);
-    change({ assessments: others.concat(assessment) });
+    assessments.delete(assessment.id);
+    assessments.set(assessment.id, assessment);
+    list = null;
+    return assessment;
+  };
+  const begin: typeof add = (record, how) => {
+    const assessment = add(record, how);
+    notify();
     return assessment;
   };
   const secondLook = createSecondLook(services, (record) => {
@@ -227,16 +257,17 @@ function openClient<Submission, Result>(
     },
     resume() {
       throwIfAborted(disposal.signal);
-      const known = new Set(snapshot.assessments.map(({ id }) => id));
-      const records = jobs.load(tokens.userId()).filter(({ submissionId }) => !known.has(submissionId));
+      const records = jobs.load(tokens.userId()).filter(({ submissionId }) => !assessments.has(submissionId));
       for (const { submissionId, failedAt } of records) if (failedAt !== undefined) secondLook.lookAt(submissionId);
-      return records
+      const resumed = records
         .filter(({ failedAt }) => failedAt === undefined)
-        .map((record) => begin(record, 'assessment.resume'));
+        .map((record) => add(record, 'assessment.resume'));
+      if (resumed.length > 0) notify();
+      return resumed;
     },
     dismiss(id) {
-      const dismissed = snapshot.assessments.find((it) => it.id === id && isOver(it));
-      if (!dismissed) return;
+      const dismissed = assessments.get(id);
+      if (!dismissed || !isOver(dismissed)) return;
       const { status, value } = dismissed.actor.getSnapshot();
       // A dismissed result must not come back, even if it was never shown. A broken assessment may resume after a reload, and what
       // is left of a cancelled one belongs to another tab.
@@ -244,9 +275,11 @@ function openClient<Submission, Result>(
       const digest = digests.get(dismissed);
       if (digest !== undefined && latest.get(digest) === dismissed) latest.delete(digest);
       secondLook.forget(id);
-      change({ assessments: snapshot.assessments.filter((it) => it !== dismissed) });
+      assessments.delete(id);
+      list = null;
+      notify();
     },
-    getSnapshot: () => snapshot,
+    getSnapshot,
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -269,7 +302,7 @@ function openClient<Submission, Result>(
     metrics: metrics.read,
     dispose() {
       disposal.abort(new Error('this assessment client was disposed of'));
-      for (const { actor } of snapshot.assessments) actor.stop();
+      for (const { actor } of assessments.values()) actor.stop();
       secondLook.dispose();
       services.feed.close();
       tokens.dispose();

@@ -55,8 +55,14 @@ export function guardedStore(open: () => KeyValueStore | undefined, log: Log): K
     pending.delete(key);
     if (written === 'refused' || (written === 'missing' && value !== null)) pending.set(key, value);
     if (typeof written === 'string') return;
-    // The store works again, or has space again.
-    for (const [late, its] of pending) if (typeof write(late, its) !== 'string') pending.delete(late);
+    // The store works again, or has space again. What it refuses still is tried last the next time: one refusal for each change.
+    for (const [late, its] of pending) {
+      const attempted = write(late, its);
+      pending.delete(late);
+      if (typeof attempted !== 'string') continue;
+      pending.set(late, its);
+      return;
+    }
   };
   return {
     get(key) {

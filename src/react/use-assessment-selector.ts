@@ -2,6 +2,7 @@
 
 import { useSelector } from '@xstate/react';
 import { useMemo, useSyncExternalStore } from 'react';
+import type { Assessment } from '../client/assessment.ts';
 import type { AssessmentClient } from '../client/client.ts';
 import { useAssessmentClient } from './assessment-provider.tsx';
 import { createAssessmentStore, type UseAssessment } from './assessment-store.ts';
@@ -45,12 +46,21 @@ export function useSelectionOf<Selected, Submission, Result>(
 ): Selected {
   const find = () => {
     const { assessments } = client.getSnapshot();
-    return id === undefined ? assessments.at(-1) : assessments.find((it) => it.id === id);
+    return id === undefined ? assessments.at(-1) : findIn(assessments, id);
   };
   // React's own hook and not `useSelector`, which has no separate snapshot for the server.
   const assessment = useSyncExternalStore(client.subscribe, find, findOnServer);
   const store = useMemo(() => createAssessmentStore(client, assessment), [client, assessment]);
   return useSelector(store, selector, isEqual);
+}
+
+const positions = new WeakMap<readonly Assessment[], ReadonlyMap<string, number>>();
+
+/** One index serves all rows of a page: each of them looks its assessment up whenever one is added or removed. */
+function findIn<Result>(assessments: readonly Assessment<Result>[], id: string): Assessment<Result> | undefined {
+  const index = positions.get(assessments) ?? new Map(assessments.map((it, position) => [it.id, position]));
+  positions.set(assessments, index);
+  return assessments[index.get(id) ?? -1];
 }
 
 /** The server renders the idle view, so hydration must start with it too. */
