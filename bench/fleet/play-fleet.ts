@@ -1,14 +1,14 @@
 import type { Random } from 'assessment-monitor';
-import { seededRandom, type VirtualClock, virtualClock } from 'assessment-monitor/testing';
+import { seededRandom, type VirtualClock, virtualClock, type WireRoute } from 'assessment-monitor/testing';
 import { type ContestantName, contestants } from '../contestants/index.ts';
 import type { Screen } from '../contestants/contestant.ts';
 import { openBrowser } from '../world/browser.ts';
-import { createServer, type Route } from '../world/server.ts';
+import { createServer } from '../world/server.ts';
 import { takeOverTime } from '../world/virtual-globals.ts';
 import { type Fault, type FaultName, faults, type FleetWorld } from './faults.ts';
 
 /** HTTP routes, and attempts to open a socket. */
-export type Line = Route | 'connect';
+export type Line = WireRoute | 'connect';
 
 export interface FleetTask {
   contestant: ContestantName;
@@ -69,7 +69,7 @@ async function play(task: FleetTask, clock: VirtualClock): Promise<Tally> {
     tokenLifeMs: TOKEN_LIFE_MS,
     // No job is done before the end.
     jobMs: () => 2 * END_MS,
-    onRequest({ route, id }, { status }) {
+    onRequest({ route, id }, [status]) {
       if (route !== 'status' || status !== 200 || clock.time() < recoveredAt || servedAt.has(id)) return;
       servedAt.set(id, clock.time());
     },

@@ -61,7 +61,7 @@ async function play(world: OutcomeWorld, contestant: Contestant, clock: VirtualC
     clock,
     tokenLifeMs: world.tokenLifeMs,
     jobMs: () => world.jobMs,
-    onRequest({ route }, { status, body }) {
+    onRequest({ route }, [status, body]) {
       const isRefused = status === 401 && (body as { error: unknown }).error === 'INVALID_TOKEN';
       seen.invalidTokenAnswers += Number(isRefused);
       seen.requests += 1;

@@ -1,8 +1,10 @@
 import { type KeyValueStore, memoryStore, type Random, type TabChannel, type TabLocks } from 'assessment-monitor';
-import type { TimerOwner, VirtualClock } from 'assessment-monitor/testing';
-import type { BenchServer, Route } from './server.ts';
+import { fakeTabs, routeOf, type TimerOwner, type VirtualClock, type WireRoute } from 'assessment-monitor/testing';
+import type { BenchServer } from './server.ts';
 import { openSocketOver, type OpenSocket } from './socket.ts';
-import { tabChannels, tabLocks } from './tabs.ts';
+
+/** From tab to tab, ms. */
+const MESSAGE_MS = 2;
 
 /** What a page asks of the server. */
 export interface PageRequest {
@@ -51,21 +53,19 @@ export interface NetworkOptions {
   /** Whether sockets come about at all. Default true. */
   hasSockets?: boolean;
   /** Hears when a page's request is on its way, and of each attempt to connect. */
-  onSent?: (route: Route | 'connect', page: Page) => void;
+  onSent?: (route: WireRoute | 'connect', page: Page) => void;
 }
 
 /** One user's browser: a cookie jar and storages for all its pages. */
 export function openBrowser(network: NetworkOptions) {
   const { clock, server, random, roundTripMs, loss, isReachable = () => true, hasSockets = true, onSent } = network;
   const localStorage = memoryStore();
-  const openLocks = tabLocks(clock);
-  const openChannels = tabChannels(clock);
-  let jar: number | null = null;
+  const tabs = fakeTabs(clock, { messageMs: MESSAGE_MS });
+  let jar: string | null = null;
 
   const exchange = (page: Page, request: PageRequest): Promise<PageAnswer> => {
-    const [, name = '', id = ''] =
-      /\/(submit|status|results|jobs|token-balance|refresh)(?:\/(.*))?$/.exec(request.path) ?? [];
-    const route = (routeNames[name] ?? name) as Route;
+    const { route, id } = routeOf(request.method, request.path);
+    if (route === null) throw new Error(`the API has no ${request.method} ${request.path}`);
     const { headers = {}, signal } = request;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
@@ -81,20 +81,20 @@ export function openBrowser(network: NetworkOptions) {
           if (!isReachable()) return reset();
           if (fate < 0.25) return; // silence
           if (fate < 0.5) return reset();
-          const answer = server.handle({
+          const [status, body, answered = {}] = server.answer({
             route,
             id,
-            authorization: headers['Authorization'],
-            idempotencyKey: headers['Idempotency-Key'],
+            token: headers['Authorization']?.replace('Bearer ', '') ?? null,
+            key: headers['Idempotency-Key'] ?? null,
             cookie,
           });
           if (fate < 1) return reset();
-          if (answer.setCookie !== undefined && request.keepalive) {
-            clock.setTimeout(() => void (jar = answer.setCookie ?? jar), oneWayMs, null);
-          }
+          const takeCookie = () => void (jar = answered['set-cookie'] ?? jar);
+          // The cookie of a request that outlives its page arrives without it.
+          if (request.keepalive && answered['set-cookie']) clock.setTimeout(takeCookie, oneWayMs, null);
           return toPage(() => {
-            if (answer.setCookie !== undefined) jar = answer.setCookie;
-            resolve({ status: answer.status, headers: answer.headers, text: JSON.stringify(answer.body) });
+            takeCookie();
+            resolve({ status, headers: answered, text: JSON.stringify(body) });
           });
         },
         oneWayMs,
@@ -105,7 +105,7 @@ export function openBrowser(network: NetworkOptions) {
 
   return {
     /** A sign-in, wherever it happened: the cookie is set. */
-    takeCookie: (cookie: number) => void (jar = cookie),
+    takeCookie: (cookie: string) => void (jar = cookie),
     /** @param sessionStorage what is left of the page before, after a reload */
     openPage(sessionStorage: KeyValueStore = memoryStore()): Page {
       const owner: TimerOwner = { isGone: false };
@@ -117,22 +117,19 @@ export function openBrowser(network: NetworkOptions) {
         isReachable: () => hasSockets && isReachable(),
         onConnect: () => onSent?.('connect', page),
       });
-      const locks = openLocks(owner);
-      const channels = openChannels(owner);
+      const tab = tabs.openTab(owner);
       const page: Page = Object.assign(owner, {
         clock,
         random,
         localStorage,
         sessionStorage,
-        locks: locks.locks,
-        openChannel: channels.open,
+        locks: tab.locks,
+        openChannel: tab.channel,
         openSocket: sockets.open,
         exchange: (request: PageRequest) => exchange(page, request),
         close() {
-          page.isGone = true;
+          tab.close();
           sockets.closeAll();
-          locks.leave();
-          channels.leave();
         },
       });
       return page;
@@ -141,8 +138,6 @@ export function openBrowser(network: NetworkOptions) {
 }
 
 export type Browser = ReturnType<typeof openBrowser>;
-
-const routeNames: Record<string, Route> = { results: 'result', jobs: 'job', 'token-balance': 'balance' };
 
 /** The part of `fetch` that contestants use which bring no client of their own. */
 export async function fetchOver(

@@ -1,6 +1,6 @@
-import type { TimerOwner, VirtualClock } from 'assessment-monitor/testing';
+import type { TimerOwner, VirtualClock, WireSocket } from 'assessment-monitor/testing';
 import { io, type ManagerOptions, type Socket, type SocketOptions, WebSocket } from 'socket.io-client';
-import type { BenchServer, ServerSocket } from './server.ts';
+import type { BenchServer } from './server.ts';
 
 export interface SocketNetwork {
   clock: VirtualClock;
@@ -53,8 +53,7 @@ class VirtualWebSocket {
   readonly #onEnd: () => void;
   #isOpenAtServer = false;
   #isClosedAtClient = false;
-  readonly #serverEnd: ServerSocket = {
-    userId: null,
+  readonly #serverEnd: WireSocket = {
     send: (event, payload) => this.#deliver(`42${JSON.stringify([event, payload])}`),
     end: (event, payload) => {
       if (!this.#isOpenAtServer) return;
@@ -114,7 +113,6 @@ class VirtualWebSocket {
   }
   #endAtServer(): void {
     this.#isOpenAtServer = false;
-    this.#serverEnd.userId = null;
     this.#network.server.closed(this.#serverEnd);
     this.#onEnd();
   }

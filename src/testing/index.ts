@@ -13,10 +13,17 @@ export type { ManualClock } from './manual-clock.ts';
 export { pathsOver, stateClass } from './paths.ts';
 export type { Path, PathOptions } from './paths.ts';
 export { callsIn, eventsFor } from './possible-events.ts';
+export { fakeTabs } from './fake-tabs.ts';
+export type { FakeTab, FakeTabs } from './fake-tabs.ts';
 export { seededRandom } from './seeded-random.ts';
 export { virtualClock } from './virtual-clock.ts';
 export type { TimerOwner, VirtualClock } from './virtual-clock.ts';
 export { walk } from './walk.ts';
+export type { WireAnswer } from './wire/answers.ts';
+export { wireContract } from './wire/contract.ts';
+export type { WireOptions, WireRequest, WireSession, WireSocket } from './wire/contract.ts';
+export { routeOf } from './wire/routes.ts';
+export type { WireRoute } from './wire/routes.ts';
 
 export { checkBackend } from './conformance.ts';
 export type { ConformanceOptions, ConformanceReport, Difference } from './conformance.ts';

@@ -1,10 +1,12 @@
 import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/auth/refresh-coordinator.ts';
-import type { Clock } from '../../src/lib/clock.ts';
-import { createSharedSession, type TabChannel } from '../../src/services/auth/shared-session.ts';
+import { createSharedSession } from '../../src/services/auth/shared-session.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
-import { createTabLock, type TabLocks } from '../../src/services/auth/tab-lock.ts';
+import { createTabLock } from '../../src/services/auth/tab-lock.ts';
 import { createTokenServiceV2 } from '../../src/services/auth/token-service-v2.ts';
 import type { TokenEvent } from '../../src/services/auth/token-service.ts';
+import { fakeTabs } from '../../src/testing/fake-tabs.ts';
+import { nested } from '../../src/testing/wire/answers.ts';
+import { wireContract } from '../../src/testing/wire/contract.ts';
 import { recordedLog } from './recorded-log.ts';
 import { virtualClock } from '../../src/testing/virtual-clock.ts';
 
@@ -49,131 +51,76 @@ export function openBrowser({
   const storage = memoryStore();
   const seen: Seen = { refreshes: 0, reuses: 0, limited: 0, times: [] };
 
+  const tabs = fakeTabs(clock, { messageMs });
+
   // The server. A cookie that was used up and comes back ends the session.
-  let serial = 0;
-  let valid: string | null = null;
-  let cookie: string | null = null;
-  let accepted: string | null = null;
-  let refreshedAt = Number.NEGATIVE_INFINITY;
+  const wire = wireContract({
+    clock,
+    tokenLifeMs: expiresIn * 1_000,
+    refreshIntervalMs: intervalMs,
+    planOf: () => [],
+    sessionOver(isReuse) {
+      seen.reuses += Number(isReuse);
+      return nested(401, 'INVALID_REFRESH_TOKEN');
+    },
+  });
+  /** The browser's cookie jar. */
+  let jar: string | null = null;
   /** The fate of each of the next answers on its way back. */
   const fates: ('lost' | 'lost with its cookie' | 'late' | 'refused')[] = [];
-  const issue = () => {
-    serial += 1;
-    valid = `cookie-${serial}`;
-    accepted = `token-${serial}`;
-    return { cookie: valid, token: { accessToken: accepted, expiresIn } };
-  };
-  const server = (sent: string | null): { answer: RefreshAnswer; cookie: string | null } => {
+  const serve = (cookie: string | null): { answer: RefreshAnswer; cookie: string | null } => {
     seen.refreshes += 1;
     seen.times.push(clock.now());
-    if (sent === null || valid === null) return { answer: { type: 'rejected' }, cookie: sent };
-    if (sent !== valid) {
-      seen.reuses += 1;
-      valid = null;
-      accepted = null;
-      return { answer: { type: 'rejected' }, cookie: sent };
-    }
-    if (clock.now() - refreshedAt < intervalMs) {
-      seen.limited += 1;
-      return { answer: { type: 'limited', retryAfterMs: null }, cookie: sent };
-    }
-    refreshedAt = clock.now();
-    const { cookie: next, token } = issue();
-    return { answer: { type: 'issued', token, sentAt: clock.now() }, cookie: next };
+    const [status, body, headers] = wire.answer({ route: 'refresh', id: '', token: null, key: null, cookie });
+    seen.limited += Number(status === 429);
+    if (status === 429) return { answer: { type: 'limited', retryAfterMs: null }, cookie };
+    if (status !== 200) return { answer: { type: 'rejected' }, cookie };
+    const { idToken } = (body as { data: { idToken: string } }).data;
+    const token = { accessToken: idToken, expiresIn };
+    return { answer: { type: 'issued', token, sentAt: clock.now() }, cookie: headers?.['set-cookie'] ?? cookie };
   };
 
-  // What tabs share.
-  const queues = new Map<string, { grant: () => void; owner: object }[]>();
-  const channels = new Set<{ owner: object; hear: (data: unknown) => void }>();
-  const passOn = (name: string): void => queues.get(name)?.[0]?.grant();
-
   const openTab = (): Tab => {
-    const self = {};
-    let isFrozen = false;
-    let isClosed = false;
-    const waiting: (() => void)[] = [];
-    /** Runs now, after the thaw, or never. */
-    const inTab = (work: () => void): void => {
-      if (isClosed) return;
-      if (isFrozen) waiting.push(() => inTab(work));
-      else work();
-    };
-    const tabClock: Clock = {
-      now: () => clock.now(),
-      setTimeout: (callback, ms) => clock.setTimeout(() => inTab(callback), ms),
-      clearTimeout: (handle) => clock.clearTimeout(handle),
-    };
-    const locks: TabLocks = {
-      request: (name, { signal }, callback) =>
-        new Promise((resolve, reject) => {
-          const queue = queues.get(name) ?? [];
-          queues.set(name, queue);
-          const leave = (): void => {
-            const index = queue.indexOf(entry);
-            if (index < 0) return;
-            queue.splice(index, 1);
-            if (index === 0) passOn(name);
-          };
-          let isGranted = false;
-          const entry = {
-            owner: self,
-            grant: () => {
-              if (isGranted) return;
-              isGranted = true;
-              inTab(() => void callback().then(resolve, reject).finally(leave));
-            },
-          };
-          signal?.addEventListener('abort', () => {
-            if (isGranted) return;
-            leave();
-            reject(new Error('aborted'));
-          });
-          queue.push(entry);
-          if (queue[0] === entry) entry.grant();
-        }),
-    };
-    const openChannel = (): TabChannel => {
-      const listeners: ((event: { data: unknown }) => void)[] = [];
-      const end = { owner: self, hear: (data: unknown) => inTab(() => listeners.forEach((it) => it({ data }))) };
-      channels.add(end);
-      return {
-        postMessage(message) {
-          const data = structuredClone(message);
-          for (const other of channels) if (other !== end) clock.setTimeout(() => other.hear(data), messageMs);
-        },
-        addEventListener: (_type, listener) => void listeners.push(listener),
-        close: () => void channels.delete(end),
-      };
-    };
+    const tab = tabs.openTab();
     /** A request that has left arrives, whatever becomes of the tab; its answer is for a tab that is awake. */
     const request = (): Promise<RefreshAnswer> =>
       new Promise((resolve) => {
-        clock.setTimeout(() => {
-          const fate = fates.shift();
-          const reply = fate === 'refused' ? { answer: { type: 'rejected' } as const, cookie } : server(cookie);
-          const answer: RefreshAnswer = fate?.startsWith('lost') ? { type: 'ambiguous' } : reply.answer;
-          clock.setTimeout(
-            () => {
-              if (fate !== 'lost with its cookie') cookie = reply.cookie;
-              inTab(() => resolve(answer));
-            },
-            fate === 'late' ? 20_000 : fate?.startsWith('lost') ? 15_000 : roundTripMs / 2,
-          );
-        }, roundTripMs / 2);
+        clock.setTimeout(
+          () => {
+            const fate = fates.shift();
+            const reply = fate === 'refused' ? { answer: { type: 'rejected' } as const, cookie: jar } : serve(jar);
+            const answer: RefreshAnswer = fate?.startsWith('lost') ? { type: 'ambiguous' } : reply.answer;
+            clock.setTimeout(
+              () => {
+                if (fate !== 'lost with its cookie') jar = reply.cookie;
+                tab.run(() => resolve(answer));
+              },
+              fate === 'late' ? 20_000 : fate?.startsWith('lost') ? 15_000 : roundTripMs / 2,
+              null,
+            );
+          },
+          roundTripMs / 2,
+          null,
+        );
       });
 
     const recorded = recordedLog();
     const { log } = recorded;
     const shared = createSharedSession({
       store: storage,
-      channel: hasChannel ? openChannel() : null,
-      clock: tabClock,
+      channel: hasChannel ? tab.channel('session') : null,
+      clock: tab.clock,
       key: 'session',
     });
-    const lock = createTabLock({ locks: hasLocks ? locks : null, name: 'refresh', clock: tabClock, waitMs: 16_000 });
+    const lock = createTabLock({
+      locks: hasLocks ? tab.locks : null,
+      name: 'refresh',
+      clock: tab.clock,
+      waitMs: 16_000,
+    });
     const coordinator = createRefreshCoordinator({
       request,
-      clock: tabClock,
+      clock: tab.clock,
       random: () => 0,
       store: storage,
       shared,
@@ -184,7 +131,7 @@ export function openBrowser({
     const tokens = createTokenServiceV2({
       coordinator,
       shared,
-      clock: tabClock,
+      clock: tab.clock,
       random: () => 0.5,
       log,
       store: memoryStore(),
@@ -204,23 +151,14 @@ export function openBrowser({
       get held() {
         return tokens.current()?.value ?? null;
       },
-      freeze: () => void (isFrozen = true),
+      freeze: tab.freeze,
       thaw() {
-        isFrozen = false;
-        for (const work of waiting.splice(0)) work();
+        tab.thaw();
         tokens.recheck();
       },
       close() {
-        isClosed = true;
         tokens.dispose();
-        for (const [name, queue] of queues) {
-          const wasFirst = queue[0]?.owner === self;
-          queues.set(
-            name,
-            queue.filter(({ owner }) => owner !== self),
-          );
-          if (wasFirst) passOn(name);
-        }
+        tab.close();
       },
     };
   };
@@ -234,15 +172,16 @@ export function openBrowser({
     openTabs: (count: number): Tab[] => Array.from({ length: count }, openTab),
     /** The user signs in on this tab: the cookie is one for all of them. */
     signIn(tab: Tab, userId = 'ann') {
-      const { cookie: next, token } = issue();
-      cookie = next;
-      refreshedAt = Number.NEGATIVE_INFINITY;
-      tab.tokens.signIn({ ...token, userId });
+      // One cookie jar: the session of the previous user ends.
+      wire.endSessions();
+      const { accessToken, cookie } = wire.signIn(userId);
+      jar = cookie;
+      tab.tokens.signIn({ accessToken, expiresIn, userId });
     },
     /** Whether the server would accept this token now. */
-    accepts: (token: string | null) => token !== null && token === accepted,
+    accepts: (token: string | null) => wire.userOf(token) !== null,
     /** The number of holders of locks and of tabs that wait for one. */
-    queued: () => [...queues.values()].reduce((sum, queue) => sum + queue.length, 0),
+    queued: tabs.queued,
   };
 }
 

@@ -47,6 +47,8 @@ export interface WireOptions {
   outageTakesRefresh?: boolean;
   /** A new access token, and the true time at which it expires. @default an opaque text that lives for `tokenLifeMs` */
   mint?: (userId: string, serial: number) => { value: string; expiry: number };
+  /** Between two refreshes of one session that the server grants, ms. @default {@link REFRESH_INTERVAL_MS} */
+  refreshIntervalMs?: number;
   /** Whether the answer to a refresh states the lifetime of the token. @default true */
   statesLife?: boolean;
   /** The ids of a new job. @default `job-1`, `result-1` */
@@ -93,7 +95,8 @@ interface Session {
 export function wireContract(options: WireOptions) {
   const { clock, tokenLifeMs, planOf, isAuthDown = () => false, outageTakesRefresh = true } = options;
   const {
-    mint = (userId, number) => ({ value: `${userId}/${number}`, expiry: clock.time() + tokenLifeMs }),
+    mint = (_, number) => ({ value: `token-${number}`, expiry: clock.time() + tokenLifeMs }),
+    refreshIntervalMs = REFRESH_INTERVAL_MS,
     statesLife = true,
     idsOf = (number) => ({
       jobId: `job-${number}`,
@@ -153,7 +156,7 @@ export function wireContract(options: WireOptions) {
       endSession(session);
       return sessionOver(true);
     }
-    const waitMs = session.refreshedAt + REFRESH_INTERVAL_MS - clock.time();
+    const waitMs = session.refreshedAt + refreshIntervalMs - clock.time();
     if (waitMs > 0) return flat(429, 'RATE_LIMIT_EXCEEDED', { 'retry-after': String(Math.ceil(waitMs / 1_000)) });
     session.refreshedAt = clock.time();
     const { accessToken, cookie: next } = issue(session);

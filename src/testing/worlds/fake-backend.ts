@@ -269,7 +269,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     return garbled(text, spell.how);
   };
 
-  const later = (ms: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, ms));
+  const later = (ms: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, ms, null));
   type Init = { method?: string; headers: Record<string, string>; body?: string; signal: AbortSignal };
   const fetchAs = (page: () => number) => async (url: string, init: Init) => {
     const { route, id } = routeOf(init.method, url);
@@ -375,18 +375,26 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       this.isOpen = true;
       sockets.add(this);
       wire.opened(this);
-      clock.setTimeout(() => {
-        if (!this.isOpen) return;
-        if (state.offline || state.noSockets || state.down) this.end('connect_error', { message: 'websocket error' });
-        else this.send('connect', undefined);
-      }, world.latencyMs);
+      clock.setTimeout(
+        () => {
+          if (!this.isOpen) return;
+          if (state.offline || state.noSockets || state.down) this.end('connect_error', { message: 'websocket error' });
+          else this.send('connect', undefined);
+        },
+        world.latencyMs,
+        null,
+      );
     }
     emit(event: string, payload: unknown) {
       const token = (payload as { token: string }).token;
       if (clock.now() >= (knownExpiries.get(token) ?? Number.POSITIVE_INFINITY)) seen.expiredTokens += 1;
-      clock.setTimeout(() => {
-        if (this.isOpen && event === 'authenticate') wire.authenticate(this, token);
-      }, world.latencyMs);
+      clock.setTimeout(
+        () => {
+          if (this.isOpen && event === 'authenticate') wire.authenticate(this, token);
+        },
+        world.latencyMs,
+        null,
+      );
     }
     disconnect() {
       this.isOpen = false;

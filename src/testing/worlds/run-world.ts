@@ -5,7 +5,7 @@ import type { PageTarget } from '../../services/page-signals.ts';
 import { memoryStore } from '../../lib/storage.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { fakeBackend } from './fake-backend.ts';
-import { fakeTabs } from './fake-tabs.ts';
+import { fakeTabs } from '../fake-tabs.ts';
 import { type Deeds, judge, type Trial } from './judge.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { FOR_EVER_MS, type Incident, type World } from './world.ts';
@@ -109,6 +109,7 @@ function setUp(world: World, createClient: typeof createAssessmentClient): Stage
   let ids = 0;
   const openPage: Stage['openPage'] = (tab) => {
     const number = (backend.state.page += 1);
+    const browserTab = tabs?.openTab();
     return createClient({
       baseUrl: 'http://world.test',
       clock,
@@ -117,8 +118,8 @@ function setUp(world: World, createClient: typeof createAssessmentClient): Stage
       page: page.target,
       fetch: backend.fetchOf(number),
       loadSocketIo: backend.load,
-      locks: tabs?.locks ?? null,
-      channel: tabs?.channel ?? null,
+      locks: browserTab?.locks ?? null,
+      channel: browserTab?.channel ?? null,
       random: seededRandom(world.seed + number),
       createId: () => `submission-${world.seed}-${(ids += 1)}`,
       onEvent: (event) => events.push(event),
