@@ -18,7 +18,7 @@ export interface BoundMachine<Submission> {
    */
   add(
     submissionId: string,
-    its: Pick<Particulars<Submission>, 'submission' | 'submittedAt' | 'jobId' | 'resultId'>,
+    its: Pick<Particulars<Submission>, 'submission' | 'submittedAt' | 'jobId' | 'resultId' | 'lostAt'>,
   ): () => void;
   /** The messages for the fields of a refused submission, in the server's words; kept until the particulars are released. */
   detailsOf(submissionId: string): ProblemDetails | undefined;
@@ -29,7 +29,8 @@ export interface BoundMachine<Submission> {
  *
  * @example
  * const bound = bindMachine(services);
- * const release = bound.add(submissionId, { submission, submittedAt: clock.now(), jobId: null, resultId: null });
+ * const its = { submission, submittedAt: clock.now(), jobId: null, resultId: null, lostAt: null };
+ * const release = bound.add(submissionId, its);
  * const actor = createActor(bound.machine, { clock, input: { submissionId, deadlineAt } });
  */
 export function bindMachine<Submission, Result>(services: BoundServices<Submission, Result>): BoundMachine<Submission> {
@@ -47,7 +48,6 @@ export function bindMachine<Submission, Result>(services: BoundServices<Submissi
       const its: Particulars<Submission> = {
         ...given,
         pacer: createPacer(services.clock),
-        lostAt: null,
         isTaken: false,
         isAsked: false,
         unansweredSearches: 0,

@@ -64,6 +64,7 @@ export function startAssessment<Submission, Result>(
     submittedAt,
     jobId: record.jobId,
     resultId: record.resultId,
+    lostAt: record.sentAt ?? null,
   });
   /** The type of the event that the machine processes, or processed last. Subscribers receive snapshots without their events. */
   let cause = 'xstate.init';
@@ -109,9 +110,11 @@ export function startAssessment<Submission, Result>(
   const remember = (snapshot: AssessmentSnapshot): void => {
     const { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked } = snapshot.context;
     // A submission in flight may arrive although the page closes now. Without a key the next page must ask before it sends again.
-    const isAtRisk = !services.idempotent && !isAsked && snapshot.matches({ active: { submitting: 'sending' } });
+    const isSending = snapshot.matches({ active: { submitting: 'sending' } });
+    const isAtRisk = !services.idempotent && !isAsked && isSending;
+    const sentAt = saved.sentAt ?? (isSending ? clock.now() : undefined);
     const sender = isAtRisk ? jobs.tabId : saved.sender;
-    const known = { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked || isAtRisk, sender };
+    const known = { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked || isAtRisk, sender, sentAt };
     if (isPartOf(known, saved)) return jobs.restore(id);
     const shared = jobId === null ? jobs.read(id) : null;
     if (shared && shared.jobId !== null) return;

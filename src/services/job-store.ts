@@ -18,6 +18,11 @@ export interface JobRecord {
   userId: string | null;
   /** When the user pressed submit, ms since the epoch. */
   submittedAt: number;
+  /**
+   * When the answers were first sent, ms since the epoch. The next page looks for their job before it sends them again: not every
+   * server stores idempotency keys.
+   */
+  sentAt?: number | undefined;
   /** The answers, kept only until the server has accepted them: a reload in between sends them again under the same key. */
   submission?: unknown;
   /** Recognises the same answers; kept for as long as the record. */
@@ -81,6 +86,7 @@ const recordSchema = object({
   deadlineAt: time,
   userId: z.nullable(z.string()),
   submittedAt: time,
+  sentAt: z.optional(time),
   submission: z.optional(z.unknown()),
   answersDigest: z.optional(z.string()),
   outcomeUnknown: z.optional(z.boolean()),

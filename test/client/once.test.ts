@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { accepted, no, openScriptedWorld, type Reply, result, type Script, status } from '../support/scripted-world.ts';
+import {
+  accepted,
+  no,
+  ok,
+  openScriptedWorld,
+  type Reply,
+  result,
+  type Script,
+  status,
+} from '../support/scripted-world.ts';
 import { sharedStorage } from '../support/shared-storage.ts';
 
 /* The same answers, once: after a reload, in a second tab, and in tabs that learn from each other. */
@@ -67,6 +76,24 @@ describe('the same answers', () => {
     const again = page.submit(reordered);
     await world.run(5 * SECOND);
     expect([again.id, again.getSnapshot().phase, world.count('submit')]).toEqual(['submission-1', 'waiting', 2]);
+    page.dispose();
+  });
+
+  it('after a reload during the submission are looked for in the list of jobs before they are sent again', async () => {
+    const list: Reply[] = [];
+    const world = openBrowser({ submit: () => null, job: ({ id }) => (id === '' ? (list.at(-1) ?? null) : null) });
+    world.client.submit(answers);
+    await world.run(0);
+    expect(world.shared.record()).toMatchObject({ jobId: null, sentAt: expect.any(Number) });
+    // The answers arrived, and the server stores no keys.
+    const createdAt = new Date(world.clock.now()).toISOString();
+    list.push(ok({ jobs: [{ job_id: 'job-7', result_id: 'result-7', created_at: createdAt }] }));
+    world.client.dispose();
+
+    const page = world.openSecond();
+    const [again] = page.resume();
+    await world.run(10 * SECOND);
+    expect([again?.getSnapshot().jobId, world.count('submit')]).toEqual(['job-7', 1]);
     page.dispose();
   });
 

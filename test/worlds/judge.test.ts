@@ -129,12 +129,14 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
   ],
   [
     '9 a job that is known is never submitted again',
-    'forgets after a reload that the server has accepted',
+    'forgets after a reload that it has sent the answers, and that the server has accepted them',
     tampered(({ storage }) => ({
       storage: {
         ...storage!,
         set: (key, value) =>
-          key.includes(':job:') && value.includes('"jobId":"job') ? undefined : storage!.set(key, value),
+          key.includes(':job:') && value.includes('"jobId":"job')
+            ? undefined
+            : storage!.set(key, value.replace(/,"sentAt":\d+/, '')),
       },
     })),
     { incidents: [{ at: 60_000, do: 'reload' }] },

@@ -277,12 +277,9 @@ const isClockWrong = ({ habits, incidents }: World) =>
   (habits?.clockAheadMs ?? 0) !== 0 || incidents.some((it) => it.do === 'jump');
 /**
  * Whether nothing tells that a submission has arrived: the server ignores the keys that the client believes in, or stores them late, and
- * either two pages send at the same moment, or the clock is wrong, so that the list of jobs does not tell which one is new.
+ * the clock is wrong, so that the list of jobs does not tell which one is new.
  */
-const cannotTellJobs = (world: World) =>
-  ['off', 'late'].includes(world.habits?.keys ?? 'on') &&
-  (isClockWrong(world) ||
-    world.incidents.some((it) => it.do === 'reload' || (it.do === 'submitAgain' && it.where !== 'page')));
+const cannotTellJobs = (world: World) => ['off', 'late'].includes(world.habits?.keys ?? 'on') && isClockWrong(world);
 
 const completions = (views: AssessmentView[]): unknown[] =>
   views.flatMap((view) => (view.phase === 'completed' ? [(view.result as { of?: unknown }).of] : []));
