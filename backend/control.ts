@@ -77,6 +77,7 @@ const commandSchema = z.strictObject({
       jobOutcome: z.enum(['completed', 'failed']),
       failedAttempts: z.number().int().min(0).max(20),
       retryDelaysMs: z.array(ms).max(20),
+      redeliveryMs: ms.nullable(),
       dedupWindowMs: ms,
       jobsPerHour: z.number().int().min(0),
       submitMs: ms,

@@ -33,6 +33,8 @@ export type JobEvent =
 
 const STATUS_LAG_MS = 1_000;
 const HOUR_MS = 3_600_000;
+/** The answers as the worker compares them: the name of the assessment does not count. */
+const contentOf = ({ answers }: Job): string => JSON.stringify(answers.assessment_data ?? answers);
 export const FAILURE_TEXT = 'The analysis model could not interpret the answers.';
 
 /** Jobs, their results and the credit that they cost. */
@@ -115,14 +117,14 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
   const firstWithSameAnswers = (job: Job): Job | undefined => {
     const { dedupWindowMs } = options();
     if (dedupWindowMs === 0) return undefined;
-    const content = JSON.stringify(job.answers);
+    const content = contentOf(job);
     return [...jobs.values()].find(
       (it) =>
         it !== job &&
         it.userId === job.userId &&
         it.acceptedAt <= job.acceptedAt &&
         job.acceptedAt - it.acceptedAt < dedupWindowMs &&
-        JSON.stringify(it.answers) === content,
+        contentOf(it) === content,
     );
   };
   const isOneTooMany = (job: Job): boolean => {
@@ -222,6 +224,13 @@ export function createJobs(options: () => BackendOptions, counts: ServerCounts, 
         job.endedAt = Date.now();
         log.write({ kind: 'job', text: 'the sweeper took a job for stuck' });
         pay(job.userId, 1);
+        const { redeliveryMs } = options();
+        if (redeliveryMs === null) continue;
+        const takeUp = (): void => {
+          Object.assign(job, { swept: false, endedAt: null });
+          work(job);
+        };
+        timers.set(job.jobId, setTimeout(takeUp, redeliveryMs));
       }
     },
     listen(listener: (event: JobEvent) => void): void {

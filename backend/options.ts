@@ -157,6 +157,8 @@ export interface BackendOptions {
   failedAttempts: number;
   /** The worker's waits before it tries a failed job again, ms; each failure is published and refunded. Default none. */
   retryDelaysMs: readonly number[];
+  /** From the sweeper's verdict on a job to its redelivery: the worker takes it up again, ms. Default null: never. */
+  redeliveryMs: number | null;
   /** How long the worker recognises equal answers of a user, ms, and answers with the first result. Default 0: never. */
   dedupWindowMs: number;
   /** Jobs of a user in an hour; the worker fails more. Default unlimited. */
@@ -199,6 +201,7 @@ export const defaultOptions: BackendOptions = {
   jobOutcome: 'completed',
   failedAttempts: 0,
   retryDelaysMs: [],
+  redeliveryMs: null,
   dedupWindowMs: 0,
   jobsPerHour: Number.POSITIVE_INFINITY,
   submitMs: 0,

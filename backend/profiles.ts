@@ -16,6 +16,7 @@ export const profiles = {
     rateLimits: { general: 5_000, auth: 2_500, submit: 1_000, archive: 2_000 },
     initialBalance: 3,
     retryDelaysMs: [5_000, 10_000, 20_000],
+    redeliveryMs: 15_000,
     dedupWindowMs: 3_600_000,
     jobsPerHour: 5,
     submitMs: 2_100,

@@ -9,7 +9,7 @@ import { sampleAnswers } from '../../demo/sample-answers.ts';
 let backend: Backend;
 let socket: Socket | undefined;
 /** The original, with its seconds scaled to milliseconds. */
-const scaled = { ...profiles.original, submitMs: 0, retryDelaysMs: [5, 10, 20], jobDurationMs: 20 };
+const scaled = { ...profiles.original, submitMs: 0, retryDelaysMs: [5, 10, 20], redeliveryMs: 20, jobDurationMs: 20 };
 
 const start = async (options: Partial<BackendOptions> = {}) => {
   backend = await startBackend({
@@ -197,6 +197,33 @@ describe('the original', () => {
     expect((await call('/api/auth/v2/refresh', undefined, post({ refreshToken }))).status).toBe(503);
     const refused = await call('/api/assessment/status/x', token);
     expect([refused.status, refused.body.error]).toEqual([401, expect.objectContaining({ code: 'UNAUTHORIZED' })]);
+    const opened = (socket = io(backend.url, { transports: ['websocket'], reconnection: false, forceNew: true }));
+    const refusal = new Promise((resolve) => opened.once('auth_error', resolve));
+    const end = new Promise((resolve) => opened.once('disconnect', resolve));
+    opened.once('connect', () => opened.emit('authenticate', { token }));
+    expect(await refusal).toEqual({ message: 'Invalid or expired token' });
+    expect(await end).toBe('io server disconnect');
+  });
+
+  it('takes a job up again that the sweeper had given up', async () => {
+    await start({ ...scaled, jobDurationMs: 600_000, redeliveryMs: 5, quirks: [] });
+    const { token } = await logIn();
+    const { jobId, resultId } = await submit(token);
+    const heard = await listen(token);
+    backend.configure({ jobDurationMs: 20 });
+    backend.sweepJobs();
+    expect(backend.jobs()[0]?.status).toBe('failed');
+    await expect.poll(() => heard.at(-1)).toBe(`analysis-complete ${resultId}`);
+    expect((await call(`/api/archive/jobs/${jobId}`, token)).body.data).toMatchObject({ status: 'completed' });
+  });
+
+  it('compares the answers of two jobs without their names', async () => {
+    await start({ ...scaled, quirks: [] });
+    const { token } = await logIn();
+    const { jobId, resultId } = await submit(token);
+    await expect.poll(() => statusOf(jobId, token)).toMatchObject({ status: 'completed' });
+    const named = await submit(token, {}, { ...sampleAnswers, assessment_name: 'Another name' });
+    await expect.poll(() => statusOf(named.jobId, token)).toMatchObject({ status: 'completed', resultId });
   });
 
   it('words its errors in its own way', async () => {
