@@ -60,6 +60,12 @@ export function judge({
     return isRight;
   };
   const shown = told.filter(isShown).length;
+  for (const { name, sending } of told) {
+    const accepted = report.jobs.filter((job) => job.name === name);
+    if (accepted.length < 2) continue;
+    const times = accepted.map(({ acceptedAt }) => new Date(acceptedAt).toISOString().slice(14, 23));
+    complaints.push(`${name}: accepted at ${times.join(' and ')}, ${JSON.stringify(sending)}`);
+  }
   const sum = (count: (it: Told) => number) => told.reduce((total, it) => total + count(it), 0);
   const figures = {
     lost: jobs - shown,

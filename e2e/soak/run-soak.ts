@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { seededRandom } from 'assessment-monitor/testing';
 import { judge, type SoakReport } from './judge.ts';
-import type { ServerReport } from './server.ts';
+import type { ServerAddress, ServerReport } from './server.ts';
 import { createUser, type Told } from './user.ts';
 
 /*
- * Many users for a long time on a server that has one bad day after the other. What the server finished is held against what
- * the users were shown; the server counts, and the clients are not asked.
+ * Many users for a long time on servers that have one bad day after the other. What the servers finished is held against what
+ * the users were shown; the servers count, and the clients are not asked.
  */
 
 /** The share of the jobs after which everything is loaded, connected and grown to its size. */
@@ -31,11 +31,13 @@ export async function runSoak({ jobs, concurrency, seed, onProgress = () => {} }
   let isWanted = true;
   const died = once(server, 'exit').then(() => {
     if (isWanted)
-      throw new Error('the server of the soak died: what it had seen is lost; run it again and read its last words');
+      throw new Error(
+        'the servers of the soak died: what they had seen is lost; run it again and read their last words',
+      );
     return [];
   });
   const hear = async () => (await Promise.race([once(server, 'message'), died])) as unknown[];
-  const [url] = (await hear()) as [string];
+  const [servers] = (await hear()) as [ServerAddress[]];
   const ask = async (): Promise<ServerReport> => {
     server.send('report');
     const [report] = (await hear()) as [ServerReport];
@@ -45,7 +47,7 @@ export async function runSoak({ jobs, concurrency, seed, onProgress = () => {} }
   const told: Told[] = [];
   let begun = 0;
   const users = Array.from({ length: Math.min(concurrency, jobs) }, (_, number) =>
-    createUser(url, number, seededRandom(seed * 1_000 + number)),
+    createUser(servers[number % servers.length]!, number, seededRandom(seed * 1_000 + number)),
   );
   const live = async (user: (typeof users)[number], until: number): Promise<void> => {
     while (begun < until) {

@@ -1,12 +1,19 @@
 /*
- * The server of a soak: a process of its own, as servers are. It sets itself up for trouble, tells where it is, and answers
- * questions of its parent until that lets go.
+ * The servers of a soak: a process of their own, as servers are. They set themselves up for trouble, tell where they are, and answer
+ * questions of their parent until that lets go.
  */
 import { seededRandom } from 'assessment-monitor/testing';
 import { type JobSummary, type ServerCounts, startBackend } from '@assessment-monitor/backend';
-import { mixedFaults, REFRESH_INTERVAL_MS, SHORTEST_JOB_MS, startIncidents, TOKEN_TTL_MS } from './fault-mix.ts';
+import { noCounts } from '@assessment-monitor/backend/counts';
+import { optionsOf, serverKinds, startIncidents } from './fault-mix.ts';
 
-/** What the server has to say about a soak. */
+/** Where a user of this server finds it, and how refresh tokens travel there. */
+export interface ServerAddress {
+  url: string;
+  refreshTransport: 'cookie' | 'body';
+}
+
+/** What the servers have to say about a soak, all of them together. */
 export interface ServerReport {
   jobs: JobSummary[];
   counts: ServerCounts;
@@ -18,33 +25,50 @@ export interface ServerReport {
 }
 
 const seed = Number(process.argv[2] ?? 1);
-const backend = await startBackend({
-  seed,
-  accessTokenTtlMs: TOKEN_TTL_MS,
-  refreshIntervalMs: REFRESH_INTERVAL_MS,
-  jobDurationMs: SHORTEST_JOB_MS,
-  initialBalance: 1_000_000,
-  faults: mixedFaults,
-});
 const lateTokens: string[] = [];
-backend.onLog(({ text, at }) => {
-  if (text.endsWith('after its end')) lateTokens.push(`${new Date(at).toISOString()} ${text}`);
-});
-const incidents = startIncidents(backend, seededRandom(seed + 1));
+const servers = await Promise.all(
+  serverKinds.map(async (kind, index) => {
+    const backend = await startBackend({ ...optionsOf(kind), seed: seed + index });
+    backend.onLog(({ text, at }) => {
+      if (text.endsWith('after its end')) lateTokens.push(`${new Date(at).toISOString()} ${text}`);
+    });
+    return { backend, incidents: startIncidents(backend, kind, seededRandom(seed * 10 + index)) };
+  }),
+);
+
+/** Adds numbers up, name by name. */
+function sum<T extends object>(into: T, rows: readonly object[]): T {
+  const total = { ...into } as Record<string, number>;
+  for (const row of rows) for (const [name, value] of Object.entries(row)) total[name] = (total[name] ?? 0) + value;
+  return total as T;
+}
 
 process.on('message', () => {
-  const faults = { ...backend.faultsInjected(), ...incidents.happened() };
+  const backends = servers.map(({ backend }) => backend);
   const report: ServerReport = {
-    jobs: backend.jobs(),
-    counts: backend.counts(),
-    faults,
-    open: backend.openConnections(),
+    jobs: backends.flatMap((it) => it.jobs()),
+    counts: sum(
+      noCounts(),
+      backends.map((it) => it.counts()),
+    ),
+    faults: sum(
+      {},
+      servers.flatMap(({ backend, incidents }) => [backend.faultsInjected(), incidents.happened()]),
+    ),
+    open: sum(
+      { sockets: 0, requests: 0 },
+      backends.map((it) => it.openConnections()),
+    ),
     lateTokens,
   };
   process.send?.(report);
 });
 process.on('disconnect', () => {
-  incidents.stop();
-  void backend.close();
+  for (const { backend, incidents } of servers) {
+    incidents.stop();
+    void backend.close();
+  }
 });
-process.send?.(backend.url);
+process.send?.(
+  servers.map(({ backend: { url, options } }): ServerAddress => ({ url, refreshTransport: options.refreshTransport })),
+);

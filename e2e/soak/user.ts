@@ -15,6 +15,7 @@ import { sampleAnswers } from '@assessment-monitor/demo/sample-answers';
 import { cookieFetch } from '../scenarios/cookie-fetch.ts';
 import { logIn } from '../scenarios/stage.ts';
 import { REFRESH_INTERVAL_MS } from './fault-mix.ts';
+import type { ServerAddress } from './server.ts';
 
 /** What a user was shown of one assessment, in the end and on the way. */
 export interface Told {
@@ -32,6 +33,8 @@ export interface Told {
   invalidToken: number;
   /** What its page reported last, where patience ended first. */
   trail: readonly string[];
+  /** What its pages reported about sending the answers, and what the user did about it: the beginning of it. */
+  sending: readonly string[];
 }
 
 /** Everything that takes seconds or minutes, scaled down as the server is. */
@@ -42,7 +45,8 @@ const timings = {
   slowCheckMs: 2_000,
   minDistanceMs: 150,
   archiveAfterMs: 20_000,
-  settlingMs: 400,
+  settlingMs: 1_000,
+  failureConfirmationMs: 4_500,
   refreshIntervalMs: REFRESH_INTERVAL_MS,
   outagePatienceMs: 10_000,
   stableAfterMs: 500,
@@ -57,23 +61,35 @@ const MONITORING_TIMEOUT_MS = 45_000;
 const PATIENCE_MS = 240_000;
 const TRAIL_LENGTH = 40;
 
+/** The share of the assessments whose answers the user has given before, under another name. */
+const REPEATED = 0.1;
+
 /** A person with a browser: signs in, submits, reloads now and then, signs in again when asked to, and reads what is shown. */
-export function createUser(url: string, number: number, random: Random) {
+export function createUser({ url, refreshTransport }: ServerAddress, number: number, random: Random) {
   const book = createBook();
   const browserFetch = stamped(cookieFetch());
   const storage = memoryStore();
   const tokenStorage = memoryStore();
   /** The last of what the pages reported: a lost user reports where. */
   let trail: string[] = [];
+  let sending: string[] = [];
+  const lineOf = (at: number, what: object): string =>
+    `${new Date(at).toISOString().slice(14, 23)} ${JSON.stringify(what).replaceAll('"', '')}`;
+  const noteSending = (what: object, at = Date.now()): void => {
+    if (sending.length < TRAIL_LENGTH) sending.push(lineOf(at, what));
+  };
   const remember = ({ at, ...event }: MonitorEvent & { at: number }): void => {
-    trail.push(`${new Date(at).toISOString().slice(14, 23)} ${JSON.stringify(event).replaceAll('"', '')}`);
+    trail.push(lineOf(at, event));
     if (trail.length > TRAIL_LENGTH) trail = trail.slice(-TRAIL_LENGTH / 2);
+    if (event.type === 'request.finished' && ['submit', 'jobs'].includes(event.route)) noteSending(event, at);
+    if (event.type === 'state.changed' && [event.from, event.to].includes('submitting')) noteSending(event, at);
   };
   const openPage = () =>
     createAssessmentClient<unknown, Record<string, unknown>>({
       baseUrl: url,
       storage,
       tokenStorage,
+      auth: { refreshTransport },
       clock: book.clock,
       fetch: book.fetch(browserFetch),
       loadSocketIo: stampedSockets,
@@ -83,12 +99,15 @@ export function createUser(url: string, number: number, random: Random) {
       settings: () => ({ monitoringTimeoutMs: MONITORING_TIMEOUT_MS }),
     });
   let client = openPage();
+  const address = `user-${number}@example.test`;
+  const support = createSupport(url, address);
+  let riasec: Riasec | null = null;
 
   const signIn = async (): Promise<void> => {
     for (;;) {
       try {
         const askedAt = Date.now();
-        const session = await logIn(browserFetch, url, 'v2', `user-${number}@example.test`);
+        const session = await logIn(browserFetch, url, 'v2', address);
         // What is gone of it while the answer waited for its turn in this crowded process, is gone.
         const expiresIn = Number(session.expiresIn) - (Date.now() - askedAt) / 1_000;
         if (expiresIn > 1) return client.signedIn({ ...session, expiresIn });
@@ -100,7 +119,8 @@ export function createUser(url: string, number: number, random: Random) {
 
   /** Submits, and resolves when the assessment has ended, or patience has. */
   const play = (name: string): Promise<Told> => {
-    const answers = answersOf(name, random);
+    if (riasec === null || random() >= REPEATED) riasec = anyRiasec(random);
+    const answers = answersOf(name, riasec);
     const expected = JSON.stringify(analyse(answers));
     const told: Told = {
       name,
@@ -111,9 +131,11 @@ export function createUser(url: string, number: number, random: Random) {
       completions: 0,
       invalidToken: 0,
       trail: [],
+      sending: (sending = []),
     };
     return new Promise((resolve) => {
       let isSigningIn = false;
+      let isAsking = false;
       let shown: Assessment<Record<string, unknown>> | undefined;
       let isFinished = false;
       const finish = (): void => {
@@ -147,6 +169,17 @@ export function createUser(url: string, number: number, random: Random) {
             .then(() => (isSigningIn = false));
         }
         if (view.phase === 'delayed') shown?.keepWaiting();
+        if (view.phase === 'unconfirmed' && !isAsking) {
+          isAsking = true;
+          void support.hasArrived(name).then((hasArrived) => {
+            isAsking = false;
+            if (isFinished || shown?.getSnapshot().phase !== 'unconfirmed') return undefined;
+            // The next page finds the job in the list.
+            if (hasArrived) return reload();
+            noteSending({ user: 'sends again' });
+            return shown.sendAgain();
+          });
+        }
         // A moment more: what is shown twice is shown at once.
         if (['completed', 'failed', 'cancelled'].includes(view.phase)) setTimeout(finish, 50);
       };
@@ -158,6 +191,7 @@ export function createUser(url: string, number: number, random: Random) {
         look();
       };
       const reload = (): void => {
+        noteSending({ user: 'reloads the page' });
         client.dispose();
         client = openPage();
         watch(client.resume().at(-1));
@@ -197,13 +231,36 @@ const stampedSockets: LoadSocketIo = async () => {
 
 const isOver = ({ phase }: Told) => phase === 'completed' || phase === 'failed' || phase === 'cancelled';
 
+type Riasec = Record<string, number>;
+
 /** Answers that no other user gives, so that a result shows whose it is. */
-function answersOf(name: string, random: Random) {
-  const { assessment_data } = sampleAnswers;
-  const riasec = Object.fromEntries(
-    Object.keys(assessment_data.riasec).map((key) => [key, Math.floor(random() * 101)]),
-  );
-  return { assessment_name: name, assessment_data: { ...assessment_data, riasec } };
+const anyRiasec = (random: Random): Riasec =>
+  Object.fromEntries(Object.keys(sampleAnswers.assessment_data.riasec).map((key) => [key, Math.floor(random() * 101)]));
+const answersOf = (name: string, riasec: Riasec) => ({
+  assessment_name: name,
+  assessment_data: { ...sampleAnswers.assessment_data, riasec },
+});
+
+/** Whom a careful user asks before sending the answers again: the support looks at the user's jobs. */
+function createSupport(url: string, address: string) {
+  const ask = async (name: string): Promise<boolean> => {
+    const { accessToken } = await logIn(fetch, url, 'v2', address);
+    const response = await fetch(`${url}/api/archive/jobs`, { headers: { Authorization: `Bearer ${accessToken}` } });
+    const { data } = (await response.json()) as { data: { jobs: { assessment_name: string }[] } };
+    return data.jobs.some((job) => job.assessment_name === name);
+  };
+  return {
+    async hasArrived(name: string): Promise<boolean> {
+      for (;;) {
+        await pause(1_000); // what is still under way arrives first
+        try {
+          return await ask(name);
+        } catch {
+          // a fault: the support tries again
+        }
+      }
+    },
+  };
 }
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

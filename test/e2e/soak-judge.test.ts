@@ -24,6 +24,7 @@ const told: Told = {
   completions: 1,
   invalidToken: 0,
   trail: [],
+  sending: [],
 };
 const failedJob = { ...job, status: 'failed' } as const;
 const toldOfFailure = { ...told, phase: 'failed', code: 'job-failed', completions: 0 } as const;
