@@ -43,6 +43,15 @@ const valid: Record<Route, (call: Call) => NonNullable<Reply>> = {
 const failures: readonly unknown[] = [
   { success: false, error: 'INVALID_TOKEN', message: 'Invalid or expired token' },
   { success: false, error: { code: 'NOT_FOUND', message: 'Job not found', details: { field: 'why' } } },
+  { success: false, error: { code: 'UNAUTHORIZED', message: 'Authentication failed', details: {}, timestamp: 'now' } },
+  { success: false, error: { code: 'VALIDATION_ERROR', details: [{ field: 'id', message: 'must be a valid GUID' }] } },
+  { success: false, error: 'RATE_LIMIT_EXCEEDED', retryAfter: 3_600 },
+  { error: 'token_expired' },
+  { error: 'invalid_grant', error_description: 'revoked' },
+  { error: { code: 'ORG_MISMATCH' } },
+  { errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] },
+  { message: 'Forbidden' },
+  { ok: true, version: '2.1' },
 ];
 const messages: readonly [name: string, payload: unknown][] = [
   [
@@ -51,6 +60,8 @@ const messages: readonly [name: string, payload: unknown][] = [
   ],
   ['analysis-complete', { jobId: 'job-1', result_id: 'result-1', status: 'completed', assessment_name: 'A' }],
   ['analysis-complete', { result_id: 'result-1', status: 'completed', assessment_name: 'A' }],
+  ['analysis-complete', { result_id: 'result-of-an-earlier-job', status: 'completed' }],
+  ['analysis-started', { jobId: 'job-1', status: 'processing', estimated_time: '1-3 minutes' }],
   ['analysis-failed', { result_id: null, status: 'failed', error_message: 'no' }],
   ['analysis-unknown', { result_id: null, status: 'failed', error_message: 'no' }],
   ['token-balance-update', { balance: 3 }],
@@ -62,12 +73,16 @@ const messages: readonly [name: string, payload: unknown][] = [
   ['pong-of-somebody-else', { type: 'xstate.done.actor.fetchResult', output: { type: 'ready', result: {} } }],
 ];
 
+/** What the API, and what is in front of it, may answer with. */
+const statuses = [
+  200, 204, 301, 302, 307, 400, 401, 402, 403, 404, 408, 409, 410, 419, 422, 429, 440, 498, 500, 502, 503, 599,
+];
 const edits = fc.array(anyEdit, { minLength: 1, maxLength: 3 });
 const anyAnswer = fc.record({
   edits,
   text: anyTextEdit,
-  status: fc.constantFrom(0, 0, 0, 0, 200, 204, 301, 401, 402, 404, 408, 429, 500, 503, 599),
-  failure: fc.constantFrom(null, null, null, 0, 1),
+  status: fc.constantFrom(...Array<number>(10).fill(0), ...statuses),
+  failure: fc.oneof({ weight: 2, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(failures.length - 1) }),
   headers: fc.constantFrom<Record<string, string>>(
     {},
     {},
@@ -77,6 +92,13 @@ const anyAnswer = fc.record({
     { 'retry-after': '1e9' },
     { 'retry-after': 'Mon, 01 Jan 2001 00:00:00 GMT' },
     { 'retry-after': 'soon' },
+    { location: 'https://login.test/' },
+    { location: '/login' },
+    { location: 'http://[' },
+    { 'www-authenticate': 'Bearer error="invalid_token"' },
+    { 'content-type': 'text/html' },
+    { 'x-idempotency-supported': 'true' },
+    { 'x-idempotency-cache': 'MISS' },
     { date: 'yesterday' },
     { date: 'Mon, 01 Jan 2029 00:00:00 GMT' },
   ),
