@@ -20,7 +20,7 @@ const chosen = consumers.filter(
 
 const folder = mkdtempSync(join(tmpdir(), 'assessment-monitor-matrix-'));
 try {
-  const tarball = process.env[TARBALL_VARIABLE] ?? packPackage(folder);
+  const tarball = process.env[TARBALL_VARIABLE] ?? (await packPackage(folder));
   const outcomes = new Map<string, Outcome>();
   const waiting = [...chosen];
   const lane = async (): Promise<void> => {

@@ -43,7 +43,7 @@ function filesOf(paths: readonly string[]): string[] {
     .filter((path) => /\.(?:tsx?|md)$/.test(path) && !/node_modules|dist/.test(path) && !EXEMPT.has(path));
 }
 
-/** Comments, names of tests, and texts of more than one word. In tests texts are data, and only names are read. */
+/** Comments, names of tests, and texts of more than one word. In tests short texts are data, and longer ones name cases. */
 function passagesOfCode(path: string, code: string): Passage[] {
   const source = ts.createSourceFile(path, code, ts.ScriptTarget.Latest, true);
   const comments = new Map<number, number>();
@@ -60,7 +60,7 @@ function passagesOfCode(path: string, code: string): Passage[] {
     }
     const isText = ts.isStringLiteralLike(node) || ts.isJsxText(node) || ts.isTemplateHead(node);
     const isTextPart = isText || ts.isTemplateMiddle(node) || ts.isTemplateTail(node);
-    if (isTextPart && node.text.includes(' ') && (!isTest || isTestName(node))) {
+    if (isTextPart && node.text.includes(' ') && (!isTest || isTestName(node) || isSentence(node))) {
       passages.push({ text: node.getText(source), start: node.getStart(source) });
     }
     for (const child of node.getChildren(source)) visit(child);
@@ -69,6 +69,9 @@ function passagesOfCode(path: string, code: string): Passage[] {
   for (const [start, end] of comments) passages.push({ text: withoutCode(code.slice(start, end)), start });
   return passages;
 }
+
+/** Four words or more: the row of a table of cases, the name of a rule. */
+const isSentence = ({ text }: ts.LiteralLikeNode): boolean => text.trim().split(/\s+/).length >= 4;
 
 /** The first argument of `it`, `test` or `describe`, `.each(...)` and the like included. */
 function isTestName({ parent }: ts.Node): boolean {

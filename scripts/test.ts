@@ -2,7 +2,7 @@
  * npm test: everything that has to hold, in one command. Types, lint and the package's shape first, since they are quick; then the
  * tests. The last line counts what passed and what failed.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,15 +13,27 @@ import { packPackage, TARBALL_VARIABLE } from './pack.ts';
 let passed = 0;
 let failed = 0;
 
-function check(name: string, command: string, ...args: string[]): void {
-  const { status } = spawnSync(process.execPath, [join('node_modules', command), ...args], { stdio: 'inherit' });
-  note(name, status === 0);
-}
-
 function note(name: string, isGood: boolean): void {
   process.stdout.write(`${isGood ? 'passed' : 'FAILED'}: ${name}\n`);
   if (isGood) passed += 1;
   else failed += 1;
+}
+
+/** Runs a command of a dependency, and prints what it said once it has ended. */
+function check(name: string, command: string, ...args: string[]): Promise<void> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [join('node_modules', command), ...args],
+      { maxBuffer: 2 ** 26 },
+      (error, output, errors) => {
+        process.stdout.write(output);
+        process.stderr.write(errors);
+        note(name, error === null);
+        resolve();
+      },
+    );
+  });
 }
 
 try {
@@ -32,25 +44,39 @@ try {
   process.exit(1);
 }
 
-check('types', 'typescript/bin/tsc', '-p', '.');
-check('lint', 'oxlint/bin/oxlint', '--deny-warnings');
-check('format', 'prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.');
-check('plain English', 'tsx/dist/cli.mjs', 'scripts/prose.ts');
-check('no unused files, exports or dependencies', 'knip/bin/knip.js');
-check('a bundle within its budgets', 'tsx/dist/cli.mjs', 'scripts/size.ts');
-
 const folder = mkdtempSync(join(tmpdir(), 'assessment-monitor-'));
-try {
-  // One tarball: it is looked at here, and a test installs it into a new project.
-  const tarball = packPackage(folder);
-  process.env[TARBALL_VARIABLE] = tarball;
-  note('the package builds', true);
-  check('its exports are sound', 'publint/src/cli.js', '--strict', tarball);
-  check('its types resolve', '@arethetypeswrong/cli/dist/index.js', tarball, '--profile', 'esm-only', '--quiet');
-} catch (error) {
-  process.stderr.write(`${(error as Error).message}\n`);
-  note('the package builds', false);
+
+/** One tarball: it is checked here, and tests install it into new projects. */
+async function checkPackage(): Promise<void> {
+  try {
+    const tarball = await packPackage(folder);
+    process.env[TARBALL_VARIABLE] = tarball;
+    note('the package builds', true);
+    await check('its exports are sound', 'publint/src/cli.js', '--strict', tarball);
+    await check(
+      'its types resolve',
+      '@arethetypeswrong/cli/dist/index.js',
+      tarball,
+      '--profile',
+      'esm-only',
+      '--quiet',
+    );
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    note('the package builds', false);
+  }
 }
+
+// Two at a time: each of them uses one core.
+const first = check('types', 'typescript/bin/tsc', '-p', '.');
+await check('lint', 'oxlint/bin/oxlint', '--deny-warnings');
+await check('format', 'prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.');
+await check('plain English', 'tsx/dist/cli.mjs', 'scripts/prose.ts');
+await check('no unused files, exports or dependencies', 'knip/bin/knip.js');
+await first;
+const second = checkPackage();
+await check('a bundle within its budgets', 'tsx/dist/cli.mjs', 'scripts/size.ts');
+await second;
 
 const report = join(folder, 'report.json');
 spawnSync(

@@ -29,7 +29,7 @@ beforeAll(async () => {
   ]);
   project = join(folder, 'new-project');
   await mkdir(project);
-  await writeProject(project, process.env[TARBALL_VARIABLE] ?? packPackage(folder));
+  await writeProject(project, process.env[TARBALL_VARIABLE] ?? (await packPackage(folder)));
   await run(project, 'install', '--prefer-offline', '--no-audit', '--no-fund');
   await run(project, 'run', 'build');
 }, 240_000);

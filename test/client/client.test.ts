@@ -184,7 +184,7 @@ describe('watching', () => {
 
   it.each([
     [
-      'a status that nobody knows',
+      'an unknown status',
       { route: 'status', kind: 'body', body: '{"success":true,"data":{"status":"pondering"}}', times: 2 },
     ],
     ['malformed JSON', { route: 'status', kind: 'body', body: '{"success":tru', times: 2 }],
@@ -266,7 +266,7 @@ describe('sessions', () => {
     await stage.signIn();
     stage.submit();
     await untilPhase('waiting');
-    await stage.signInAs('somebody-else@example.test');
+    await stage.signInAs('other-user@example.test');
     await untilPhase('cancelled');
     expect(stage.events).toContainEqual(expect.objectContaining({ type: 'job.dropped', reason: 'another-user' }));
     expect(stage.reload()).toEqual([]);

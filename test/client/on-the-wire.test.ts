@@ -155,7 +155,7 @@ describe('the feed', () => {
 
   it('that names no job in a terminal event means: ask now', async () => {
     const world = await listening({ status: ({ count }) => status(count <= 2 ? 'processing' : 'completed') });
-    world.sockets.socket.fire('analysis-failed', { status: 'failed', result_id: null, error_message: 'of somebody' });
+    world.sockets.socket.fire('analysis-failed', { status: 'failed', result_id: null, error_message: 'of another job' });
     await world.run(SECOND);
     expect([world.count('status'), world.phase()]).toEqual([3, 'completed']);
     expect(world.close()).toEqual(nothingLeft);
@@ -185,7 +185,7 @@ describe('polling', () => {
 
   it.each<[string, Reply]>([
     ['a 404', no(404, { code: 'NOT_FOUND', message: 'Job not found' })],
-    ['a status that nobody knows', status('analyzing')],
+    ['an unknown status', status('analyzing')],
     ['a 503', no(503, { code: 'SERVICE_UNAVAILABLE', message: 'later' })],
     ['an HTML page', [502, '<html>Bad Gateway</html>']],
   ])('takes %s right after the submission for "not yet", and for no success', async (_, odd) => {

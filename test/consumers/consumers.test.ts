@@ -13,7 +13,7 @@ let tarball: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'assessment-monitor-consumers-'));
-  tarball = process.env[TARBALL_VARIABLE] ?? packPackage(folder);
+  tarball = process.env[TARBALL_VARIABLE] ?? (await packPackage(folder));
 }, 240_000);
 afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 

@@ -58,7 +58,7 @@ describe('the judge of the soak', () => {
   it.each<[string, Seen]>([
     ['a result that was shown', {}],
     ['a failure that was shown as one', { jobs: [failedJob], told: toldOfFailure }],
-    ['a heap that nobody could measure', { heapGrowth: null }],
+    ['a heap that could not be measured', { heapGrowth: null }],
   ])('has nothing against %s', (_, seen) => {
     expect(judged(seen)).toMatchObject({
       ok: true,
@@ -73,7 +73,7 @@ describe('the judge of the soak', () => {
   it.each<[string, string, Seen, object]>([
     ['lost', 'a result that was never shown', { told: { phase: 'waiting' } }, { lost: 1, shown: 0 }],
     ['lost', 'an assessment that no page knew of any more', { told: { phase: 'nothing', jobId: null } }, { lost: 1 }],
-    ['lost', 'the result of somebody else', { told: { isOwnResult: false } }, { lost: 1 }],
+    ['lost', 'the result of another user', { told: { isOwnResult: false } }, { lost: 1 }],
     ['lost', 'the result of another job', { told: { jobId: 'job-2' } }, { lost: 1 }],
     ['lost', 'a job that completed and was shown as failed', { told: toldOfFailure }, { lost: 1 }],
     ['lost', 'a job that failed and was shown as completed', { jobs: [failedJob] }, { lost: 1 }],

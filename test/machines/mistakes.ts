@@ -55,7 +55,7 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
     machine: provide({ guards: { isUnrepeatable: () => false } }),
   },
   resultStaysInReach: {
-    what: 'a sign-in is noted, and nobody goes on',
+    what: 'a sign-in is noted, and no assessment continues',
     machine: spoil((state) => {
       delete state('active.auth-failed').on['session.restored'];
       delete state('active.auth-failed').on['token.renewed'];
@@ -163,7 +163,7 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
     machine: provide({ actions: { noteUser: assign({ userId: 'eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.unsigned' }) } }),
   },
   deadlineLooksFirst: {
-    what: 'the user is told of the deadline before the job is looked at',
+    what: 'the user hears of the deadline before the job is looked at',
     machine: spoil((state) => {
       state('active.polling.waiting').on['deadline.passed'] = {
         actions: 'noteOverdue',
@@ -191,7 +191,7 @@ export const mistakes: Record<keyof typeof rules, Mistake> = {
     }),
   },
   noCallWhileARefreshIsDue: {
-    what: 'polling goes on with a token that expires',
+    what: 'polling continues with a token that expires',
     machine: provide({ guards: { canPollNoMore: ({ context }) => context.feedLive } }),
   },
   refreshOnlyWhenDue: {

@@ -51,7 +51,7 @@ export const rules = {
   ),
 
   parkedKeepsItsJob: everyStep(
-    'a job that is parked keeps its id',
+    'a paused job keeps its id',
     ({ before, after }) =>
       before.context.jobId === null || !isParked(after) || before.context.jobId === after.context.jobId,
   ),
@@ -96,7 +96,7 @@ export const rules = {
   },
 
   everyWaitEnds: {
-    name: 'every state that waits has a call, a timer, or somebody who is asked',
+    name: 'every state that waits has a call, a timer, or a user who is asked',
     check: ({ machine }) =>
       statesOf(machine).flatMap((node) => {
         const isWaiting = node.type === 'atomic' && node.path[0] === 'active' && !isPassedThrough(node);
@@ -148,7 +148,7 @@ export const rules = {
   ),
 
   failureIsConfirmed: everyStep(
-    'while a failure may be taken back, the user is told of a delay and the job is looked at again',
+    'while a failure may be taken back, the user hears of a delay and the job is looked at again',
     (edge) => saidBy(edge) !== 'checkStatus: failed' || isConfirmed(edge) || isTimedOut(edge.after),
   ),
 
@@ -162,7 +162,7 @@ export const rules = {
   ),
 
   persistentTroubleIsTold: everyStep(
-    'the user is told when an answer that a retry hardly changes has ended patience, and the job is kept',
+    'the user hears of an answer that a retry hardly changes once it has ended patience, and the job is kept',
     (edge) =>
       !isPersistent(edge) ||
       edge.before.context.failures < PATIENCE - 1 ||
@@ -170,7 +170,7 @@ export const rules = {
   ),
 
   longWaitIsTold: everyStep(
-    'the user is told when the server asks for a wait of minutes before the submission',
+    'the user hears of it when the server asks for a wait of minutes before the submission',
     (edge) => saidBy(edge) !== 'submitAssessment: transient' || waitOf(edge) < LONG_WAIT_MS || isTimedOut(edge.after),
   ),
 
@@ -190,7 +190,7 @@ export const rules = {
   ),
 
   cancelledByPeople: everyStep(
-    'an assessment is cancelled by its user, or by another one who signs in',
+    'an assessment is cancelled by its user, or by another user who signs in',
     ({ event, after }) =>
       !isIn(after, 'cancelled') ||
       event.type === 'assessment.cancel' ||
@@ -227,7 +227,7 @@ export const rules = {
   ),
 
   deadlineLooksFirst: everyStep(
-    'the user is told of a delay after a look at the job, after failures that ended patience, or when the server asks for a long wait',
+    'the user hears of a delay after a look at the job, after failures that ended patience, or when the server asks for a long wait',
     (edge) => {
       const { before, after } = edge;
       if (!isTimedOut(after) || before.context.timedOut) return true;
@@ -240,7 +240,7 @@ export const rules = {
   ),
 
   patienceEnds: everyStep(
-    'after the deadline, the failure that ends patience parks the assessment, or its fruitless wait does',
+    'after the deadline, the failure that ends patience pauses the assessment, or its fruitless wait does',
     (edge) => {
       const { before, after } = edge;
       const isLast = before.context.overdue && before.context.failures >= PATIENCE - 1;

@@ -5,7 +5,8 @@ import { rawRequest, sendRaw, statusOf, textFrame, upgradeHeaders } from './raw.
 
 /* `npm start` and `npm run inspect` as processes: no request ends them. A crash shows in the exit of the process. */
 
-const REQUESTS = 10_000;
+/** `REQUESTS=10000` for a long run. */
+const REQUESTS = Number(process.env.REQUESTS ?? 2_000);
 const AT_ONCE = 40;
 
 let demo: RunningCommand;

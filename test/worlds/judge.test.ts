@@ -160,7 +160,7 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
   ],
   [
     '11 Retry-After is obeyed',
-    'does not listen when it is told to slow down',
+    'does not obey Retry-After',
     withFetch(async (fetch, url, init) => {
       const answer = await fetch(url, init);
       return rewritten(answer, (body) => body, answer.status, { get: () => null });

@@ -62,7 +62,7 @@ describe('in these worlds, each of which cost a user a result once,', () => {
       { tokenTtlMs: 3_600_000, incidents: [{ at: 60_000, do: 'jump', byMs: 3_600_000 }] },
     ],
     [
-      'another page was told that the session is over, while this one slept',
+      'another page heard that the session is over, while this one slept',
       {
         seed: 46548,
         jobMs: 336_000,

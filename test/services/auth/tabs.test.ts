@@ -77,7 +77,7 @@ describe('the tabs of a browser', () => {
 
   it.each([
     ['of a known life', { expiresIn: 300 }],
-    ['of which nobody knows how long it lives', {}],
+    ['whose lifetime is unknown', {}],
   ])('pass a token on unchanged, %s', async (_what, life) => {
     const { browser, first } = await signedInBrowser(1);
     first.tokens.signIn({ accessToken: 'opaque', userId: 'bob', refreshToken: 'in the body', ...life });
