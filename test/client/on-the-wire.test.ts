@@ -155,7 +155,11 @@ describe('the feed', () => {
 
   it('that names no job in a terminal event means: ask now', async () => {
     const world = await listening({ status: ({ count }) => status(count <= 2 ? 'processing' : 'completed') });
-    world.sockets.socket.fire('analysis-failed', { status: 'failed', result_id: null, error_message: 'of another job' });
+    world.sockets.socket.fire('analysis-failed', {
+      status: 'failed',
+      result_id: null,
+      error_message: 'of another job',
+    });
     await world.run(SECOND);
     expect([world.count('status'), world.phase()]).toEqual([3, 'completed']);
     expect(world.close()).toEqual(nothingLeft);

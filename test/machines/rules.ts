@@ -175,7 +175,7 @@ export const rules = {
   ),
 
   putOffStaysTold: everyStep(
-    'while the server asks for a wait of minutes, the wish to wait longer changes the deadline and neither the state nor what is told',
+    'while the server asks for a wait of minutes, the wish to wait longer changes the deadline and neither the state nor the problem',
     (edge) => {
       const { before, after } = edge;
       const isPutOff = isTimedOut(before) && (before.context.retryAfterMs ?? 0) >= LONG_WAIT_MS;
