@@ -84,17 +84,30 @@ const client = createAssessmentClient({
   },
 });
 
-const show = (view: AssessmentView): void => {
-  book.phase = view.phase;
-  book.shown.push(JSON.stringify(view));
+const showPhase = (phase: TabBook['phase']): void => {
+  book.phase = phase;
   const output = document.querySelector('#phase');
-  if (output) output.textContent = view.phase;
+  if (output) output.textContent = phase;
 };
-const follow = (assessment: ReturnType<typeof client.submit>): void => {
-  show(assessment.getSnapshot());
-  assessment.subscribe(() => show(assessment.getSnapshot()));
+const show = (view: AssessmentView): void => {
+  book.shown.push(JSON.stringify(view));
+  showPhase(view.phase);
 };
-for (const assessment of client.resume()) follow(assessment);
+const showNothing = (): void => showPhase('nothing');
+const followed = new WeakSet<object>();
+/** Shows every assessment of the client, and nothing when the last one has left. */
+const follow = (): void => {
+  const { assessments } = client.getSnapshot();
+  if (assessments.length === 0) showNothing();
+  for (const assessment of assessments) {
+    if (followed.has(assessment)) continue;
+    followed.add(assessment);
+    show(assessment.getSnapshot());
+    assessment.subscribe(() => show(assessment.getSnapshot()));
+  }
+};
+client.subscribe(follow);
+client.resume();
 
 const handle: TabHandle = {
   async signIn() {
@@ -107,8 +120,7 @@ const handle: TabHandle = {
     client.signedIn({ accessToken: data.idToken, expiresIn: data.expiresIn });
   },
   // Answers of its own: equal answers would be one assessment in all tabs.
-  submit: () =>
-    follow(client.submit({ ...sampleAnswers, assessment_name: `Assessment of tab ${crypto.randomUUID()}` })),
+  submit: () => void client.submit({ ...sampleAnswers, assessment_name: `Assessment of tab ${crypto.randomUUID()}` }),
   signOut: () => client.signedOut(),
   dispose: () => client.dispose(),
   book: () => ({ ...book, open: { ...book.open, timers: timers.size } }),

@@ -1,4 +1,4 @@
-import { filter } from 'rxjs';
+import { filter, map } from 'rxjs';
 import { throwIfAborted } from '../lib/abort.ts';
 import { fromEventObservable, fromPromise, type Subscribable } from 'xstate';
 import { type Clock, sleep } from '../lib/clock.ts';
@@ -36,7 +36,7 @@ import type { Pacing } from './delays.ts';
 /** The services behind the actors, shared by all assessments of a client. */
 export interface CallServices<Submission, Result> {
   api: AssessmentApi<Submission, Result>;
-  tokens: Pick<TokenService, 'renew' | 'events$' | 'userId'>;
+  tokens: Pick<TokenService, 'renew' | 'events$' | 'userId' | 'identity'>;
   feed: Pick<JobFeed, 'events$'>;
   resumed$: Subscribable<PageSignal>;
   clock: Clock;
@@ -368,7 +368,10 @@ export function createCalls<Submission, Result>(
     jobFeed: fromEventObservable<FeedEvent, { submissionId: string }>(({ input }) =>
       feed.events$.pipe(filter((event) => !isOfAnother(event, input.submissionId))),
     ),
-    tokenWatch: fromEventObservable<TokenEvent, undefined>(() => tokens.events$),
+    // The chart compares identities: the user id of an event may be the application's or the token's.
+    tokenWatch: fromEventObservable<TokenEvent, undefined>(() =>
+      tokens.events$.pipe(map((event) => ('userId' in event ? { ...event, userId: tokens.identity() } : event))),
+    ),
     pageSignals: fromEventObservable<PageEvent, undefined>(() => resumed$),
   };
 }

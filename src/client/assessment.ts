@@ -40,6 +40,12 @@ export interface Assessment<Result = unknown> {
   readonly actor: Actor<typeof assessmentMachine>;
 }
 
+/** An assessment as the client holds it. */
+export interface OwnedAssessment<Result> extends Assessment<Result> {
+  /** Its user is not signed in any more: it ends here, nothing of it stays in memory, and its job waits for that user. */
+  leave(): void;
+}
+
 /** The API refused the answers in its own words: there is no job, and the same answers would be refused again. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'validation',
@@ -55,7 +61,7 @@ export function startAssessment<Submission, Result>(
   bound: BoundMachine<Submission>,
   record: JobRecord,
   begin: 'assessment.submit' | 'assessment.resume',
-): Assessment<Result> {
+): OwnedAssessment<Result> {
   const { clock, inspect, jobs, log, tokens, monitoringTimeoutMs } = services;
   const { submissionId: id, submittedAt, answersDigest } = record;
 
@@ -92,8 +98,9 @@ export function startAssessment<Submission, Result>(
   let view = toView<Result>(actor.getSnapshot());
   /** The record as the store has it. */
   let saved: JobRecord = { outcomeUnknown: false, ...record };
+  let isLeft = false;
   /** Ended by the machine, or by a defect in it. A stopped assessment has not ended: the next page resumes it. */
-  const hasEnded = () => ['done', 'error'].includes(actor.getSnapshot().status);
+  const hasEnded = () => isLeft || ['done', 'error'].includes(actor.getSnapshot().status);
 
   /** The job that another tab has got accepted, while this tab knows of none. */
   const jobOfAnotherTab = () => {
@@ -131,14 +138,15 @@ export function startAssessment<Submission, Result>(
    * a component reads it. A failed job stays too, since some servers complete it after all.
    */
   const settleRecord = (): void => {
-    if (actor.getSnapshot().status !== 'done') return;
+    if (isLeft || actor.getSnapshot().status !== 'done') return;
     const output = actor.getSnapshot().output as AssessmentOutput<Result>;
     switch (output.outcome) {
       case 'completed':
         if (watchers.size > 0 || waiting.length > 0) jobs.remove(id);
         return;
       case 'cancelled':
-        if (!jobOfAnotherTab()) jobs.remove(id);
+        if (output.reason === 'another-user') jobs.setAside(id);
+        else if (!jobOfAnotherTab()) jobs.remove(id);
         return;
       case 'failed':
         if (output.jobId === null) {
@@ -150,12 +158,11 @@ export function startAssessment<Submission, Result>(
     }
   };
   const report = (output: AssessmentOutput<Result>): void => {
-    if (output.outcome === 'cancelled' && output.reason === 'another-user')
-      log({ type: 'job.dropped', reason: 'another-user' });
     const code = output.outcome === 'failed' ? output.problem.code : null;
     log({ type: 'assessment.settled', assessmentId: id, outcome: output.outcome, code, ms: clock.now() - submittedAt });
   };
   const observe = (snapshot: AssessmentSnapshot): void => {
+    if (isLeft) return;
     const before = { state, view };
     state = stateNameOf(snapshot);
     view = toView(snapshot, view, bound.detailsOf(id));
@@ -165,7 +172,9 @@ export function startAssessment<Submission, Result>(
     if (snapshot.status === 'done') report(snapshot.output as AssessmentOutput<Result>);
     if (view !== before.view) for (const watcher of watchers) callSafely(watcher, log);
     settleRecord();
-    if (!hasEnded()) return;
+    if (hasEnded()) settle();
+  };
+  const settle = (): void => {
     release();
     unwatch();
     for (const resolve of waiting.splice(0)) resolve(view);
@@ -201,6 +210,15 @@ export function startAssessment<Submission, Result>(
         settleRecord();
         if (hasEnded()) waiting.splice(0).forEach((it) => it(view));
       }),
+    leave() {
+      if (isLeft) return;
+      isLeft = true;
+      actor.stop();
+      jobs.setAside(id);
+      view = { id, jobId: view.jobId, progress: view.progress, phase: 'cancelled' };
+      for (const watcher of watchers) callSafely(watcher, log);
+      settle();
+    },
     cancel: () => actor.send({ type: 'assessment.cancel' }),
     keepWaiting: () => actor.send({ type: 'assessment.keepWaiting', deadlineAt: clock.now() + monitoringTimeoutMs() }),
     sendAgain() {

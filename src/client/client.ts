@@ -1,15 +1,17 @@
 import { bindMachine } from '../actors/bind-machine.ts';
 import { readAnswers } from './answers.ts';
-import { type Assessment, startAssessment } from './assessment.ts';
+import { type Assessment, type OwnedAssessment, startAssessment } from './assessment.ts';
 import { throwIfAborted } from '../lib/abort.ts';
 import { callSafely } from '../lib/call-safely.ts';
 import { systemClock } from '../lib/clock.ts';
 import { SignInRequiredError, TokenUnavailableError, UnauthorizedError } from '../lib/errors.ts';
+import { isSameUser } from '../lib/identity.ts';
 import type { AssessmentClientOptions } from './options.ts';
 import { type IssuedToken, isSendable } from '../services/auth/access-token.ts';
 import type { Log } from '../lib/log.ts';
 import { createMetrics, type Metrics } from '../services/metrics.ts';
 import type { JobRecord } from '../services/job-store.ts';
+import { createClaims } from './claims.ts';
 import { createSecondLook } from './second-look.ts';
 import { submitOnce } from './submit-once.ts';
 import { isReachable, randomIds } from './browser.ts';
@@ -41,9 +43,16 @@ export interface AssessmentClient<Submission = unknown, Result = unknown> {
   getSnapshot(): ClientSnapshot<Result>;
   /** Calls the listener when {@link getSnapshot} changes. Returns the unsubscription. */
   subscribe(listener: () => void): () => void;
-  /** The user has signed in: paused assessments of the same user resume, those of another user are dropped. */
+  /**
+   * The user has signed in: paused assessments of the same user resume. Those of another user leave the snapshot, and their jobs wait
+   * for that user.
+   */
   signedIn(session: IssuedToken): void;
-  /** The user has signed out: assessments pause, and nothing is sent for them. */
+  /**
+   * The user has signed out: assessments and the balance leave the snapshot in every tab, and answers that were not accepted yet are
+   * erased. A job of the user resumes when that user signs in again. Until {@link signedIn} nothing is sent, even after a reload and
+   * with a cookie that is still good.
+   */
   signedOut(): void;
   /**
    * A valid token for the application's own calls.
@@ -103,12 +112,12 @@ function openClient<Submission, Result>(
   const bound = bindMachine({ ...services, api: submitOnce(api, jobs, services.idempotent) });
 
   /** The latest assessment of the answers with this digest. */
-  const latest = new Map<string, Assessment<Result>>();
+  const latest = new Map<string, OwnedAssessment<Result>>();
   const digests = new WeakMap<Assessment<Result>, string>();
   const listeners = new Set<() => void>();
   const disposal = new AbortController();
   /** By id, in the order of submission. */
-  const assessments = new Map<string, Assessment<Result>>();
+  const assessments = new Map<string, OwnedAssessment<Result>>();
   let balance: number | null = null;
   /** Both are made when they are read, so that thousands of changes at once cost no copy each. */
   let list: readonly Assessment<Result>[] | null = null;
@@ -121,7 +130,7 @@ function openClient<Submission, Result>(
     snapshot = null;
     for (const listener of listeners) callSafely(listener, log);
   };
-  /** Counts the balances received, so that a late answer can tell that a newer one came first. */
+  /** Counts the balances received and the users who left, so that a late answer can tell that it is out of date. */
   let balancesReceived = 0;
   const receiveBalance = (received: number): void => {
     balancesReceived += 1;
@@ -222,10 +231,72 @@ function openClient<Submission, Result>(
   /** Its job may still be shown: it has not ended, or its result has not been shown yet. */
   const isUnderWay = (assessment: Assessment<Result>): boolean =>
     !isOver(assessment) || (assessment.getSnapshot().phase === 'completed' && jobs.read(assessment.id) !== null);
-  const isOfUser = ({ actor }: Assessment<Result>, userId: string | null): boolean => {
-    const { userId: owner } = actor.getSnapshot().context;
-    return owner === null || userId === null || owner === userId;
+  const isOfUser = ({ actor }: Assessment<Result>, userId: string | null): boolean =>
+    isSameUser(actor.getSnapshot().context.userId, userId);
+  const forget = (assessment: Assessment<Result>): void => {
+    const digest = digests.get(assessment);
+    if (digest !== undefined && latest.get(digest) === assessment) latest.delete(digest);
+    secondLook.forget(assessment.id);
+    assessments.delete(assessment.id);
+    list = null;
   };
+
+  /** Whether the application has begun to use assessments: those of a user who comes back then resume by themselves. */
+  let isInUse = false;
+  const resume = (): readonly Assessment<Result>[] => {
+    throwIfAborted(disposal.signal);
+    isInUse = true;
+    const records = jobs.load(tokens.identity()).filter(({ submissionId }) => !assessments.has(submissionId));
+    for (const { submissionId, failedAt } of records) if (failedAt !== undefined) secondLook.lookAt(submissionId);
+    claims.look();
+    const resumed = records
+      .filter(({ failedAt }) => failedAt === undefined)
+      .map((record) => add(record, 'assessment.resume'));
+    if (resumed.length > 0) notify();
+    return resumed;
+  };
+  const claims = createClaims({
+    jobs,
+    settlingMs: services.pacing.settlingMs,
+    userId: tokens.identity,
+    list: () => authorised(() => api.jobs(disposal.signal)),
+    onClaimed(record) {
+      if (disposal.signal.aborted || assessments.has(record.submissionId)) return;
+      if (record.failedAt === undefined) begin(record, 'assessment.resume');
+      else secondLook.lookAt(record.submissionId);
+    },
+  });
+  let user = tokens.identity();
+  /** Nothing of one user stays for the next one: neither in memory nor on the page. */
+  const leave = (left: readonly OwnedAssessment<Result>[], isUserGone: boolean): void => {
+    for (const assessment of left) {
+      assessment.leave();
+      forget(assessment);
+    }
+    const isBalanceGone = isUserGone && balance !== null;
+    if (isUserGone) {
+      balance = null;
+      balancesReceived += 1;
+    }
+    if (left.length > 0 || isBalanceGone) notify();
+  };
+  const sessions = tokens.sessions$.subscribe((event) => {
+    const before = user;
+    switch (event.type) {
+      case 'session.ended':
+        if (event.reason === 'rejected') return;
+        user = null;
+        jobs.setAllAside();
+        return leave([...assessments.values()], true);
+      case 'session.restored':
+      case 'token.renewed': {
+        user = tokens.identity();
+        const others = [...assessments.values()].filter((it) => !isOfUser(it, user));
+        leave(others, !isSameUser(before, user));
+        if (isInUse && before !== user) resume();
+      }
+    }
+  });
 
   return {
     submit(submission) {
@@ -234,12 +305,14 @@ function openClient<Submission, Result>(
         throw new TypeError(
           'submit: baseUrl is a path, and there is no page that it belongs to; nothing was submitted',
         );
+      isInUse = true;
       const { copy, digest } = readAnswers(submission);
-      const userId = tokens.userId();
+      const userId = tokens.identity();
       const mine = latest.get(digest);
       if (mine && isUnderWay(mine) && isOfUser(mine, userId)) return mine;
       const shared = jobs.find(digest, userId);
-      if (shared) return begin(shared, 'assessment.resume');
+      // The answers of a record that was set aside are erased; here they are again.
+      if (shared) return begin(shared.jobId === null ? { ...shared, submission: copy } : shared, 'assessment.resume');
       const now = clock.now();
       const record = {
         version: 1,
@@ -255,16 +328,7 @@ function openClient<Submission, Result>(
       jobs.save(record);
       return begin(record, 'assessment.submit');
     },
-    resume() {
-      throwIfAborted(disposal.signal);
-      const records = jobs.load(tokens.userId()).filter(({ submissionId }) => !assessments.has(submissionId));
-      for (const { submissionId, failedAt } of records) if (failedAt !== undefined) secondLook.lookAt(submissionId);
-      const resumed = records
-        .filter(({ failedAt }) => failedAt === undefined)
-        .map((record) => add(record, 'assessment.resume'));
-      if (resumed.length > 0) notify();
-      return resumed;
-    },
+    resume,
     dismiss(id) {
       const dismissed = assessments.get(id);
       if (!dismissed || !isOver(dismissed)) return;
@@ -272,11 +336,7 @@ function openClient<Submission, Result>(
       // A dismissed result must not come back, even if it was never shown. A broken assessment may resume after a reload, and what
       // is left of a cancelled one belongs to another tab.
       if (status === 'done' && value !== 'cancelled') jobs.remove(id);
-      const digest = digests.get(dismissed);
-      if (digest !== undefined && latest.get(digest) === dismissed) latest.delete(digest);
-      secondLook.forget(id);
-      assessments.delete(id);
-      list = null;
+      forget(dismissed);
       notify();
     },
     getSnapshot,
@@ -304,6 +364,7 @@ function openClient<Submission, Result>(
       disposal.abort(new Error('this assessment client was disposed of'));
       for (const { actor } of assessments.values()) actor.stop();
       secondLook.dispose();
+      sessions.unsubscribe();
       services.feed.close();
       tokens.dispose();
       listeners.clear();

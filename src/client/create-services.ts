@@ -131,7 +131,11 @@ export function createServices<Submission, Result>(
       })
     : { events$: NEVER, close: () => {} };
 
-  const jobs = createJobStore(storage, log, { clock, storageEvents$: eventsOf(page?.window, 'storage') });
+  const jobs = createJobStore(storage, log, {
+    clock,
+    storageEvents$: eventsOf(page?.window, 'storage'),
+    keepForMs: options.keepForMs,
+  });
 
   return {
     tokens,

@@ -120,6 +120,14 @@ export interface AssessmentClientOptions<Result = unknown> {
   /** Receives XState's inspection events: for `assessment-monitor/inspect`, in development. */
   inspect?: (event: InspectionEvent) => void;
 
+  /**
+   * How long the record of a job is kept in this browser, ms: from the submission, and again from the moment that its user is no longer
+   * signed in. It holds ids; the answers are erased with the acceptance, the sign-out or the next user's sign-in.
+   *
+   * @default 604_800_000, 7 days
+   */
+  keepForMs?: number | undefined;
+
   /** The environment; each part defaults to the platform's own. */
   fetch?: typeof fetch;
   clock?: Clock;

@@ -1,4 +1,5 @@
 import { Subscription } from 'rxjs';
+import { isSameUser } from '../lib/identity.ts';
 import type { JobRecord } from '../services/job-store.ts';
 import type { Services } from './create-services.ts';
 
@@ -37,11 +38,8 @@ export function createSecondLook<Submission, Result>(
   /** The record of a job that failed and may be looked at with the present session. */
   const failedRecord = (submissionId: string) => {
     const record = jobs.read(submissionId);
-    if (!record || record.jobId === null || record.failedAt === undefined) return null;
-    const userId = tokens.userId();
-    return userId === null || record.userId === null || userId === record.userId
-      ? { ...record, jobId: record.jobId }
-      : null;
+    if (!record || record.jobId === null || record.failedAt === undefined || record.asideAt !== undefined) return null;
+    return isSameUser(record.userId, tokens.identity()) ? { ...record, jobId: record.jobId } : null;
   };
   /** The id of the result of a job that is complete; undefined where the server does not say that it is. */
   const resultIdOf = async (jobId: string): Promise<string | null | undefined> => {
@@ -76,7 +74,7 @@ export function createSecondLook<Submission, Result>(
       .catch(() => {})
       .finally(() => looking.delete(submissionId));
   };
-  const signIns = tokens.events$.subscribe(({ type }) => {
+  const signIns = tokens.sessions$.subscribe(({ type }) => {
     if (type !== 'session.restored') return;
     const ids = [...postponed];
     postponed.clear();

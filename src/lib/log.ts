@@ -58,8 +58,13 @@ export type MonitorEvent =
       code: ErrorCode | null;
       ms: number;
     }
-  /** `expired`: a job that failed a day ago, and has not completed after all. */
+  /**
+   * `expired`: a job that failed a day ago and has not completed after all, or a record that has become too old. `another-user` is logged
+   * no more: such a job is set aside.
+   */
   | { type: 'job.dropped'; reason: 'malformed' | 'old-version' | 'another-user' | 'no-submission' | 'expired' }
+  /** The job of a user who is not signed in any more waits in the storage for that user: its ids, without answers. */
+  | { type: 'job.aside' }
   /** The application's `settings()` threw, or this field of it makes no sense; its last good value counts. Once per field. */
   | { type: 'settings.invalid'; field: SettingName }
   | { type: 'storage.unavailable' }

@@ -1,6 +1,7 @@
 import { NEVER } from 'rxjs';
 import { assertEvent, assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
 import type { ErrorCode, Problem } from '../lib/errors.ts';
+import { isSameUser as isOneUser, mergeIdentities } from '../lib/identity.ts';
 import { isPartOf } from '../lib/is-part-of.ts';
 import {
   type AssessmentEvent,
@@ -28,6 +29,7 @@ export interface AssessmentInput {
   deadlineAt: number;
   /** Whether the server recognises a submission that is sent twice. @default true */
   idempotent?: boolean;
+  /** The identity of the user, see `lib/identity.ts`; null while no session has begun. */
   userId?: string | null;
   jobId?: string | null;
   resultId?: string | null;
@@ -125,10 +127,10 @@ const answers =
   ({ event }: Known): boolean =>
     outcomeIn(event)?.type === type;
 
-/** An unknown user counts as the same: the session that began the assessment may not have named its user. */
+/** An assessment that began without a session belongs to the first one. */
 function isSameUser({ context, event }: Known): boolean {
   assertEvent(event, ['token.renewed', 'session.restored']);
-  return context.userId === null || event.userId === null || event.userId === context.userId;
+  return isOneUser(context.userId, event.userId);
 }
 
 /** What any good answer resets. */
@@ -334,7 +336,7 @@ export const assessmentSetup = setup({
     noteTokenGood: assign({ refreshDue: false, refusedGeneration: null }),
     noteUser: assign(({ context, event }) => {
       assertEvent(event, ['token.renewed', 'session.restored']);
-      return { userId: context.userId ?? event.userId };
+      return { userId: event.userId === null ? context.userId : mergeIdentities(context.userId, event.userId) };
     }),
     noteSignInNeeded: assign({
       problem: {

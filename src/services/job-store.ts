@@ -1,6 +1,7 @@
 import { EMPTY, type Observable, Subscription } from 'rxjs';
 import * as z from 'zod/mini';
 import { type Clock, systemClock } from '../lib/clock.ts';
+import { isComparable, isSameUser } from '../lib/identity.ts';
 import type { Log, MonitorEvent } from '../lib/log.ts';
 import { idSchema, number, object, readJson, someText } from '../lib/schemas.ts';
 import type { KeyValueStore } from '../lib/storage.ts';
@@ -14,7 +15,7 @@ export interface JobRecord {
   resultId: string | null;
   /** Absolute, ms since the epoch, so that a reload does not buy time. */
   deadlineAt: number;
-  /** Whose job it is; null while no user is signed in. */
+  /** Whose job it is, see `lib/identity.ts`; null while no session has begun. */
   userId: string | null;
   /** When the user pressed submit, ms since the epoch. */
   submittedAt: number;
@@ -33,6 +34,8 @@ export interface JobRecord {
   sender?: string | undefined;
   /** When the job was reported as failed, ms since the epoch. Some servers complete such a job after all. */
   failedAt?: number | undefined;
+  /** Since when the record waits for its user to come back, ms since the epoch: without answers, and hidden from everyone else. */
+  asideAt?: number | undefined;
 }
 
 /** Jobs under way, one entry each, so that tabs which write at the same time do not overwrite each other. */
@@ -41,17 +44,29 @@ export interface JobStore {
   readonly tabId: string;
   save(record: JobRecord): void;
   remove(submissionId: string): void;
+  /**
+   * Keeps the record for its user, after a sign-out or the sign-in of another user: the ids stay, hidden from everyone else, and the
+   * answers are erased.
+   */
+  setAside(submissionId: string): void;
+  /** {@link setAside} for every record, after a sign-out. */
+  setAllAside(): void;
+  /**
+   * The records set aside that only the API can assign: of a user who cannot be compared with this one, because one of them is not known
+   * by name, or of this user and without the id of their job.
+   */
+  unclaimed(userId: string): JobRecord[];
   /** Whether the record of another assessment names this job. */
   hasJob(jobId: string, exceptSubmissionId: string): boolean;
   /** Writes a record again that something else has removed, such as a `localStorage.clear()` of the application. */
   restore(submissionId: string): void;
   /** The record as all tabs know it now; null where there is none. */
   read(submissionId: string): JobRecord | null;
-  /** The record of the same answers of this user, while they are under way: accepted or not yet, and not failed. */
+  /** The latest record of the same answers of this user, while they are under way: accepted or not yet, and not failed. */
   find(answersDigest: string, userId: string | null): JobRecord | null;
   /**
-   * Every record that can be resumed by this user, those of failed jobs included. The others are removed, each with a reason in
-   * the log.
+   * Every record that can be resumed by this user, those of failed jobs included. The records of another user are set aside. What no user
+   * can resume is removed, with a reason in the log.
    */
   load(userId: string | null): JobRecord[];
   /**
@@ -68,14 +83,17 @@ export interface JobStoreOptions {
   clock?: Pick<Clock, 'now'>;
   /** The page's `storage` events: changes by other tabs. @default none */
   storageEvents$?: Observable<Event>;
+  /** How long a record is kept, ms: from the submission, and again from the moment it was set aside. @default 604_800_000, 7 days */
+  keepForMs?: number | undefined;
 }
 
 const PREFIX = 'assessment-monitor:job:';
-/** From the digest of answers to the submission id of their latest record. */
+/** From the digest of answers to the submission ids of their records, the newest first. They may be of several users. */
 const ANSWERS = 'assessment-monitor:answers:';
 const VERSION = 1;
 /** For so long the record of a failed job is kept. */
 const FAILED_MS = 24 * 60 * 60_000;
+const KEEP_FOR_MS = 7 * 24 * 60 * 60_000;
 
 const time = number.check(z.minimum(0));
 const recordSchema = object({
@@ -92,6 +110,7 @@ const recordSchema = object({
   outcomeUnknown: z.optional(z.boolean()),
   sender: z.optional(z.string()),
   failedAt: z.optional(time),
+  asideAt: z.optional(time),
 });
 const anyVersion = object({ version: number });
 
@@ -100,7 +119,7 @@ type DropReason = Extract<MonitorEvent, { type: 'job.dropped' }>['reason'];
 export function createJobStore(
   store: KeyValueStore,
   log: Log,
-  { clock = systemClock, storageEvents$ = EMPTY }: JobStoreOptions = {},
+  { clock = systemClock, storageEvents$ = EMPTY, keepForMs = KEEP_FOR_MS }: JobStoreOptions = {},
 ): JobStore {
   const parse = (key: string): JobRecord | 'malformed' | 'old-version' => {
     const text = store.get(key);
@@ -115,13 +134,21 @@ export function createJobStore(
     const record = parse(PREFIX + submissionId);
     return typeof record === 'string' ? null : record;
   };
-  /** Why this user cannot resume a record; null where nothing stands against it. */
-  const objectionTo = (record: JobRecord, userId: string | null): DropReason | null => {
-    if (userId !== null && record.userId !== null && record.userId !== userId) return 'another-user';
-    if (record.jobId === null && record.submission === undefined) return 'no-submission';
+  const all = (): JobRecord[] =>
+    store.keys().flatMap((key) => {
+      const record = key.startsWith(PREFIX) ? parse(key) : 'malformed';
+      return typeof record === 'string' ? [] : [record];
+    });
+  /** Whether this user may see the record. What is set aside is shown to a user who is known, and never while none is. */
+  const isOf = ({ userId: owner, asideAt }: JobRecord, userId: string | null): boolean =>
+    isSameUser(owner, userId) && (asideAt === undefined || userId !== null);
+  /** Why no user can resume a record; null where nothing stands against it. */
+  const objectionTo = ({ jobId, submission, submittedAt, failedAt, asideAt }: JobRecord): DropReason | null => {
+    if (jobId === null && submission === undefined && asideAt === undefined) return 'no-submission';
+    const now = clock.now();
     // A failure in the future dates from before the clock was set back.
-    const isExpired = record.failedAt !== undefined && Math.abs(clock.now() - record.failedAt) > FAILED_MS;
-    return isExpired ? 'expired' : null;
+    const hasFailed = failedAt !== undefined && Math.abs(now - failedAt) > FAILED_MS;
+    return hasFailed || now - (asideAt ?? submittedAt) > keepForMs ? 'expired' : null;
   };
   const watchers = new Map<string, Set<() => void>>();
   let events = Subscription.EMPTY;
@@ -132,45 +159,76 @@ export function createJobStore(
     for (const listeners of told) for (const listener of listeners) listener();
   };
 
+  const idsOf = (answersDigest: string): string[] =>
+    (store.get(ANSWERS + answersDigest) ?? '').split(' ').filter(Boolean);
+  const setIds = (answersDigest: string, ids: readonly string[]): void => {
+    if (ids.length === 0) store.remove(ANSWERS + answersDigest);
+    else store.set(ANSWERS + answersDigest, ids.join(' '));
+  };
   const save = (record: JobRecord): void => {
-    const key = PREFIX + record.submissionId;
-    if (record.answersDigest !== undefined && store.get(key) === null)
-      store.set(ANSWERS + record.answersDigest, record.submissionId);
+    const { answersDigest, submissionId } = record;
+    if (answersDigest !== undefined && store.get(PREFIX + submissionId) === null)
+      setIds(answersDigest, [submissionId, ...idsOf(answersDigest).filter((it) => it !== submissionId)]);
     // JSON has no infinity: a deadline that never comes would make the record unreadable, and the job lost.
     const deadlineAt = Math.min(record.deadlineAt, Number.MAX_SAFE_INTEGER);
-    store.set(key, JSON.stringify({ ...record, deadlineAt }));
+    store.set(PREFIX + record.submissionId, JSON.stringify({ ...record, deadlineAt }));
     kept.set(record.submissionId, record);
+  };
+  const remove = (submissionId: string): void => {
+    kept.delete(submissionId);
+    const { answersDigest } = read(submissionId) ?? {};
+    store.remove(PREFIX + submissionId);
+    if (answersDigest === undefined) return;
+    const others = idsOf(answersDigest).filter((it) => it !== submissionId);
+    setIds(answersDigest, others);
+  };
+  const setAside = (record: JobRecord): void => {
+    const { submissionId } = record;
+    kept.delete(submissionId);
+    if (record.asideAt !== undefined) return;
+    // There is no job that its user could come back for.
+    if (record.jobId === null && (record.userId === null || record.sentAt === undefined)) return remove(submissionId);
+    // Removed first: a storage that is full keeps the old value, answers included, when it refuses a new one.
+    if (record.submission !== undefined) store.remove(PREFIX + submissionId);
+    save({ ...record, submission: undefined, asideAt: clock.now() });
+    kept.delete(submissionId);
+    log({ type: 'job.aside' });
+  };
+  /** The record as its user resumes it. */
+  const taken = (record: JobRecord): JobRecord => {
+    const { asideAt, ...its } = record;
+    if (asideAt !== undefined) save(its);
+    return its;
   };
 
   return {
     tabId: Math.random().toString(36).slice(2),
     save,
-    remove(submissionId) {
-      kept.delete(submissionId);
-      const { answersDigest } = read(submissionId) ?? {};
-      if (answersDigest !== undefined && store.get(ANSWERS + answersDigest) === submissionId)
-        store.remove(ANSWERS + answersDigest);
-      store.remove(PREFIX + submissionId);
+    remove,
+    setAside(submissionId) {
+      const record = read(submissionId);
+      if (record) setAside(record);
     },
+    setAllAside: () => all().forEach(setAside),
+    unclaimed: (userId) =>
+      all().filter((record) => {
+        if (record.asideAt === undefined || record.userId === null || objectionTo(record) !== null) return false;
+        return record.jobId === null ? isOf(record, userId) : !isComparable(record.userId, userId);
+      }),
     restore(submissionId) {
       const record = kept.get(submissionId);
       if (record !== undefined && store.get(PREFIX + submissionId) === null) save(record);
     },
     read,
     find(answersDigest, userId) {
-      const submissionId = store.get(ANSWERS + answersDigest);
-      const record = submissionId === null ? null : read(submissionId);
-      if (record?.answersDigest !== answersDigest || record.failedAt !== undefined) return null;
-      return objectionTo(record, userId) === null ? record : null;
+      const isUnderWay = (it: JobRecord) => it.failedAt === undefined && objectionTo(it) === null;
+      const found = idsOf(answersDigest)
+        .flatMap((submissionId) => read(submissionId) ?? [])
+        .find((it) => it.answersDigest === answersDigest && isOf(it, userId) && isUnderWay(it));
+      return found ? taken(found) : null;
     },
     hasJob: (jobId, exceptSubmissionId) =>
-      store
-        .keys()
-        .filter((key) => key.startsWith(PREFIX))
-        .map(read)
-        .some(
-          (it) => it !== null && typeof it !== 'string' && it.jobId === jobId && it.submissionId !== exceptSubmissionId,
-        ),
+      all().some((it) => it.jobId === jobId && it.submissionId !== exceptSubmissionId),
     load(userId) {
       const drop = (key: string, reason: DropReason): JobRecord[] => {
         store.remove(key);
@@ -183,14 +241,25 @@ export function createJobStore(
         .flatMap((key) => {
           const record = parse(key);
           if (typeof record === 'string') return drop(key, record);
-          const objection = objectionTo(record, userId);
+          const objection = objectionTo(record);
           if (objection !== null) return drop(key, objection);
-          kept.set(record.submissionId, record);
-          return [record];
+          if (!isOf(record, userId)) {
+            setAside(record);
+            return [];
+          }
+          // The list of jobs tells first whether the server has accepted it: see `unclaimed`.
+          if (record.jobId === null && record.asideAt !== undefined) return [];
+          const mine = taken(record);
+          kept.set(record.submissionId, mine);
+          return [mine];
         })
         .sort((a, b) => a.submittedAt - b.submittedAt);
-      for (const key of keys.filter((it) => it.startsWith(ANSWERS)))
-        if (store.get(PREFIX + (store.get(key) ?? '')) === null) store.remove(key);
+      for (const key of keys.filter((it) => it.startsWith(ANSWERS))) {
+        const digest = key.slice(ANSWERS.length);
+        const ids = idsOf(digest);
+        const left = ids.filter((it) => store.get(PREFIX + it) !== null);
+        if (left.length < ids.length) setIds(digest, left);
+      }
       return records;
     },
     watch(submissionId, listener) {

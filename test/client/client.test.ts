@@ -261,30 +261,35 @@ describe('watching', () => {
 });
 
 describe('sessions', () => {
-  it("never shows one user's job to another: it is dropped with a reason", async () => {
+  it("never shows one user's job to another, and shows it to its user again", async () => {
     await open();
     await stage.signIn();
-    stage.submit();
+    const { id } = stage.submit();
     await untilPhase('waiting');
     await stage.signInAs('other-user@example.test');
     await untilPhase('cancelled');
-    expect(stage.events).toContainEqual(expect.objectContaining({ type: 'job.dropped', reason: 'another-user' }));
+    expect(stage.events).toContainEqual(expect.objectContaining({ type: 'job.aside' }));
+    expect(stage.client.getSnapshot()).toMatchObject({ assessments: [], balance: null });
     expect(stage.reload()).toEqual([]);
+    await stage.signIn();
+    expect(stage.client.getSnapshot().assessments.map((it) => it.id)).toEqual([id]);
   });
 
-  it('pauses when the user signs out, sends nothing until the sign-in, and resumes after it', async () => {
+  it('leaves when the user signs out, sends nothing until the sign-in, and is resumed after it', async () => {
     await open();
     await stage.signIn();
-    stage.submit();
+    const { id } = stage.submit();
     await untilPhase('waiting');
     stage.client.signedOut();
-    expect(lastPhase()).toBe('sign-in-needed');
+    expect(lastPhase()).toBe('cancelled');
+    expect(stage.client.getSnapshot()).toEqual({ assessments: [], balance: null });
     const before = counts();
     stage.backend.finishJobs();
     await stage.until('the socket is closed', () => stage.backend.openConnections().sockets === 0);
     expect(counts()).toMatchObject({ refreshCalls: 0, statusCalls: before.statusCalls });
     await stage.signIn();
-    await untilPhase('completed');
+    const [resumed] = stage.client.getSnapshot().assessments;
+    expect([resumed?.id, (await resumed?.settled())?.phase, counts().submitCalls]).toEqual([id, 'completed', 1]);
   });
 
   it('pauses instead of refreshing while refreshing is switched off', async () => {

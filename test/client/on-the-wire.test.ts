@@ -311,8 +311,12 @@ describe('a job', () => {
   });
 
   it('whose deadline passes while it is paused for a sign-in is looked at first, and then asked about; its id is kept', async () => {
-    const world = await submitted({ refresh: () => no(401, { code: 'INVALID_REFRESH_TOKEN', message: 'no' }) });
-    world.client.signedOut();
+    let isOver = false;
+    const world = await submitted({
+      refresh: () => no(401, { code: 'INVALID_REFRESH_TOKEN', message: 'no' }),
+      status: ({ token }) => (isOver && token === 'first' ? invalidToken() : status('processing')),
+    });
+    isOver = true;
     await world.run(45 * MINUTE);
     expect(world.phase()).toBe('sign-in-needed');
     const looks = world.count('status');

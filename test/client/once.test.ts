@@ -176,7 +176,8 @@ describe('a second tab without idempotency keys', () => {
 
   it('sends nothing when the other began to send after both had opened', async () => {
     const { reply, answer } = later();
-    const world = openBrowser({ submit: () => reply }, { ...withoutKeys, channel: null });
+    const refresh = () => no(401, 'INVALID_REFRESH_TOKEN');
+    const world = openBrowser({ submit: () => reply, refresh }, { ...withoutKeys, channel: null });
     // Neither tab has a token yet, so both of them are about to send.
     world.client.signedOut();
     const here = world.client.submit(answers);

@@ -93,8 +93,8 @@ describe('docs/xstate.md', () => {
     await world.run(150_000);
     expect(log).toEqual([expect.stringMatching(/^refreshed after /)]);
     expect(asked).toBe(0);
-    client.signedOut();
-    await world.run(0);
+    world.backend.revoke();
+    await world.run(120_000);
     expect(asked).toBeGreaterThan(0);
     world.signIn();
     await world.run(200_000);

@@ -129,9 +129,13 @@ describeEachMode(() => {
 
   it('resumes without an action after a sign-in', async () => {
     open();
+    world.client.signedIn({ accessToken: 'a-token-with-a-name', expiresIn: 3_600, userId: 'ann' });
     await submits();
-    await does(() => world.client.signedOut(), 'sign-in-needed');
-    await does(() => world.client.signedIn({ accessToken: 'another-token', expiresIn: 3_600 }), 'waiting');
+    await does(() => world.client.signedOut(), 'idle');
+    await does(
+      () => world.client.signedIn({ accessToken: 'another-token', expiresIn: 3_600, userId: 'ann' }),
+      'waiting',
+    );
     expect(world.calls.submit).toBe(1);
   });
 
@@ -154,9 +158,9 @@ describeEachMode(() => {
     const remedies: readonly Remedy[] = ['retry', 'sign-in', 'keep-waiting', 'contact-support'];
     const ways: Record<string, { into: () => Promise<void>; phase: string; code: string }> = {
       'a session that has ended': {
-        into: async () => {
-          await submits();
-          await does(() => world.client.signedOut(), 'sign-in-needed');
+        into: () => {
+          world.client.signedOut();
+          return submits('sign-in-needed');
         },
         phase: 'sign-in-needed',
         code: 'sign-in-required',

@@ -24,7 +24,7 @@ function openStore() {
   return {
     store,
     recorded,
-    jobs: createJobStore(store, recorded.log),
+    jobs: createJobStore(store, recorded.log, { clock: { now: () => 1_500 } }),
     /** Puts a record there as another program might have. */
     plant: (json: unknown, id = 's1') => store.set(PREFIX + id, typeof json === 'string' ? json : JSON.stringify(json)),
   };
@@ -35,7 +35,7 @@ describe('createJobStore', () => {
     const { store, jobs } = openStore();
     const full = record({ submission: { answers: [1, 2] }, outcomeUnknown: true });
     jobs.save(full);
-    expect(createJobStore(store, () => {}).load('ann')).toEqual([full]);
+    expect(createJobStore(store, () => {}, { clock: { now: () => 1_500 } }).load('ann')).toEqual([full]);
   });
 
   it('keeps a job that may take forever', () => {
@@ -116,12 +116,79 @@ describe('createJobStore', () => {
     expect(recorded.events).toEqual([{ type: 'job.dropped', reason: 'old-version' }]);
   });
 
-  it("drops another user's job", () => {
+  it("sets another user's job aside: without answers, for that user alone, until that user is back", () => {
     const { store, recorded, jobs } = openStore();
-    jobs.save(record({ userId: 'bob' }));
+    jobs.save(record({ userId: 'bob', submission: { answers: ['planted'] }, answersDigest: 'd1' }));
     expect(jobs.load('ann')).toEqual([]);
+    expect([jobs.find('d1', 'ann'), jobs.find('d1', null), jobs.load(null)]).toEqual([null, null, []]);
+    expect(
+      store
+        .keys()
+        .map((key) => store.get(key))
+        .join(),
+    ).not.toContain('planted');
+    expect(recorded.events).toEqual([{ type: 'job.aside' }]);
+    jobs.load('ann');
+    expect(recorded.events).toHaveLength(1);
+    const { submission, ...withoutAnswers } = record({ userId: 'bob', answersDigest: 'd1' });
+    expect(submission).toBeUndefined();
+    expect(jobs.load('bob')).toEqual([withoutAnswers]);
+    expect(jobs.load(null)).toEqual([withoutAnswers]);
+  });
+
+  it('keeps a record for a week, and for another one from the moment it was set aside', () => {
+    const { store, recorded } = openStore();
+    let now = 1_000;
+    const week = 7 * 24 * 60 * 60_000;
+    const jobs = createJobStore(store, recorded.log, { clock: { now: () => now } });
+    jobs.save(record({ submissionId: 's1', userId: 'bob' }));
+    jobs.save(record({ submissionId: 's2', userId: 'bob' }));
+    now += week;
+    jobs.setAside('s1');
+    now += 1;
+    expect(jobs.load('ann')).toEqual([]);
+    expect(recorded.of('job.dropped')).toEqual([{ type: 'job.dropped', reason: 'expired' }]);
+    expect(store.keys()).toEqual([`${PREFIX}s1`]);
+    now += week;
+    expect(jobs.load('bob')).toEqual([]);
     expect(store.keys()).toEqual([]);
-    expect(recorded.events).toEqual([{ type: 'job.dropped', reason: 'another-user' }]);
+  });
+
+  it('keeps a record whose submission is in the future, because the clock was set back', () => {
+    const { jobs } = openStore();
+    jobs.save(record({ submittedAt: 1e12 }));
+    expect(jobs.load('ann')).toHaveLength(1);
+  });
+
+  it('hides a record without the id of a job until the list of jobs has been asked for it', () => {
+    const { jobs } = openStore();
+    jobs.save(record({ jobId: null, submission: {}, answersDigest: 'd1', sentAt: 1_100 }));
+    jobs.setAside('s1');
+    expect(jobs.load('ann')).toEqual([]);
+    expect(jobs.unclaimed('ann')).toMatchObject([{ submissionId: 's1' }]);
+    expect(jobs.unclaimed('bob')).toEqual([]);
+    expect(jobs.find('d1', 'ann')).toMatchObject({ submissionId: 's1' });
+    expect(jobs.unclaimed('ann')).toEqual([]);
+  });
+
+  it('names the records of users who cannot be compared with this one', () => {
+    const { jobs } = openStore();
+    jobs.save(record({ submissionId: 's1', userId: 'session:1' }));
+    jobs.save(record({ submissionId: 's2', userId: 'bob' }));
+    jobs.load('ann');
+    expect(jobs.unclaimed('ann').map((it) => it.submissionId)).toEqual(['s1']);
+    expect(jobs.unclaimed('session:2').map((it) => it.submissionId)).toEqual(['s1', 's2']);
+    expect(jobs.unclaimed('session:1').map((it) => it.submissionId)).toEqual(['s2']);
+  });
+
+  it.each([
+    ['of a user who is not known at all', { userId: null, sentAt: 1_100 }],
+    ['that were never sent', {}],
+  ])('removes answers %s', (_, patch) => {
+    const { store, jobs } = openStore();
+    jobs.save(record({ jobId: null, submission: {}, answersDigest: 'd1', ...patch }));
+    jobs.setAside('s1');
+    expect(store.keys()).toEqual([]);
   });
 
   it('keeps a job without a user for the user who is signed in, and any job while no user is', () => {
@@ -185,9 +252,18 @@ describe('createJobStore', () => {
 
   it('forgets the digest of a record that it drops', () => {
     const { store, jobs } = openStore();
-    jobs.save(record({ answersDigest: 'd1' }));
-    jobs.load('bob');
+    jobs.save(record({ answersDigest: 'd1', jobId: null }));
+    jobs.load('ann');
     expect(store.keys()).toEqual([]);
+  });
+
+  it('finds the record of each user who has submitted the same answers', () => {
+    const { jobs } = openStore();
+    jobs.save(record({ answersDigest: 'd1' }));
+    jobs.save(record({ answersDigest: 'd1', submissionId: 's2', userId: 'bob' }));
+    expect([jobs.find('d1', 'ann')?.submissionId, jobs.find('d1', 'bob')?.submissionId]).toEqual(['s1', 's2']);
+    jobs.remove('s2');
+    expect([jobs.find('d1', 'ann')?.submissionId, jobs.find('d1', 'bob')]).toEqual(['s1', null]);
   });
 
   it('keeps a failed job for a day, and says so when it drops it', () => {

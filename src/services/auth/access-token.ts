@@ -26,7 +26,8 @@ export interface IssuedToken {
   accessToken: string;
   /** The lifetime in seconds, as a number or as the string that auth V2 sends. Without it the claims of the token decide. */
   expiresIn?: number | string | undefined;
-  userId?: string | undefined;
+  /** The application's own id of the user. It need not be the one that the token claims. */
+  userId?: string | number | undefined;
   /** Only where refresh tokens travel in the body. With cookies, scripts never see one. */
   refreshToken?: string | undefined;
 }
@@ -47,6 +48,13 @@ function readClaims(value: string): Partial<z.infer<typeof claimsSchema>> {
 
 /** A known skew may be wrong by so much, ms. */
 const DOUBT_MS = 30_000;
+
+/** The user whom the token claims; null where it claims none. */
+export function claimedUser(value: string): string | null {
+  const { sub, user_id, uid, id } = readClaims(value);
+  const claim = user_id ?? uid ?? id ?? sub;
+  return claim == null ? null : String(claim);
+}
 
 /** When the token expires by its own `exp`, ms since the epoch by the *server's* clock; null where it does not say. */
 export function claimedExpiry(value: string): number | null {
@@ -78,7 +86,7 @@ export function describeToken(
     isFresh = false,
   }: { generation: number; sentAt: number; skewMs: number; isSkewKnown?: boolean; isFresh?: boolean },
 ): AccessToken {
-  const { exp, iat, sub, user_id, uid, id } = readClaims(issued.accessToken);
+  const { exp, iat } = readClaims(issued.accessToken);
   const statedMs = Number(issued.expiresIn ?? Number.NaN) * 1_000;
   const claimedMs = ((exp ?? Number.NaN) - (iat ?? Number.NaN)) * 1_000;
   const ttlMs = statedMs > 0 ? statedMs : claimedMs > 0 ? claimedMs : null;
@@ -88,13 +96,12 @@ export function describeToken(
   const isDead = byClaim !== null && !isUsable({ expiresAt: byClaim, ttlMs }, sentAt - doubtMs);
   const isAgeKnown = ttlMs !== null && (statedMs > 0 || (isFresh && !(isDead && isSkewKnown)));
   const expiresAt = isAgeKnown ? sentAt + ttlMs : isDead && !isSkewKnown ? null : byClaim;
-  const claimedUser = user_id ?? uid ?? id ?? sub;
   return {
     value: issued.accessToken,
     generation,
     expiresAt,
     ttlMs,
-    userId: issued.userId ?? (claimedUser == null ? null : String(claimedUser)),
+    userId: issued.userId == null ? claimedUser(issued.accessToken) : String(issued.userId),
   };
 }
 

@@ -2,6 +2,7 @@ import { EMPTY, firstValueFrom, fromEvent, map, merge, Observable, Subject } fro
 import * as z from 'zod/mini';
 import type { IssuedToken } from './access-token.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { appIn, identityOf } from '../../lib/identity.ts';
 import { fit, number, object, readJson, someText, textOrNumber } from '../../lib/schemas.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
 
@@ -40,8 +41,12 @@ export interface SharedSession {
   position(): Position;
   /** Whether this tab has learned of a newer token, another session or the end of the session since then. */
   hasMovedOn(since: Position): boolean;
+  /** The part of the user's identity that the application gave at the sign-in; undefined where it gave none. */
+  appUser(): string | undefined;
   /** The generation of the newest token in the record of all tabs. */
   newest(): number;
+  /** Whether the user has signed out, in any tab and before any reload: only a sign-in begins a session then, and no cookie. */
+  isSignedOut(): boolean;
   /** Whether a token of this generation, restored after a reload, still belongs to the session. */
   restored(generation: number): boolean;
   /**
@@ -98,15 +103,16 @@ const recordSchema = object({
   session: ordinal,
   generation: ordinal,
   ended: z.boolean(),
+  reason: z.optional(z.enum(['signed-out', 'rejected'])),
   /** When the request for the newest token was sent, ms since the epoch. */
   sentAt: number,
-  /** The user who signed in, where known: a tab that missed the sign-in must not continue for another user. */
+  /** The user who signed in, where known, as a part of an identity: a tab that missed the sign-in must not continue for another user. */
   userId: z.nullable(z.string()),
 });
 const tokenSchema = object({
   accessToken: someText,
   expiresIn: z.optional(textOrNumber),
-  userId: z.optional(z.string()),
+  userId: z.optional(textOrNumber),
   refreshToken: z.optional(z.string()),
 });
 const messages = {
@@ -126,17 +132,19 @@ type Message = z.infer<(typeof messages)[keyof typeof messages]>;
 export function createSharedSession({ store, channel, clock, key }: SharedSessionOptions): SharedSession {
   const news = new Subject<SharedNews>();
   let held: () => { token: IssuedToken; sentAt: number } | null = () => null;
-  let isOver = false;
+  let over: 'signed-out' | 'rejected' | null = null;
   let newest = 0;
 
   const record = () => readJson(store.get(key), recordSchema);
   const before = record();
   let session = before?.session ?? 0;
   let generation = 0;
-  // A user may have signed in on a page without this package: the cookie may be valid, and its token begins a new session.
   if (before?.ended) {
-    session = before.generation + 1;
     generation = before.generation;
+    // A sign-out is final, and the cookie may outlive it. After a rejection a user may have signed in on a page without this package: the
+    // cookie may be valid, and its token begins a new session.
+    if (before.reason === 'signed-out') over = before.reason;
+    else session = before.generation + 1;
   }
 
   const post = (message: Message): void => {
@@ -147,36 +155,42 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
       // The channel is closed because the page is unloading. The record is stored already.
     }
   };
-  const write = (userId?: string): void => {
+  const write = (userId?: string | number): void => {
     const there = record();
     if (there && (there.session > session || (there.session === session && there.generation > generation))) return;
     const known = there?.session === session ? there.userId : null;
-    store.set(key, JSON.stringify({ session, generation, ended: isOver, sentAt: newest, userId: userId ?? known }));
+    const user = userId === undefined ? known : appIn(identityOf(userId, null, session));
+    const state = { session, generation, ended: over !== null, ...(over && { reason: over }) };
+    store.set(key, JSON.stringify({ ...state, sentAt: newest, userId: over === 'signed-out' ? null : user }));
   };
   /** Whether the record is newer than the state of this tab. */
   const isBehind = (): boolean => {
     const there = record();
     if (there === null || there.session < session) return false;
-    return there.session > session || (!isOver && (there.ended || there.generation > generation));
+    return there.session > session || (over === null && (there.ended || there.generation > generation));
   };
   const end = (reason: 'signed-out' | 'rejected'): void => {
-    isOver = true;
+    over = reason;
     news.next({ type: 'ended', reason });
   };
 
+  /** A sign-out adds to a rejection: what is left of the user goes. */
+  const isAsOver = (reason: 'signed-out' | 'rejected'): boolean =>
+    over !== null && (over === 'signed-out' || over === reason);
   const follow = (message: Message): void => {
     switch (message.type) {
       case 'ask': {
         const isNewer =
-          session > message.session || (session === message.session && (isOver || generation > message.generation));
+          session > message.session ||
+          (session === message.session && (over !== null || generation > message.generation));
         if (!isNewer) return;
         const offer = held();
-        if (isOver) post({ type: 'ended', session, reason: 'signed-out' });
+        if (over) post({ type: 'ended', session, reason: over });
         else if (offer) post({ type: 'token', session, generation, ...offer });
         return;
       }
       case 'ended':
-        if (message.session < session || (message.session === session && isOver)) return;
+        if (message.session < session || (message.session === session && isAsOver(message.reason))) return;
         session = message.session;
         return end(message.reason);
       case 'token': {
@@ -185,10 +199,10 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
         // Without locks two tabs may give one generation to two tokens: the later one is valid.
         const isNewer =
           message.generation > generation || (message.generation === generation && message.sentAt > newest);
-        if (!isSignIn && (isOver || message.session < session || !isNewer)) return;
+        if (!isSignIn && (over !== null || message.session < session || !isNewer)) return;
         session = message.session;
         generation = Math.max(message.generation, generation + 1);
-        isOver = false;
+        over = null;
         newest = sentAt;
         news.next({ type: isSignIn ? 'signed-in' : 'renewed', token, sentAt, generation });
       }
@@ -211,9 +225,10 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
   /** Applies an end of the session that this tab has missed. True when there was one. */
   const readEnd = (): boolean => {
     const there = record();
-    if (!there?.ended || there.session < session || isOver) return false;
+    const { reason = 'rejected' } = there ?? {};
+    if (!there?.ended || there.session < session || (there.session === session && isAsOver(reason))) return false;
     session = there.session;
-    end('signed-out');
+    end(reason);
     return true;
   };
   const look = (): void => {
@@ -231,15 +246,20 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
   return {
     news$: news.asObservable(),
     position: () => ({ session, generation }),
-    hasMovedOn: (since) => isOver || session !== since.session || generation > since.generation,
+    hasMovedOn: (since) => over !== null || session !== since.session || generation > since.generation,
+    appUser() {
+      const there = record();
+      return there?.session === session ? (there.userId ?? undefined) : undefined;
+    },
     newest: newestWritten,
+    isSignedOut: () => over === 'signed-out',
     restored(found) {
-      if (found < session) return false;
+      if (found < session || over !== null) return false;
       generation = Math.max(generation, found);
       return true;
     },
     renewed(token, sentAt, asked) {
-      if (asked.session !== session || isOver) return;
+      if (asked.session !== session || over !== null) return;
       const there = record();
       if (there && there.generation > asked.generation && there.sentAt > sentAt) return look();
       generation = next();
@@ -256,11 +276,13 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     signedIn(token, sentAt) {
       generation = next();
       session = generation;
-      isOver = false;
+      over = null;
+      // A storage that is full keeps the record of the user before when it refuses a new one.
+      store.remove(key);
       return publish(token, sentAt);
     },
     ended(reason) {
-      isOver = true;
+      over = reason;
       write();
       post({ type: 'ended', session, reason });
     },

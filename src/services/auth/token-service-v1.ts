@@ -1,12 +1,14 @@
 import { Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { SignInRequiredError } from '../../lib/errors.ts';
-import { type AccessToken, claimedExpiry, describeToken, isSendable, isUsable } from './access-token.ts';
+import { type AccessToken, claimedExpiry, claimedUser, describeToken, isSendable, isUsable } from './access-token.ts';
 import { backoff, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { digestOf } from '../../lib/digest.ts';
+import { appIn, contradicts, identityOf, isSameUser, mergeIdentities } from '../../lib/identity.ts';
 import type { Log } from '../../lib/log.ts';
 import { createLoginPages, MAX_LOGIN_PAGES } from './login-pages.ts';
-import { readJson } from '../../lib/schemas.ts';
+import { object, readJson } from '../../lib/schemas.ts';
 import { createServerClock } from './server-clock.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
 import type { TokenEvent, TokenService } from './token-service.ts';
@@ -28,6 +30,10 @@ export interface TokenServiceV1Options {
   outagePatienceMs: number;
 }
 
+/** Names the user whom the application gave with a token, for as long as that token is stored. */
+const USER_KEY = 'assessment-monitor:user';
+const userSchema = object({ token: z.string(), user: z.string() });
+
 /** The server may reject a valid token because its verifier is down. Without an `exp`, the session ends after this many retries. */
 const MAX_REFUSALS = 4;
 const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
@@ -43,6 +49,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   const events = new Subject<TokenEvent>();
   let known: { value: string; generation: number } = { value: '', generation: 0 };
   let userId: string | null = null;
+  let identity: string | null = null;
   const server = createServerClock(clock);
   const loginPages = createLoginPages(clock);
   let refusals = 0;
@@ -52,6 +59,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   let retryAt = 0;
   /** The stored token that no header can carry. It counts as none, and the log reports it once. */
   let unsendable: string | null = null;
+  let endedAs: 'signed-out' | 'rejected' | null = null;
   /** The token that was given up. The session counts as ended until another one is stored. */
   let givenUp: string | null = null;
 
@@ -70,6 +78,9 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     const token = describeToken({ accessToken: value }, { generation, sentAt: clock.now(), skewMs, isSkewKnown });
     if (isNew) {
       userId = token.userId;
+      const digest = digestOf(value);
+      const named = readJson(store.get(USER_KEY), userSchema);
+      identity = identityOf(named?.token === digest ? named.user : null, claimedUser(value), digest);
       forgetRefusals();
     }
     return token;
@@ -99,15 +110,18 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
 
   const begin = (value: string): void => {
     announced = value;
-    givenUp = null;
+    givenUp = endedAs = null;
     log({ type: 'session.restored' });
     events.next({ type: 'session.restored', userId });
   };
   const end = (reason: 'signed-out' | 'rejected'): void => {
     const value = read()?.value ?? '';
-    if (givenUp !== null && (value === '' || value === givenUp)) return;
+    // A sign-out after a rejection is news: what is left of the user goes.
+    const isNews = reason === 'signed-out' && endedAs === 'rejected';
+    if (givenUp !== null && (value === '' || value === givenUp) && !isNews) return;
     announced = '';
     givenUp = value;
+    endedAs = reason;
     log({ type: 'session.ended', reason });
     events.next({ type: 'session.ended', reason });
   };
@@ -121,9 +135,18 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
 
   return {
     events$: events.asObservable(),
+    sessions$: events.asObservable(),
     current: usable,
-    forCall: async () => usable(),
+    async forCall() {
+      // The application may have stored the token of another user: the assessments of this one end before anything is sent.
+      recheck();
+      return usable();
+    },
     userId: () => (read(), userId),
+    identity() {
+      recheck();
+      return read() ? identity : null;
+    },
     isRefreshDue: () => usable() === null,
     async ensureValidToken() {
       const token = read();
@@ -153,15 +176,30 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     metLoginPage: loginPages.met,
     observeServerTime: server.observe,
     signIn(issued) {
-      store.set(keys[0], issued.accessToken);
+      const { accessToken, userId: appId } = issued;
+      const digest = digestOf(accessToken);
+      const before = read();
+      const named = identityOf(appId, claimedUser(accessToken), digest);
+      const isAnother = identity !== null && !isSameUser(identity, named);
+      // This very token is in use already: its sign-in is no event.
+      const isHeld = before?.value === accessToken && announced === accessToken && givenUp === null;
+      const isKept = isHeld && (identity === null || !contradicts(identity, named));
+      // A storage that is full keeps the token of the user before when it refuses a new one.
+      if (isAnother && !isKept) for (const key of keys) if (unquote(store.get(key)) !== accessToken) store.remove(key);
+      identity = isKept ? mergeIdentities(identity, named) : named;
+      const user = appIn(identity);
+      if (user === undefined) store.remove(USER_KEY);
+      else store.set(USER_KEY, JSON.stringify({ token: digest, user }));
       forgetRefusals();
+      if (isKept) return;
+      store.set(keys[0], accessToken);
       const token = read();
-      userId = issued.userId ?? token?.userId ?? null;
+      userId = appId == null ? (token?.userId ?? null) : String(appId);
       begin(issued.accessToken);
     },
     signOut() {
       end('signed-out');
-      for (const key of keys) store.remove(key);
+      for (const key of [...keys, USER_KEY]) store.remove(key);
     },
     recheck,
     dispose() {

@@ -4,6 +4,7 @@ import { SignInRequiredError, TokenUnavailableError } from '../../lib/errors.ts'
 import {
   type AccessToken,
   claimedExpiry,
+  claimedUser,
   describeToken,
   expiryMarginMs,
   type IssuedToken,
@@ -14,6 +15,7 @@ import {
 } from './access-token.ts';
 import { backoff, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { appIn, contradicts, identityOf, isSameUser, mergeIdentities } from '../../lib/identity.ts';
 import type { Log } from '../../lib/log.ts';
 import { createLoginPages, MAX_LOGIN_PAGES, MAX_LOGIN_PAGES_AT_REFRESH } from './login-pages.ts';
 import type { RefreshCoordinator, RefreshOutcome } from './refresh-coordinator.ts';
@@ -49,6 +51,7 @@ const storedSchema = object({
   expiresAt: z.nullable(number),
   ttlMs: z.nullable(number),
   userId: z.nullable(z.string()),
+  identity: z.optional(z.string()),
 });
 /** Smaller differences come from the resolution of the Date header and from the network. */
 const SKEW_MS = 2_000;
@@ -87,14 +90,16 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     }),
     share(),
   );
-  let token: AccessToken | null = readJson(store.get(TOKEN_KEY), storedSchema);
+  const stored = readJson(store.get(TOKEN_KEY), storedSchema);
+  let token: AccessToken | null = stored && tokenIn(stored);
   if (token && !isSendable(token.value)) {
     log({ type: 'token.unsendable' });
     token = null;
   }
   // Another user may have signed in since this page was open: the stored token is of an earlier session then.
   if (token && !shared.restored(token.generation)) token = null;
-  let ended = false;
+  let identity = token && (stored?.identity ?? token.userId ?? identityOf(null, null, shared.position().session));
+  let ended: 'signed-out' | 'rejected' | null = shared.isSignedOut() ? 'signed-out' : null;
   /** Counts sessions. The outcome of a refresh that began in an earlier session is discarded. */
   let session = 0;
   /** The latest refresh, in flight or finished, and the session that requested it. */
@@ -138,6 +143,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     );
   };
 
+  const keep = (): void => store.set(TOKEN_KEY, JSON.stringify({ ...token, identity }));
+
   const adopt = (
     issued: IssuedToken,
     { sentAt, generation, isRefreshed }: { sentAt: number; generation: number; isRefreshed: boolean },
@@ -155,7 +162,14 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     unanswered = 0;
     // A refreshed token without a user id belongs to the same user. The token of a sign-in may belong to another one.
     if (isRefreshed) token.userId ??= before?.userId ?? null;
-    store.set(TOKEN_KEY, JSON.stringify(token));
+    const { session: shareds } = shared.position();
+    const claim = claimedUser(issued.accessToken);
+    const named = identityOf(issued.userId, claim, shareds);
+    // A tab that did not see the sign-in has its name from the record.
+    const its =
+      isRefreshed && identity === null ? identityOf(issued.userId ?? shared.appUser(), claim, shareds) : named;
+    identity = isRefreshed || isSameUser(identity, its) ? mergeIdentities(identity, its) : its;
+    keep();
     if (issued.refreshToken) store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
     const { ttlMs, expiresAt } = token;
     log({ type: 'token.renewed', generation, ttlMs, remainingMs: expiresAt === null ? null : expiresAt - clock.now() });
@@ -184,24 +198,41 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     events.next({ type: 'token.renewed', generation, userId });
   };
 
+  /** Whether this very token is in use already: its sign-in is no event. */
+  const isHeld = (issued: IssuedToken): boolean =>
+    ended === null &&
+    token?.value === issued.accessToken &&
+    (identity === null || !contradicts(identity, identityOf(issued.userId, claimedUser(issued.accessToken), '')));
+  const keepAs = (issued: IssuedToken, generation: number): void => {
+    if (token) token = { ...token, generation, userId: issued.userId == null ? token.userId : String(issued.userId) };
+    const named = identityOf(issued.userId, claimedUser(issued.accessToken), shared.position().session);
+    identity = mergeIdentities(identity, named);
+    keep();
+    if (issued.refreshToken) store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
+  };
+
   const begin = (issued: IssuedToken, sentAt: number, generation: number): void => {
-    const before = token?.userId ?? null;
+    const before = identity;
     session += 1;
-    ended = false;
+    ended = null;
     forget();
+    // A storage that is full keeps the token of the user before when it refuses a new one.
+    store.remove(TOKEN_KEY);
     const { userId } = adopt(issued, { sentAt, generation, isRefreshed: false });
     // A refresh token of the previous user would bring tokens of that user.
-    if (!issued.refreshToken && (userId === null || userId !== before)) store.remove(REFRESH_TOKEN_KEY);
+    if (!issued.refreshToken && (before === null || !isSameUser(identity, before))) store.remove(REFRESH_TOKEN_KEY);
     log({ type: 'session.restored' });
     events.next({ type: 'session.restored', userId });
   };
 
   const end = (reason: 'signed-out' | 'rejected'): void => {
-    if (ended) return;
+    // A sign-out after a rejection is news: what is left of the user goes.
+    if (ended === reason || ended === 'signed-out') return;
     session += 1;
-    ended = true;
+    ended = reason;
     // The generation is kept, because it must never decrease.
     if (token) token = { ...token, value: '', expiresAt: 0 };
+    if (reason === 'signed-out') identity = null;
     forget();
     store.remove(TOKEN_KEY);
     store.remove(REFRESH_TOKEN_KEY);
@@ -301,14 +332,15 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   shared.answerWith(() => {
     const now = usable();
     if (!now) return null;
-    const { value, userId, expiresAt, ttlMs } = now;
+    const { value, expiresAt, ttlMs } = now;
     const sentAt = expiresAt === null || ttlMs === null ? clock.now() : expiresAt - ttlMs;
     const refreshToken = store.get(REFRESH_TOKEN_KEY) ?? undefined;
     const expiresIn = ttlMs === null ? undefined : ttlMs / 1_000;
-    return { token: { accessToken: value, expiresIn, userId: userId ?? undefined, refreshToken }, sentAt };
+    return { token: { accessToken: value, expiresIn, userId: appIn(identity ?? ''), refreshToken }, sentAt };
   });
   const follow = (news: SharedNews): void => {
     if (news.type === 'ended') end(news.reason);
+    else if (news.type === 'signed-in' && isHeld(news.token)) keepAs(news.token, news.generation);
     else if (news.type === 'signed-in') begin(news.token, news.sentAt, news.generation);
     else if (!ended) renew(news.token, news.sentAt, news.generation);
   };
@@ -316,6 +348,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
 
   const service: TokenService = {
     events$,
+    sessions$: events.asObservable(),
     current: usable,
     async forCall(signal) {
       const held = usable();
@@ -324,6 +357,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       return token && { ...token, inDoubt: coordinator.isInDoubt(token.generation) };
     },
     userId: () => token?.userId ?? null,
+    identity: () => identity,
     isRefreshDue() {
       const held = usable();
       if (!held) return true;
@@ -385,15 +419,16 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       if (isKnown === described.isKnown && Math.abs(skewMs - described.skewMs) < SKEW_MS) return;
       described = { ...described, skewMs, isKnown };
       token = { ...token, expiresAt: described.again().expiresAt };
-      store.set(TOKEN_KEY, JSON.stringify(token));
+      keep();
       schedule();
     },
     signIn(issued) {
+      if (token && isHeld(issued)) return keepAs(issued, token.generation);
       const now = clock.now();
       begin(issued, now, shared.signedIn(issued, now));
     },
     signOut() {
-      if (!ended) shared.ended('signed-out');
+      if (ended !== 'signed-out') shared.ended('signed-out');
       end('signed-out');
     },
     recheck() {
@@ -414,3 +449,12 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   };
   return service;
 }
+
+/** The token without what is stored beside it. */
+const tokenIn = ({ value, generation, expiresAt, ttlMs, userId }: z.infer<typeof storedSchema>): AccessToken => ({
+  value,
+  generation,
+  expiresAt,
+  ttlMs,
+  userId,
+});

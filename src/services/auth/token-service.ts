@@ -82,8 +82,12 @@ export interface TokenService {
   /** Reports the time of the server, ms since the epoch, from an answer that has just arrived. */
   observeServerTime(serverNow: number): void;
   readonly events$: Observable<TokenEvent>;
+  /** The same events, for listeners that stay: subscribing to them arms no timer. */
+  readonly sessions$: Observable<TokenEvent>;
   /** The user of the session; null when unknown. */
   userId(): string | null;
+  /** Whose session it is, see `lib/identity.ts`; null before the first session, and after a sign-out. */
+  identity(): string | null;
   signIn(issued: IssuedToken): void;
   signOut(): void;
   /** Compares the token with the clock again. Call it after a sleep, because timers are late then. */

@@ -11,6 +11,8 @@ import { FOR_EVER_MS, type Incident, type World } from './world.ts';
 export interface Deeds {
   cancelled: boolean;
   otherUser: boolean;
+  /** The user signed out before the page knew of the acceptance: the answers were erased. */
+  leftUnsent: boolean;
   /** How often the user sent the answers again, when asked. */
   sentAgain: number;
   /** True times at which the user began to wait: at the submission, and after each question whether to wait longer. */
@@ -96,7 +98,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   rule(
     '8 completed once, with the result of its own job',
     completions(views).every((result) => isAmbiguous || result === backend.jobs()[0]?.jobId) &&
-      settled <= 1 + reopenings(world),
+      settled <= (1 + reopenings(world)) * (1 + returns(world)),
   );
   rule('9 a job that is known is never submitted again', seen.submittedAgain === 0);
   const out = JSON.stringify([views, events, storage.keys().map((key) => storage.get(key))]);
@@ -121,7 +123,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   const isOpen = last !== undefined && !['completed', 'failed', 'cancelled'].includes(last.phase);
   rule(
     '13 what has not ended keeps its record',
-    !isOpen || deeds.otherUser || storage.keys().some((key) => key.includes(':job:')),
+    !isOpen || deeds.otherUser || deeds.leftUnsent || storage.keys().some((key) => key.includes(':job:')),
   );
   rule('16 the same answers of one user while under way are one accepted job', isAmbiguous || !isDoubled(trial));
   rule(
@@ -169,7 +171,8 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
 function expectedEndings(trial: Trial): readonly string[] | null {
   const { world, backend, deeds, endedAt } = trial;
   const { seen } = backend;
-  if (deeds.cancelled || deeds.otherUser || backend.jobs().some(({ lostAt }) => lostAt !== null)) return null;
+  if (deeds.cancelled || deeds.otherUser || deeds.leftUnsent || backend.jobs().some(({ lostAt }) => lostAt !== null))
+    return null;
   if (seen.refused.length > 0) return ['failed'];
   const ending = world.jobFails ? 'failed' : 'completed';
   // Whose clock is wrong cannot tell which job of the list is the one that was lost: the user is asked.
@@ -272,6 +275,8 @@ const losesAnswers = (incident: Incident) =>
   );
 const reopenings = (world: World) =>
   world.incidents.filter((it) => it.do === 'reload' || (it.do === 'submitAgain' && it.where !== 'page')).length;
+/** After a sign-out and a sign-in every tab resumes what was not shown there. */
+const returns = (world: World) => world.incidents.filter((it) => it.do === 'signOut').length;
 /** Whether the clock does not tell how old a job is. */
 const isClockWrong = ({ habits, incidents }: World) =>
   (habits?.clockAheadMs ?? 0) !== 0 || incidents.some((it) => it.do === 'jump');

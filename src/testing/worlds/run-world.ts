@@ -45,7 +45,13 @@ interface Stage extends Trial {
   openPage(tab: ReturnType<typeof memoryStore>): AssessmentClient;
   /** The storage of this tab alone. */
   tab: ReturnType<typeof memoryStore>;
-  deeds: Deeds & { signedOut: boolean };
+  deeds: Deeds & {
+    /** The user signed out a moment ago. */
+    signedOut: boolean;
+    /** The user has signed out, and has not signed in again yet. */
+    isAway: boolean;
+  };
+  watched: WeakSet<Assessment>;
 }
 
 /**
@@ -142,13 +148,29 @@ function setUp(world: World, createClient: typeof createAssessmentClient): Stage
     listeners: page.listeners,
     startedAt: clock.time(),
     endedAt: clock.time(),
-    deeds: { cancelled: false, otherUser: false, signedOut: false, sentAgain: 0, patience: [clock.time()] },
+    deeds: {
+      cancelled: false,
+      otherUser: false,
+      leftUnsent: false,
+      signedOut: false,
+      isAway: false,
+      sentAgain: 0,
+      patience: [clock.time()],
+    },
+    watched: new WeakSet(),
   };
 }
 
 function watch(stage: Stage, assessment: Assessment): void {
+  if (stage.watched.has(assessment)) return;
+  stage.watched.add(assessment);
   const tab = stage.tabNumber;
-  const note = () => void stage.moments.push({ at: stage.clock.time(), tab, view: assessment.getSnapshot() });
+  const note = () => {
+    const view = assessment.getSnapshot();
+    // A sign-out takes the assessment off the page. That is no ending.
+    if (stage.deeds.isAway && view.phase === 'cancelled') return;
+    stage.moments.push({ at: stage.clock.time(), tab, view });
+  };
   note();
   assessment.subscribe(note);
 }
@@ -174,7 +196,12 @@ function answerThePage(stage: Stage): void {
   const view = shownOn(stage);
   const assessment = client.getSnapshot().assessments.find(({ id }) => id === view?.id);
   const mayReach = !backend.state.offline && !deeds.signedOut;
-  if (view?.phase === 'sign-in-needed' && mayReach) client.signedIn(backend.signIn(USER));
+  if ((view?.phase === 'sign-in-needed' || deeds.isAway) && mayReach) {
+    client.signedIn(backend.signIn(USER));
+    deeds.isAway = false;
+    // What a sign-out took off the page is there again.
+    for (const resumed of client.getSnapshot().assessments) watch(stage, resumed);
+  }
   if (view?.phase === 'delayed') {
     deeds.patience.push(clock.time());
     assessment?.keepWaiting();
@@ -210,6 +237,14 @@ function submitAgain(stage: Stage, { where, order }: Extract<Incident, { do: 'su
     stage.client = stage.openPage(copy);
   }
   watch(stage, stage.client.submit(answers[order]));
+}
+
+function signOut(stage: Stage): void {
+  const { client, deeds } = stage;
+  // Answers that were not accepted yet are erased, as far as the page knows.
+  deeds.leftUnsent ||= client.getSnapshot().assessments.some(({ actor }) => actor.getSnapshot().context.jobId === null);
+  deeds.signedOut = deeds.isAway = true;
+  client.signedOut();
 }
 
 /** What lasts has a beginning and an end. */
@@ -268,12 +303,19 @@ function toSteps(incident: Incident): Step[] {
         },
       ];
     case 'signOut':
-      return [{ at, act: (stage) => ((stage.deeds.signedOut = true), stage.client.signedOut()) }];
+      return [{ at, act: signOut }];
     case 'revoke':
       return [{ at, act: ({ backend }) => backend.revoke() }];
     case 'signInAsOther':
       return [
-        { at, act: (stage) => ((stage.deeds.otherUser = true), stage.client.signedIn(stage.backend.signIn('user-2'))) },
+        {
+          at,
+          act(stage) {
+            stage.deeds.otherUser = true;
+            stage.deeds.isAway = false;
+            stage.client.signedIn(stage.backend.signIn('user-2'));
+          },
+        },
       ];
     case 'loseRefreshAnswer':
       return [{ at, act: ({ backend }) => void (backend.state.loseRefresh = 1) }];

@@ -1,8 +1,11 @@
+import { identityOf } from '../../../src/lib/identity.ts';
 import { describe, expect, it } from 'vitest';
 import type { IssuedToken } from '../../../src/services/auth/access-token.ts';
 import { createSharedSession, type SharedNews } from '../../../src/services/auth/shared-session.ts';
 import { type KeyValueStore, memoryStore } from '../../../src/lib/storage.ts';
 import { virtualClock } from '../../../src/testing/virtual-clock.ts';
+
+const ann = identityOf('ann', null, 0);
 
 const KEY = 'session';
 const record = (session: number, generation: number, more: object = {}) => ({
@@ -113,7 +116,7 @@ describe('a sign-in', () => {
     expect(said).toEqual([
       { type: 'token', session: 8, generation: 8, token: { ...token, userId: 'ann' }, sentAt: 300 },
     ]);
-    expect(JSON.parse(store.get(KEY) ?? '')).toEqual(record(8, 8, { sentAt: 300, userId: 'ann' }));
+    expect(JSON.parse(store.get(KEY) ?? '')).toEqual(record(8, 8, { sentAt: 300, userId: ann }));
     expect(news).toEqual([]);
     expect(store.get(KEY)).not.toContain('fresh');
   });
@@ -132,7 +135,7 @@ describe('a refresh', () => {
     const tab = openTab();
     tab.shared.signedIn({ accessToken: 'first', userId: 'ann' }, 1);
     tab.shared.renewed(token, 2, tab.shared.position());
-    expect(tab.written).toMatchObject({ generation: 2, userId: 'ann' });
+    expect(tab.written).toMatchObject({ generation: 2, userId: ann });
     tab.shared.signedIn({ accessToken: 'third' }, 3);
     expect(tab.written).toMatchObject({ generation: 3, userId: null });
   });
@@ -178,7 +181,7 @@ describe('a refresh', () => {
     tab.shared.renewed(token, 200, tab.shared.position());
     expect(tab.news).toEqual([{ type: 'signed-in', token: { ...token, userId: 'bob' }, sentAt: 200, generation: 10 }]);
     expect(tab.shared.position()).toEqual({ session: 9, generation: 10 });
-    expect(tab.written).toEqual(record(9, 10, { sentAt: 200, userId: 'bob' }));
+    expect(tab.written).toEqual(record(9, 10, { sentAt: 200, userId: identityOf('bob', null, 0) }));
   });
 
   it('prefers the user id of the token to that of the record', () => {
@@ -203,7 +206,7 @@ describe('the record', () => {
   it('contains the end of a session', () => {
     const tab = openTabAt57();
     tab.shared.ended('rejected');
-    expect(tab.written).toEqual(record(5, 7, { ended: true }));
+    expect(tab.written).toEqual(record(5, 7, { ended: true, reason: 'rejected' }));
     expect(tab.said).toEqual([{ type: 'ended', session: 5, reason: 'rejected' }]);
   });
 });
@@ -296,7 +299,41 @@ describe('a request of another tab', () => {
     tab.hear(ask(6, 6));
     expect(tab.said).toEqual([]);
     tab.hear(ask(5, 7));
-    expect(tab.said).toEqual([{ type: 'ended', session: 5, reason: 'signed-out' }]);
+    expect(tab.said).toEqual([{ type: 'ended', session: 5, reason: 'rejected' }]);
+  });
+});
+
+describe('a sign-out', () => {
+  const signedOut = { ended: true, reason: 'signed-out' };
+
+  it('stays after a reload: neither a token in the storage nor the cookie brings the user back', () => {
+    const tab = openTab({ written: record(5, 7, signedOut) });
+    expect([tab.shared.isSignedOut(), tab.shared.restored(9)]).toEqual([true, false]);
+    tab.shared.renewed(token, 200, tab.shared.position());
+    expect(tab.news).toEqual([]);
+    tab.hear(told(9, 9));
+    expect([tab.news.map(({ type }) => type), tab.shared.isSignedOut()]).toEqual([['signed-in'], false]);
+  });
+
+  it('is followed by a sign-in in this tab', () => {
+    const tab = openTab({ written: record(5, 7, signedOut) });
+    expect(tab.shared.signedIn(token, 300)).toBe(8);
+    expect([tab.shared.isSignedOut(), tab.written]).toEqual([false, record(8, 8, { sentAt: 300 })]);
+  });
+
+  it('adds to a rejection, and not the other way round', () => {
+    const tab = openTabAt57();
+    tab.hear({ type: 'ended', session: 5, reason: 'rejected' });
+    tab.hear({ type: 'ended', session: 5, reason: 'signed-out' });
+    tab.hear({ type: 'ended', session: 5, reason: 'rejected' });
+    expect(tab.news.map((it) => it.type === 'ended' && it.reason)).toEqual(['rejected', 'signed-out']);
+  });
+
+  it('removes the digest of the user from the record', () => {
+    const tab = openTab();
+    tab.shared.signedIn({ accessToken: 'first', userId: 'ann' }, 1);
+    tab.shared.ended('signed-out');
+    expect(tab.written).toMatchObject({ userId: null });
   });
 });
 
@@ -343,7 +380,7 @@ describe('catching up', () => {
 
   it.each([true, false])('finds the end in the record, without a message (a channel: %s)', async (hasChannel) => {
     const tab = openTabAt57({ hasChannel });
-    tab.store.set(KEY, JSON.stringify(record(5, 7, { ended: true })));
+    tab.store.set(KEY, JSON.stringify(record(5, 7, { ended: true, reason: 'signed-out' })));
     expect(await tab.shared.catchUp()).toBe(true);
     expect(tab.news).toEqual([{ type: 'ended', reason: 'signed-out' }]);
     expect([tab.said, tab.clock.armed()]).toEqual([[], 0]);

@@ -1,3 +1,4 @@
+import { identityOf } from '../../../src/lib/identity.ts';
 import { describe, expect, it } from 'vitest';
 import { SignInRequiredError } from '../../../src/lib/errors.ts';
 import { openBrowser, type Tab } from '../../support/browser-with-tabs.ts';
@@ -85,8 +86,8 @@ describe('the tabs of a browser', () => {
     const late = browser.openTab();
     void late.tokens.ensureValidToken();
     await browser.clock.run(SECOND);
-    expect(late.tokens.current()).toEqual(first.tokens.current());
-    expect(late.tokens.userId()).toBe('bob');
+    expect(late.tokens.current()).toEqual({ ...first.tokens.current(), userId: identityOf('bob', null, 0) });
+    expect(late.tokens.identity()).toBe(first.tokens.identity());
     expect(browser.seen.refreshes).toBe(0);
   });
 
@@ -370,14 +371,46 @@ describe('sessions', () => {
     expect(browser.seen.refreshes).toBe(0);
   });
 
-  it('a sign-in on a page without this package, after a sign-out with it, is found through the cookie', async () => {
+  it('a sign-in on a page without this package, after a rejected session, is found through the cookie', async () => {
     const { browser, first } = await signedInBrowser(1);
-    first.tokens.signOut();
+    browser.fates.push('refused');
+    void first.tokens.renew(1);
+    await browser.clock.run(MINUTE);
+    expect(first.heard.at(-1)).toEqual({ type: 'session.ended', reason: 'rejected' });
     first.close();
     const page = browser.openTab();
     const token = page.tokens.ensureValidToken();
     await browser.clock.run(SECOND);
     expect(browser.accepts(await token)).toBe(true);
+  });
+
+  it('a cookie that is still good brings nothing back after a sign-out, until the next sign-in', async () => {
+    const { browser, first } = await signedInBrowser(1);
+    first.tokens.signOut();
+    first.close();
+    const page = browser.openTab();
+    await expect(page.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
+    expect([await page.tokens.renew(null), page.tokens.identity()]).toEqual([{ type: 'rejected' }, null]);
+    await browser.clock.run(60 * MINUTE);
+    expect(browser.seen.refreshes).toBe(0);
+    browser.signIn(page);
+    expect(await page.tokens.ensureValidToken()).toBe(page.held);
+  });
+
+  it('the sign-in of a token that is in use already is no event, in any tab', async () => {
+    const { browser, first, second } = await signedInBrowser(2);
+    const renewal = first.tokens.renew(1);
+    await browser.clock.run(10);
+    const heard = [first.heard.length, second.heard.length];
+    first.tokens.signIn({ accessToken: first.held ?? '', expiresIn: 300 });
+    await browser.clock.run(10);
+    expect([first.heard.length, second.heard.length]).toEqual(heard);
+    await browser.clock.run(SECOND);
+    expect([(await renewal).type, first.held === second.held]).toEqual(['renewed', true]);
+    const before = first.heard.length;
+    browser.openTab().tokens.signIn({ accessToken: first.held ?? '', expiresIn: 300 });
+    await browser.clock.run(SECOND);
+    expect(first.heard).toHaveLength(before);
   });
 
   it('a listener may call ensureValidToken when it receives token.renewed', async () => {

@@ -452,6 +452,14 @@ describe('signing out', () => {
     expect(tab.heard).toHaveLength(1);
   });
 
+  it('is announced after a rejection too, because what is left of the user goes', async () => {
+    const tab = openTab({ stored: 'one' });
+    await refuseUntilGivenUp(tab);
+    tab.tokens.signOut();
+    tab.tokens.signOut();
+    expect(tab.heard.map((it) => 'reason' in it && it.reason)).toEqual(['rejected', 'signed-out']);
+  });
+
   it('leaves no usable token when its listeners run', () => {
     const tab = openTab({ stored: 'one' });
     const seen: unknown[] = [];
@@ -467,6 +475,25 @@ describe('signing out', () => {
     expect(tab.held).toBe('two');
     tab.tokens.signOut();
     expect(tab.heard.map(({ type }) => type)).toEqual(['session.ended', 'session.restored', 'session.ended']);
+  });
+});
+
+describe('the sign-in of the token that is in use already', () => {
+  it('is no event, and may name the user', () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: 'one' });
+    tab.tokens.signIn({ accessToken: 'one', userId: 'ann' });
+    expect(tab.heard.map(({ type }) => type)).toEqual(['session.restored']);
+  });
+
+  it('is an event after a rejection, and with the name of another user', async () => {
+    const tab = openTab();
+    tab.tokens.signIn({ accessToken: 'one', userId: 'ann' });
+    tab.tokens.signIn({ accessToken: 'one', userId: 'bob' });
+    await refuseUntilGivenUp(tab);
+    tab.tokens.signIn({ accessToken: 'one', userId: 'bob' });
+    const types = ['session.restored', 'session.restored', 'session.ended', 'session.restored'];
+    expect(tab.heard.map(({ type }) => type)).toEqual(types);
   });
 });
 

@@ -1,0 +1,309 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { SignInRequiredError } from '../../src/lib/errors.ts';
+import { memoryStore } from '../../src/lib/storage.ts';
+import { jwt } from '../support/jwt.ts';
+import { accepted, no, ok, openScriptedWorld, type Reply, type Script, status } from '../support/scripted-world.ts';
+
+/* Two users on one computer, one after the other: nothing of the first reaches the second. */
+
+const SECOND = 1_000;
+const later = { expiresIn: 3_600 };
+const answers = { answers: [1, 2, 3] };
+
+let world: ReturnType<typeof openScriptedWorld>;
+const open = (script: Script = {}, options: Parameters<typeof openScriptedWorld>[1] = {}) => {
+  world = openScriptedWorld(script, { storage: memoryStore(), tokenStorage: memoryStore(), ...options });
+};
+afterEach(() => world.close());
+const ids = () => {
+  let count = 0;
+  return () => `submission-${(count += 1)}`;
+};
+const phase = () => world.client.getSnapshot().assessments[0]?.getSnapshot().phase;
+
+describe('auth V1', () => {
+  it('sends no answers with the token of another user that the application has stored in the same tab', async () => {
+    const tokenStorage = memoryStore();
+    open({ submit: () => no(503, 'UNAVAILABLE') }, { tokenStorage, auth: { version: 'v1' } });
+    world.client.signedIn({ accessToken: jwt({ sub: 'ann' }) });
+    const assessment = world.client.submit(answers);
+    await world.run(SECOND);
+    tokenStorage.set('token', jwt({ sub: 'bob' }));
+    await world.run(600 * SECOND);
+    expect(world.calls.filter(({ token }) => token === jwt({ sub: 'bob' })).map(({ route }) => route)).toEqual([]);
+    expect(assessment.getSnapshot().phase).toBe('cancelled');
+  });
+
+  it('continues with a newer token of the same user', async () => {
+    const tokenStorage = memoryStore();
+    open({}, { tokenStorage, auth: { version: 'v1' } });
+    world.client.signedIn({ accessToken: jwt({ sub: 'ann', n: 1 }) });
+    world.client.submit(answers);
+    await world.run(SECOND);
+    tokenStorage.set('token', jwt({ sub: 'ann', n: 2 }));
+    await world.run(60 * SECOND);
+    expect([phase(), world.calls.at(-1)?.token]).toEqual(['waiting', jwt({ sub: 'ann', n: 2 })]);
+  });
+
+  it('finds the job of a user whom only the application names after a reload', async () => {
+    const shared = { storage: memoryStore(), tokenStorage: memoryStore(), auth: { version: 'v1' as const } };
+    open({}, shared);
+    world.client.signedIn({ accessToken: 'opaque', userId: 'ann@example.test' });
+    world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.dispose();
+    const page = world.openTab(shared);
+    expect(page.resume().map(({ id }) => id)).toEqual(['submission-1']);
+    page.dispose();
+  });
+});
+
+describe('a user of two names', () => {
+  it.each([
+    ['an e-mail address', 'ann@example.test'],
+    ['a number', 7],
+  ])('keeps the job when the application names %s, and the refreshed token claims another id', async (_, userId) => {
+    const shared = { storage: memoryStore(), tokenStorage: memoryStore() };
+    open({ refresh: () => ok({ idToken: jwt({ sub: 'pairwise' }), expiresIn: 3_600 }) }, shared);
+    world.client.signedIn({ accessToken: jwt({ sub: 'pairwise' }), expiresIn: 60, userId });
+    world.client.submit(answers);
+    await world.run(120 * SECOND);
+    expect([phase(), world.count('refresh') > 0]).toEqual(['waiting', true]);
+    world.client.dispose();
+    const page = world.openTab({ ...shared, tokenStorage: memoryStore() });
+    expect(page.resume().map(({ id }) => id)).toEqual(['submission-1']);
+    await world.run(60 * SECOND);
+    expect(page.getSnapshot().assessments[0]?.getSnapshot().phase).toBe('waiting');
+    page.dispose();
+    expect(JSON.stringify(shared.storage.keys().map(shared.storage.get))).not.toContain('ann@example');
+  });
+});
+
+describe('users of whom nothing is known', () => {
+  it('are two users: the unsent answers of the first are not sent for the second, and no result is shown', async () => {
+    open({ submit: () => no(503, 'UNAVAILABLE'), status: () => status('completed') });
+    world.client.signedIn({ accessToken: 'first', ...later });
+    const assessment = world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.signedOut();
+    world.client.signedIn({ accessToken: 'second', ...later });
+    await world.run(600 * SECOND);
+    expect(world.calls.filter(({ token }) => token === 'second').map(({ route }) => route)).not.toContain('submit');
+    expect(assessment.getSnapshot().phase).toBe('cancelled');
+  });
+
+  it.each([
+    ['the first user again, whose job the API lists', 'job-1', ['submission-1']],
+    ['another user, whose jobs are others', 'job-of-another', []],
+  ])('are distinguished by the API: the next one is %s', async (_, jobId, shown) => {
+    const list = () => ok({ jobs: [{ job_id: jobId, status: 'processing', created_at: new Date(0).toISOString() }] });
+    open({ job: ({ id }) => (id === '' ? list() : ok({ job_id: 'job-1', status: 'processing' })) });
+    world.client.signedIn({ accessToken: 'first', ...later });
+    world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.signedIn({ accessToken: 'second', ...later });
+    await world.run(60 * SECOND);
+    expect(world.client.getSnapshot().assessments.map(({ id }) => id)).toEqual(shown);
+    expect(world.calls.filter(({ route, id }) => route === 'job' && id === '')).toHaveLength(1);
+    const foreign = world.calls.filter((it) => it.token === 'second' && it.id === 'job-1');
+    expect(foreign.length > 0).toBe(shown.length > 0);
+  });
+});
+
+describe('a paid job of one user', () => {
+  const ann = { accessToken: jwt({ sub: 'ann' }), ...later };
+  const bob = { accessToken: jwt({ sub: 'bob' }), ...later };
+  const calledAs = (session: { accessToken: string }) =>
+    world.calls.filter(({ token }) => token === session.accessToken);
+
+  it('waits in the storage without answers while another user is signed in, and continues when its user is back', async () => {
+    const storage = memoryStore();
+    open({}, { storage });
+    world.client.signedIn(ann);
+    world.client.submit({ answers: ['planted'] });
+    await world.run(SECOND);
+    world.client.signedIn(bob);
+    await world.run(300 * SECOND);
+    expect(world.client.getSnapshot()).toEqual({ assessments: [], balance: null });
+    expect(calledAs(bob)).toEqual([]);
+    expect(JSON.stringify(storage.keys().map(storage.get))).not.toContain('planted');
+    world.client.signedIn(ann);
+    await world.run(SECOND);
+    expect([phase(), world.count('submit'), calledAs(ann).at(-1)?.route]).toEqual(['waiting', 1, 'balance']);
+    expect(calledAs(ann).filter(({ route, id }) => route === 'status' && id === 'job-1')).toHaveLength(2);
+  });
+
+  it('is shown to its user when that user signs in on a later page', async () => {
+    const storage = memoryStore();
+    open({}, { storage });
+    world.client.signedIn(ann);
+    world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.dispose();
+    const page = world.openTab({ storage });
+    page.signedIn(bob);
+    expect(page.resume()).toEqual([]);
+    await world.run(60 * SECOND);
+    expect(calledAs(bob)).toEqual([]);
+    page.signedIn(ann);
+    expect(page.getSnapshot().assessments).toHaveLength(1);
+    page.dispose();
+  });
+
+  it('is not the job of another user who submits the same answers', async () => {
+    open({ submit: ({ count }) => accepted({ jobId: `job-${count}` }) }, { createId: ids() });
+    world.client.signedIn(ann);
+    const first = world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.signedIn(bob);
+    const second = world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.signedIn(ann);
+    expect(world.client.submit(answers).id).toBe(first.id);
+    await world.run(SECOND);
+    expect([second.id === first.id, world.count('submit')]).toEqual([false, 2]);
+  });
+
+  it('is found in the list of jobs when its submission was in flight as another user signed in', async () => {
+    let at = 0;
+    const list = () =>
+      ok({ jobs: [{ job_id: 'job-7', status: 'processing', created_at: new Date(at).toISOString() }] });
+    open({ submit: () => new Promise(() => {}), job: ({ id }) => (id === '' ? list() : ok({ job_id: 'job-7' })) });
+    at = world.clock.now();
+    world.client.signedIn(ann);
+    world.client.submit({ answers: ['planted'] });
+    await world.run(SECOND);
+    world.client.signedIn(bob);
+    await world.run(60 * SECOND);
+    expect(calledAs(bob)).toEqual([]);
+    world.client.signedIn(ann);
+    await world.run(SECOND);
+    expect([phase(), world.count('submit')]).toEqual(['waiting', 1]);
+    expect(world.calls.filter(({ route }) => route === 'status').map(({ id }) => id)).toEqual(['job-7']);
+  });
+
+  it('leaves no balance: not the last one, and not one that arrives late', async () => {
+    let reply: (balance: Reply) => void = () => {};
+    open({ balance: () => new Promise((resolve) => (reply = resolve)) });
+    world.client.signedIn(ann);
+    const asked = world.client.refreshBalance();
+    await world.run(SECOND);
+    world.client.signedIn(bob);
+    reply(ok({ token_balance: 77 }));
+    await asked;
+    expect(world.client.getSnapshot().balance).toBeNull();
+  });
+});
+
+describe('a sign-out', () => {
+  const ann = { accessToken: jwt({ sub: 'ann' }), ...later };
+  const bob = { accessToken: jwt({ sub: 'bob' }), ...later };
+
+  it('takes the result and the balance off the page, and erases the answers', async () => {
+    const storage = memoryStore();
+    open({ status: () => status('completed'), balance: () => ok({ token_balance: 4 }) }, { storage });
+    world.client.signedIn(ann);
+    const assessment = world.client.submit({ answers: ['planted'] });
+    const settled = assessment.settled();
+    await world.run(5 * SECOND);
+    expect([(await settled).phase, world.client.getSnapshot().balance]).toEqual(['completed', 4]);
+    world.client.signedOut();
+    expect(world.client.getSnapshot()).toEqual({ assessments: [], balance: null });
+    expect(JSON.stringify(assessment.getSnapshot())).not.toContain('Explorer');
+    expect(JSON.stringify(storage.keys().map(storage.get))).not.toMatch(/planted|Explorer/);
+    world.client.signedIn(bob);
+    await world.run(SECOND);
+    expect(world.client.getSnapshot().assessments).toEqual([]);
+  });
+
+  it('erases answers that were not accepted, those of a page that is closed included', async () => {
+    const shared = { storage: memoryStore(), tokenStorage: memoryStore() };
+    open({ submit: () => no(503, 'UNAVAILABLE') }, shared);
+    world.client.signedIn(ann);
+    world.client.submit({ answers: ['planted'] });
+    await world.run(SECOND);
+    world.client.dispose();
+    const stored = () => [shared.storage, shared.tokenStorage].flatMap((it) => it.keys().map(it.get)).join();
+    expect(stored()).toContain('planted');
+    const page = world.openTab(shared);
+    page.signedOut();
+    expect(stored()).not.toContain('planted');
+    page.dispose();
+  });
+
+  it('resolves what waits for the result, and settles as cancelled', async () => {
+    open();
+    world.client.signedIn(ann);
+    const settled = world.client.submit(answers).settled();
+    await world.run(SECOND);
+    world.client.signedOut();
+    expect((await settled).phase).toBe('cancelled');
+    expect(world.close()).toEqual({ timers: 0, requests: 0, sockets: 0 });
+  });
+
+  it('is final although the cookie is still good: a reload brings nothing back, and the sign-in does', async () => {
+    const shared = { storage: memoryStore(), tokenStorage: memoryStore() };
+    open({ refresh: () => ok({ idToken: ann.accessToken, expiresIn: 3_600 }) }, shared);
+    world.client.signedIn(ann);
+    world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.signedOut();
+    world.client.dispose();
+    const before = world.calls.length;
+    const page = world.openTab(shared);
+    expect(page.resume()).toEqual([]);
+    await world.run(600 * SECOND);
+    expect([world.calls.length, page.getSnapshot().assessments]).toEqual([before, []]);
+    await expect(page.ensureValidToken()).rejects.toThrow(SignInRequiredError);
+    page.signedIn(ann);
+    expect(page.getSnapshot().assessments.map(({ id }) => id)).toEqual(['submission-1']);
+    await world.run(5 * SECOND);
+    expect(page.getSnapshot().assessments[0]?.getSnapshot().phase).toBe('waiting');
+    page.dispose();
+  });
+
+  it('takes everything off the page after the session was rejected, too', async () => {
+    open({ status: () => no(401, 'INVALID_TOKEN'), refresh: () => no(401, 'INVALID_REFRESH_TOKEN') });
+    world.client.signedIn(ann);
+    world.client.submit(answers);
+    await world.run(60 * SECOND);
+    expect(phase()).toBe('sign-in-needed');
+    world.client.signedOut();
+    expect(world.client.getSnapshot().assessments).toEqual([]);
+  });
+
+  it('is known to the next page although the storage was full when another user had signed in', async () => {
+    const shared = { storage: fillable(), tokenStorage: fillable() };
+    open({ refresh: () => ok({ idToken: bob.accessToken, expiresIn: 3_600 }) }, shared);
+    world.client.signedIn(ann);
+    shared.storage.isFull = shared.tokenStorage.isFull = true;
+    world.client.signedIn(bob);
+    world.client.dispose();
+    const page = world.openTab(shared);
+    expect(await Promise.race([page.ensureValidToken(), world.run(SECOND)])).not.toBe(ann.accessToken);
+    await world.run(SECOND);
+    expect(await page.ensureValidToken()).toBe(bob.accessToken);
+    page.dispose();
+  });
+
+  it('sign-in of the token that is in use already changes nothing', async () => {
+    open();
+    world.client.signedIn(ann);
+    world.client.submit(answers);
+    await world.run(SECOND);
+    const before = world.events.length;
+    world.client.signedIn(ann);
+    expect(world.events.slice(before)).toEqual([]);
+  });
+});
+
+/** A storage that can refuse to write. */
+function fillable() {
+  const store = { ...memoryStore(), isFull: false };
+  const { set } = store;
+  store.set = (key, value) => {
+    if (store.isFull) throw new Error('QuotaExceededError');
+    set(key, value);
+  };
+  return store;
+}
