@@ -30,7 +30,8 @@ export type RefreshOutcome =
   /** `isLoginPage`: a login page answered in place of the endpoint. */
   | { type: 'transient'; until: number; isLoginPage?: boolean }
   | { type: 'ambiguous'; until: number }
-  | { type: 'rejected' };
+  /** `isRotated`: an earlier attempt was not answered, so the server may have ended the token in hand with it. */
+  | { type: 'rejected'; isRotated?: boolean };
 
 /**
  * Prevents races between refreshes of rotating tokens: two at once look like theft to the server, and it ends the session. There is
@@ -112,6 +113,9 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   const doubtedAt = (generation: number): number =>
     Math.max(...attempts().map(({ attemptedAt, ends = -1 }) => (ends < generation ? -Infinity : attemptedAt)));
 
+  const isInDoubt = (generation: number): boolean =>
+    clock.now() - doubtedAt(generation) < DOUBT_INTERVALS * minIntervalMs;
+
   /** Whether another tab has attempted or completed a refresh since this request. A tab that was behind before it is not raced. */
   const isRaced = (asked: Position): boolean => {
     const there = writtenBudget();
@@ -123,6 +127,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     if (!isSecond && clock.now() < limit) return { type: 'limited', until: limit };
     const startedAt = clock.now();
     const asked = { session, generation: shared.newest() };
+    const isRotated = isInDoubt(asked.generation);
     // Counted before it is sent: a reload during the request must not allow a second one.
     let until = spend(minIntervalMs, asked.generation);
     const answer = await request();
@@ -135,14 +140,14 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
       // A 429 proves that the server is up and did not rotate the token.
       until = spend(cooldownMs, answer.type === 'limited' ? undefined : asked.generation);
     }
-    // The session is over for refreshes; the token in hand is as good as before.
+    // The session is over for refreshes; this attempt ended no token.
     if (answer.type === 'rejected') until = spend(Math.max(0, until - clock.now()));
     if (answer.type === 'issued') shared.renewed(answer.token, answer.sentAt, asked);
     const outcome: Attempt =
       answer.type === 'issued'
         ? { type: 'refreshed' }
         : answer.type === 'rejected'
-          ? answer
+          ? { ...answer, ...(isRotated && { isRotated }) }
           : { type: answer.type, until, ...('isLoginPage' in answer && { isLoginPage: answer.isLoginPage }) };
     log({ type: 'refresh.finished', outcome: outcome.type, ms: clock.now() - startedAt });
     return outcome;
@@ -179,7 +184,7 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
 
   return {
     availableAt,
-    isInDoubt: (generation) => clock.now() - doubtedAt(generation) < DOUBT_INTERVALS * minIntervalMs,
+    isInDoubt,
     async settled(generation, signal) {
       // A refresh of this tab may still wait for its turn. One of this tab that has finished has announced its token.
       const since = flight ? clock.now() : doubtedAt(generation);

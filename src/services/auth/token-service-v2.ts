@@ -300,7 +300,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     const begun = session;
     const outcome = await ask();
     if (outcome && session === begun) {
-      if (outcome.type === 'rejected') return outlive(charge) ? { type: 'holds' } : giveUp();
+      if (outcome.type === 'rejected') return !outcome.isRotated && outlive(charge) ? { type: 'holds' } : giveUp();
       if ('until' in outcome) {
         if (outcome.type === 'transient' && outcome.isLoginPage && isLoginNeeded(outcome)) return giveUp();
         schedule(0);

@@ -677,6 +677,20 @@ describe('a refresh ahead of time that the API refuses', () => {
     expect(tab.endpoint.requests).toBe(1);
   });
 
+  it('asks for the sign-in at once after an attempt whose answer was lost: that one may have ended the token', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    await tab.clock.run(56 * MINUTE);
+    const lost = tab.tokens.renew(null);
+    await tab.endpoint.answer({ type: 'ambiguous' });
+    expect(await lost).toEqual({ type: 'holds' });
+    await tab.clock.run(MINUTE);
+    const renewal = tab.tokens.renew(null);
+    await tab.endpoint.answer({ type: 'rejected' });
+    expect(await renewal).toEqual({ type: 'rejected' });
+    expect(tab.heard.at(-1)).toEqual({ type: 'session.ended', reason: 'rejected' });
+  });
+
   it('is no matter for the next session', async () => {
     const tab = await refusedAhead();
     tab.tokens.signIn({ accessToken: 'next', expiresIn: 300 });
