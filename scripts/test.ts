@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CHROMIUM_VARIABLE, ensureChromium } from '../e2e/chromium.ts';
+import { ensureFirefox, FIREFOX_VARIABLE } from '../e2e/tabs/firefox.ts';
 import { failureScenarios, untested, type VitestReport } from './failure-scenarios.ts';
 import { packPackage, TARBALL_VARIABLE } from './pack.ts';
 
@@ -38,6 +39,7 @@ function check(name: string, command: string, ...args: string[]): Promise<void> 
 
 try {
   process.env[CHROMIUM_VARIABLE] = ensureChromium();
+  process.env[FIREFOX_VARIABLE] = ensureFirefox();
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.stdout.write('0 passed, 1 failed\n');

@@ -72,11 +72,21 @@ export async function serveTabs(options: Partial<BackendOptions> = {}): Promise<
   });
 }
 
+/** What a tab of any browser can do here. */
+export interface AnyTab {
+  evaluate(script: string): Promise<unknown>;
+}
+
 type TabWindow = Window & { tab: TabHandle };
 /** Calls what the tab offers to those who watch from outside. */
-export const inTab = <T>(page: Page, call: (tab: TabHandle) => T | Promise<T>): Promise<T> =>
+export const inTab = <T>(page: AnyTab, call: (tab: TabHandle) => T | Promise<T>): Promise<T> =>
   page.evaluate(`(${call.toString()})(window.tab)`) as Promise<T>;
-export const bookOf = (page: Page): Promise<TabBook> => inTab(page, (tab) => tab.book());
+export const bookOf = (page: AnyTab): Promise<TabBook> => inTab(page, (tab) => tab.book());
+/** The address of the page of a tab. */
+export const addressOf = (url: string, settings: Record<string, string> = {}): string => {
+  const search = { refreshIntervalMs: String(INTERVAL_MS), refreshTimeoutMs: String(TIMEOUT_MS), ...settings };
+  return `${url}/?${new URLSearchParams(search).toString()}`;
+};
 
 /** Opens the page of a tab, ready to be used. */
 export async function openTab(
@@ -85,8 +95,7 @@ export async function openTab(
   settings: Record<string, string> = {},
 ): Promise<Page> {
   const page = await context.newPage();
-  const search = { refreshIntervalMs: String(INTERVAL_MS), refreshTimeoutMs: String(TIMEOUT_MS), ...settings };
-  await page.goto(`${url}/?${new URLSearchParams(search).toString()}`);
+  await page.goto(addressOf(url, settings));
   await page.waitForFunction(() => 'tab' in (window as unknown as TabWindow));
   return page;
 }

@@ -20,6 +20,7 @@ export interface TabHandle {
   signIn(): Promise<void>;
   submit(): void;
   signOut(): void;
+  refresh(): Promise<string>;
   dispose(): void;
   book(): TabBook;
 }
@@ -35,6 +36,26 @@ const book: TabBook = {
   isRefreshing: false,
 };
 const timers = new Set<unknown>();
+
+const fetchWithBook: typeof fetch = async (input, init) => {
+  const isRefresh = String(input).endsWith('/refresh');
+  book.open.requests += 1;
+  book.isRefreshing ||= isRefresh;
+  const end = (): void => {
+    book.open.requests -= 1;
+    if (isRefresh) book.isRefreshing = false;
+  };
+  try {
+    const response = await fetch(input, init);
+    // A request has ended when its body has been read.
+    const text = response.text.bind(response);
+    response.text = () => text().finally(end);
+    return response;
+  } catch (error) {
+    end();
+    throw error;
+  }
+};
 
 const client = createAssessmentClient({
   baseUrl: window.location.origin,
@@ -63,25 +84,8 @@ const client = createAssessmentClient({
       systemClock.clearTimeout(handle);
     },
   },
-  async fetch(input, init) {
-    const isRefresh = String(input).endsWith('/refresh');
-    book.open.requests += 1;
-    book.isRefreshing ||= isRefresh;
-    const end = (): void => {
-      book.open.requests -= 1;
-      if (isRefresh) book.isRefreshing = false;
-    };
-    try {
-      const response = await fetch(input, init);
-      // A request has ended when its body has been read.
-      const text = response.text.bind(response);
-      response.text = () => text().finally(end);
-      return response;
-    } catch (error) {
-      end();
-      throw error;
-    }
-  },
+  // With `fetch=page` the client uses the page's own, which is a part of it.
+  ...(settings.get('fetch') !== 'page' && { fetch: fetchWithBook }),
 });
 
 const showPhase = (phase: TabBook['phase']): void => {
@@ -122,6 +126,7 @@ const handle: TabHandle = {
   // Answers of its own: equal answers would be one assessment in all tabs.
   submit: () => void client.submit({ ...sampleAnswers, assessment_name: `Assessment of tab ${crypto.randomUUID()}` }),
   signOut: () => client.signedOut(),
+  refresh: () => client.ensureValidToken(true),
   dispose: () => client.dispose(),
   book: () => ({ ...book, open: { ...book.open, timers: timers.size } }),
 };

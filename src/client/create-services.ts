@@ -1,6 +1,7 @@
 import { filter, NEVER, type Observable } from 'rxjs';
 import type { Pacing } from '../actors/delays.ts';
 import { browserLocks, browserPage, checkBaseUrl, loadSocketIo, openChannel, originOf, storeOf } from './browser.ts';
+import { pageFetch } from './kept-alive.ts';
 import {
   type AssessmentClientOptions,
   type AuthVersion,
@@ -60,7 +61,7 @@ export function createServices<Submission, Result>(
   const tokenStorage = storeOf(options.tokenStorage, 'sessionStorage', log);
   const page = options.page ?? browserPage();
   const world = { clock, random, log };
-  const send: typeof fetch = options.fetch ?? ((...args) => fetch(...args));
+  const send: typeof fetch = options.fetch ?? pageFetch;
 
   // A version without its service does not compile.
   const createTokens: Record<AuthVersion, () => TokenService> = {

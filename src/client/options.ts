@@ -129,6 +129,7 @@ export interface AssessmentClientOptions<Result = unknown> {
   keepForMs?: number | undefined;
 
   /** The environment; each part defaults to the platform's own. */
+  /** @default the platform's own; a refresh that a full keepalive quota of the page refuses is sent without `keepalive` */
   fetch?: typeof fetch;
   clock?: Clock;
   random?: Random;

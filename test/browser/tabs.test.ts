@@ -4,6 +4,7 @@ import type { Backend } from '../../backend/index.ts';
 import { type HandmadeChromium, startChromium } from '../../e2e/tabs/chromium-by-hand.ts';
 import type { TabBook } from '../../e2e/tabs/tab.ts';
 import { bookOf, inTab, openTab, serveTabs, until } from '../../e2e/tabs/run-tabs.ts';
+import { fillQuota, loseRequest } from './keepalive-quota.ts';
 
 /*
  * Real tabs of a real Chromium, against strict rotation. The long story is the scenario `tabs`; these are its turns, each short enough
@@ -148,5 +149,17 @@ describe.each(Array.from({ length: repeats }, (_, index) => index + 1))('real ta
     await chromium.context.setOffline(false);
     await shows('completed', tab);
     expect(backend.counts()).toMatchObject({ submissionsAccepted: 1, refreshCalls: 1, reuseDetections: 0 });
+  });
+
+  it('refresh once while other requests have taken the keepalive quota of the page', async () => {
+    const tab = await open({ fetch: 'page', socket: 'none' });
+    await inTab(tab, (it) => it.signIn());
+    expect(await fillQuota(tab, backend)).toBe('refused');
+    await inTab(tab, (it) => it.refresh());
+    expect(backend.counts()).toMatchObject({ refreshCalls: 1, refreshes: 1, reuseDetections: 0 });
+  });
+
+  it('learn of a lost request later than of one that the full quota refuses', async () => {
+    expect(await loseRequest(await open(), backend)).toBe('later');
   });
 });
