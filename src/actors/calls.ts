@@ -2,6 +2,7 @@ import { filter, map } from 'rxjs';
 import { throwIfAborted } from '../lib/abort.ts';
 import { fromEventObservable, fromPromise, type Subscribable } from 'xstate';
 import { type Clock, sleep } from '../lib/clock.ts';
+import { isSameUser } from '../lib/identity.ts';
 import {
   type Problem,
   type ProblemDetails,
@@ -36,7 +37,7 @@ import type { Pacing } from './delays.ts';
 /** The services behind the actors, shared by all assessments of a client. */
 export interface CallServices<Submission, Result> {
   api: AssessmentApi<Submission, Result>;
-  tokens: Pick<TokenService, 'renew' | 'events$' | 'userId' | 'identity'>;
+  tokens: Pick<TokenService, 'renew' | 'events$' | 'identity'>;
   feed: Pick<JobFeed, 'events$'>;
   resumed$: Subscribable<PageSignal>;
   clock: Clock;
@@ -245,7 +246,7 @@ export function createCalls<Submission, Result>(
 
   /** @throws TransientError the row is of another user */
   const ofItsOwner = (its: Particulars<Submission>, state: JobState): JobState => {
-    if (!isForeign(its, state, tokens.userId())) return state;
+    if (!isForeign(its, state, tokens.identity())) return state;
     throw new TransientError('invalid-response', 'the answer is about the job of another user');
   };
   /** The archive's state of a job, or the known one where the archive does not answer: it is only a second opinion. */
@@ -418,8 +419,9 @@ const UNCONFIRMED_FAILURE: StatusOutcome = {
  * Learns whose job it is from the first row that tells, and says whether this row is of another user. A row that names the user of the
  * session corrects what a foreign row has taught.
  */
-function isForeign(its: { ownerId: string | null }, { ownerId }: JobState, userId: string | null): boolean {
-  if (its.ownerId === null || ownerId === userId) its.ownerId = ownerId ?? its.ownerId;
+function isForeign(its: { ownerId: string | null }, { ownerId }: JobState, user: string | null): boolean {
+  const isOwn = ownerId !== null && user !== null && isSameUser(ownerId, user);
+  if (its.ownerId === null || isOwn) its.ownerId = ownerId ?? its.ownerId;
   return ownerId !== null && ownerId !== its.ownerId;
 }
 

@@ -110,6 +110,10 @@ export function originOf(baseUrl: string): string {
   return hasUrl && isReachable(baseUrl) ? new URL(baseUrl, globalThis.location?.href).origin : originIn(baseUrl);
 }
 
+/** The name of an API in storage keys, locks and channels: clients of two APIs on one page share nothing. */
+export const apiNameOf = (baseUrl: string, refreshPath: string): string =>
+  `assessment-monitor:${originOf(baseUrl)}${baseUrl.replace(/^https?:\/\/+[^/]+/i, '')}${refreshPath}`;
+
 const originIn = (url: string): string =>
   /^(https?:)\/\/+([^/?#]+)/i.exec(url)?.slice(1).join('//').toLowerCase() ?? '';
 

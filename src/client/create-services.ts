@@ -1,7 +1,17 @@
-import { filter, NEVER, type Observable } from 'rxjs';
+import { filter, map, NEVER, type Observable } from 'rxjs';
 import type { Pacing } from '../actors/delays.ts';
-import { browserLocks, browserPage, checkBaseUrl, loadSocketIo, openChannel, originOf, storeOf } from './browser.ts';
 import { pageFetch } from './kept-alive.ts';
+import {
+  apiNameOf,
+  browserLocks,
+  browserPage,
+  checkBaseUrl,
+  loadSocketIo,
+  openChannel,
+  originOf,
+  storeOf,
+} from './browser.ts';
+import { isShared, moveOldLayout } from './old-layout.ts';
 import {
   type AssessmentClientOptions,
   type AuthVersion,
@@ -21,6 +31,7 @@ import { createRefreshCoordinator } from '../services/auth/refresh-coordinator.t
 import { createRefreshRequest } from '../services/auth/refresh-request.ts';
 import { createSharedSession } from '../services/auth/shared-session.ts';
 import type { Schema } from '../lib/schema.ts';
+import { scopedStore } from '../lib/scoped-store.ts';
 import { anyObject } from '../lib/schemas.ts';
 import { createTabLock } from '../services/auth/tab-lock.ts';
 import type { TokenService } from '../services/auth/token-service.ts';
@@ -57,8 +68,16 @@ export function createServices<Submission, Result>(
   const settings = createRuntimeSettings(options.settings, log);
   const paths = { ...defaultPaths, ...options.paths };
   const timings = { ...defaultTimings, ...options.timings };
-  const storage = storeOf(options.storage, 'localStorage', log);
-  const tokenStorage = storeOf(options.tokenStorage, 'sessionStorage', log);
+  // One name for each API: what this page stores, and what tabs tell one another, is for clients of the same one.
+  const name = apiNameOf(baseUrl, paths.refresh);
+  const wholeStorage = storeOf(options.storage, 'localStorage', log);
+  const wholeTokenStorage = storeOf(options.tokenStorage, 'sessionStorage', log);
+  const storage = scopedStore(wholeStorage, name);
+  const tokenStorage = scopedStore(wholeTokenStorage, name);
+  const sessionOfOld = `assessment-monitor:${originOf(baseUrl)}${paths.refresh}:session`;
+  const isAlone = !isShared(wholeStorage, [sessionOfOld, `${name}:session`]);
+  moveOldLayout(wholeStorage, storage, isAlone, log);
+  moveOldLayout(wholeTokenStorage, tokenStorage, isAlone, log);
   const page = options.page ?? browserPage();
   const world = { clock, random, log };
   const send: typeof fetch = options.fetch ?? pageFetch;
@@ -68,7 +87,8 @@ export function createServices<Submission, Result>(
     v1: () =>
       createTokenServiceV1({
         ...world,
-        store: options.tokenStorage ? tokenStorage : storage,
+        store: options.tokenStorage ? wholeTokenStorage : wholeStorage,
+        own: options.tokenStorage ? tokenStorage : storage,
         keys: options.auth?.v1TokenKeys ?? ['token', 'auth_token'],
         outagePatienceMs: timings.outagePatienceMs,
         onStorageChange: (listener) => {
@@ -89,12 +109,9 @@ export function createServices<Submission, Result>(
         store: tokenStorage,
         onServerTime: (serverNow) => tokens.observeServerTime(serverNow),
       });
-      // One name for each API: what tabs tell one another is for clients of the same one.
-      const name = `assessment-monitor:${originOf(baseUrl)}${paths.refresh}`;
       const { locks = browserLocks(log) } = options;
       const channel = openChannel(options.channel, name, log);
-      const key = `${name}:session`;
-      const shared = createSharedSession({ store: storage, channel, clock, key });
+      const shared = createSharedSession({ store: storage, channel, clock, key: 'session' });
       // A tab that is awake keeps the lock for no longer than one request.
       const waitMs = timings.refreshTimeoutMs + 1_000;
       const lock = createTabLock({ locks, name, clock, waitMs });
@@ -134,7 +151,10 @@ export function createServices<Submission, Result>(
 
   const jobs = createJobStore(storage, log, {
     clock,
-    storageEvents$: eventsOf(page?.window, 'storage'),
+    changes$: eventsOf(page?.window, 'storage').pipe(
+      map((event) => (event as Event & { key: string | null }).key),
+      map((key) => ({ key: key === null ? null : (storage.keyWithin(key) ?? '') })),
+    ),
     keepForMs: options.keepForMs,
   });
 

@@ -81,15 +81,15 @@ export interface JobStore {
 export interface JobStoreOptions {
   /** @default the system's clock */
   clock?: Pick<Clock, 'now'>;
-  /** The page's `storage` events: changes by other tabs. @default none */
-  storageEvents$?: Observable<Event>;
+  /** Changes of this store by other tabs; a cleared storage names no key. @default none */
+  changes$?: Observable<{ key: string | null }>;
   /** How long a record is kept, ms: from the submission, and again from the moment it was set aside. @default 604_800_000, 7 days */
   keepForMs?: number | undefined;
 }
 
-const PREFIX = 'assessment-monitor:job:';
+const PREFIX = 'job:';
 /** From the digest of answers to the submission ids of their records, the newest first. They may be of several users. */
-const ANSWERS = 'assessment-monitor:answers:';
+const ANSWERS = 'answers:';
 const VERSION = 1;
 /** For so long the record of a failed job is kept. */
 const FAILED_MS = 24 * 60 * 60_000;
@@ -119,7 +119,7 @@ type DropReason = Extract<MonitorEvent, { type: 'job.dropped' }>['reason'];
 export function createJobStore(
   store: KeyValueStore,
   log: Log,
-  { clock = systemClock, storageEvents$ = EMPTY, keepForMs = KEEP_FOR_MS }: JobStoreOptions = {},
+  { clock = systemClock, changes$ = EMPTY, keepForMs = KEEP_FOR_MS }: JobStoreOptions = {},
 ): JobStore {
   const parse = (key: string): JobRecord | 'malformed' | 'old-version' => {
     const text = store.get(key);
@@ -152,9 +152,7 @@ export function createJobStore(
   };
   const watchers = new Map<string, Set<() => void>>();
   let events = Subscription.EMPTY;
-  const tell = (event: Event): void => {
-    const { key } = event as Event & { key: string | null };
-    // A cleared storage names no key.
+  const tell = ({ key }: { key: string | null }): void => {
     const told = key === null ? [...watchers.values()] : [watchers.get(key) ?? []];
     for (const listeners of told) for (const listener of listeners) listener();
   };
@@ -265,7 +263,7 @@ export function createJobStore(
     watch(submissionId, listener) {
       const key = PREFIX + submissionId;
       const listeners = watchers.get(key) ?? new Set();
-      if (watchers.size === 0) events = storageEvents$.subscribe(tell);
+      if (watchers.size === 0) events = changes$.subscribe(tell);
       watchers.set(key, listeners.add(listener));
       return () => {
         if (!listeners.delete(listener) || listeners.size > 0) return;

@@ -103,7 +103,7 @@ describe('a storage of the application that throws', () => {
 });
 
 describe('a storage that is cleared while an assessment is under way', () => {
-  const jobs = (keys: string[]) => keys.filter((key) => key.startsWith('assessment-monitor:job:'));
+  const jobs = (keys: string[]) => keys.filter((key) => key.includes(':job:'));
 
   it('holds the record again after the next event of the assessment', () => {
     open();

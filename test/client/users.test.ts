@@ -297,6 +297,46 @@ describe('a sign-out', () => {
   });
 });
 
+describe('two APIs on one origin with one storage', () => {
+  const staging = 'https://world.test/staging';
+
+  it.each(['https://other.test', staging])('share nothing: the other one is %s', async (baseUrl) => {
+    const shared = { storage: memoryStore(), tokenStorage: memoryStore() };
+    const inBody = { auth: { refreshTransport: 'body' as const } };
+    open({ submit: () => no(503, 'UNAVAILABLE') }, { ...shared, ...inBody });
+    world.client.signedIn({ accessToken: 'first', expiresIn: 3_600, refreshToken: 'renews-first', userId: 'ann' });
+    world.client.submit(answers);
+    await world.run(SECOND);
+    const before = world.calls.length;
+    const other = world.openTab({ ...shared, ...inBody, baseUrl });
+    expect(other.resume()).toEqual([]);
+    await expect(other.ensureValidToken(true)).rejects.toThrow();
+    await world.run(SECOND);
+    expect(world.calls.slice(before).map(({ token }) => token)).not.toContain('first');
+    other.signedOut();
+    other.dispose();
+    world.client.dispose();
+    const page = world.openTab({ ...shared, ...inBody });
+    expect([await page.ensureValidToken(), page.resume()]).toEqual(['first', [expect.anything()]]);
+    page.dispose();
+  });
+
+  it('name the API in every key, and no user in clear', async () => {
+    const shared = { storage: memoryStore(), tokenStorage: memoryStore() };
+    open({ submit: () => no(503, 'UNAVAILABLE') }, { ...shared, baseUrl: staging });
+    const email = 'ann@example.test';
+    world.client.signedIn({ accessToken: 'first', expiresIn: 3_600, userId: email });
+    world.client.submit(answers);
+    await world.run(SECOND);
+    await world.client.ensureValidToken(true);
+    const entries = [shared.storage, shared.tokenStorage].flatMap((it) => it.keys().map((key) => [key, it.get(key)]));
+    expect(entries.length).toBeGreaterThan(3);
+    for (const [key] of entries)
+      expect(key).toMatch('assessment-monitor:https://world.test/staging/api/auth/v2/refresh:');
+    expect(JSON.stringify(entries)).not.toContain(email);
+  });
+});
+
 /** A storage that can refuse to write. */
 function fillable() {
   const store = { ...memoryStore(), isFull: false };

@@ -5,7 +5,7 @@ import { createJobStore, type JobRecord } from '../../src/services/job-store.ts'
 import { memoryStore } from '../../src/lib/storage.ts';
 import { recordedLog } from '../support/recorded-log.ts';
 
-const PREFIX = 'assessment-monitor:job:';
+const PREFIX = 'job:';
 
 const record = (patch: Partial<JobRecord> = {}): JobRecord => ({
   version: 1,
@@ -72,7 +72,7 @@ describe('createJobStore', () => {
 
   it('looks at its own entries only', () => {
     const { store, recorded, jobs } = openStore();
-    store.set('assessment-monitor:token', 'not a job');
+    store.set('token', 'not a job');
     store.set('theirs', 'garbage');
     expect(jobs.load('ann')).toEqual([]);
     expect(store.keys()).toHaveLength(2);
@@ -280,9 +280,9 @@ describe('createJobStore', () => {
 
   it('tells a watcher of changes of its record by other tabs, until it leaves', () => {
     const { store, recorded } = openStore();
-    const storageEvents$ = new Subject<Event>();
-    const jobs = createJobStore(store, recorded.log, { storageEvents$ });
-    const change = (key: string | null) => storageEvents$.next(Object.assign(new Event('storage'), { key }));
+    const changes$ = new Subject<{ key: string | null }>();
+    const jobs = createJobStore(store, recorded.log, { changes$ });
+    const change = (key: string | null) => changes$.next({ key });
     let changes = 0;
     const unwatch = jobs.watch('s1', () => (changes += 1));
     const unwatchOther = jobs.watch('s2', () => {});
@@ -295,9 +295,9 @@ describe('createJobStore', () => {
     unwatch();
     unwatch();
     change(`${PREFIX}s1`);
-    expect([changes, storageEvents$.observed]).toEqual([2, true]);
+    expect([changes, changes$.observed]).toEqual([2, true]);
     unwatchOther();
-    expect(storageEvents$.observed).toBe(false);
+    expect(changes$.observed).toBe(false);
   });
 
   it('never throws, whatever lies in the storage', () => {

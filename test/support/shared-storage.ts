@@ -8,7 +8,10 @@ export function sharedStorage() {
     store,
     /** The stored record of an assessment, or null. */
     record: (submissionId = 'submission-1') =>
-      JSON.parse(store.get(`assessment-monitor:job:${submissionId}`) ?? 'null') as Record<string, unknown> | null,
+      JSON.parse(store.get(store.keys().find((key) => key.endsWith(`:job:${submissionId}`)) ?? '') ?? 'null') as Record<
+        string,
+        unknown
+      > | null,
     /** The options of a client in a new tab, and its page. */
     openTab({ hasEvents = true } = {}) {
       const window = new EventTarget();

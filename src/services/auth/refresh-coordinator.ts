@@ -71,7 +71,7 @@ export interface RefreshCoordinatorOptions {
 /** The outcome of one attempt. `isRaced`: another tab may have used the cookie first. */
 type Attempt = Exclude<RefreshOutcome, { type: 'joined' }> & { isRaced?: boolean };
 
-const BUDGET_KEY = 'assessment-monitor:refresh-budget';
+const BUDGET_KEY = 'refresh-budget';
 /** The longest accepted Retry-After, ms. */
 const MAX_COOLDOWN_MS = 600_000;
 /** The jitter after a failure, as a part of the interval, so that clients that failed together do not retry together. */

@@ -21,7 +21,7 @@ export interface RefreshRequestOptions extends HttpDeps {
   onServerTime?: (serverNow: number) => void;
 }
 
-export const REFRESH_TOKEN_KEY = 'assessment-monitor:refresh-token';
+export const REFRESH_TOKEN_KEY = 'refresh-token';
 
 // Only the token itself must be valid: the server has rotated it, so a malformed field beside it must not discard it.
 const issuedSchema = object({

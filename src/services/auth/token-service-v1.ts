@@ -19,6 +19,8 @@ export interface TokenServiceV1Options {
   log: Log;
   /** Where the application keeps the token. It is read at each use, because the application may change it. */
   store: KeyValueStore;
+  /** The part of it that belongs to this package and this API. */
+  own: KeyValueStore;
   /** The keys of the token, in order of precedence. A sign-in stores the token under the first. */
   keys: readonly [string, ...string[]];
   /** Registers a listener for changes of the storage by other tabs.
@@ -31,7 +33,7 @@ export interface TokenServiceV1Options {
 }
 
 /** Names the user whom the application gave with a token, for as long as that token is stored. */
-const USER_KEY = 'assessment-monitor:user';
+const USER_KEY = 'user';
 const userSchema = object({ token: z.string(), user: z.string() });
 
 /** The server may reject a valid token because its verifier is down. Without an `exp`, the session ends after this many retries. */
@@ -42,10 +44,10 @@ const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
  * Auth V1: one long-lived token that the application stores. There is no refresh; after its expiry only a sign-in helps.
  *
  * @example
- * const tokens = createTokenServiceV1({ clock, random, log, store, keys: ['token'], onStorageChange });
+ * const tokens = createTokenServiceV1({ clock, random, log, store, own, keys: ['token'], onStorageChange });
  */
 export function createTokenServiceV1(options: TokenServiceV1Options): TokenService {
-  const { clock, random, log, store, keys, onStorageChange, outagePatienceMs } = options;
+  const { clock, random, log, store, own, keys, onStorageChange, outagePatienceMs } = options;
   const events = new Subject<TokenEvent>();
   let known: { value: string; generation: number } = { value: '', generation: 0 };
   let userId: string | null = null;
@@ -79,7 +81,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     if (isNew) {
       userId = token.userId;
       const digest = digestOf(value);
-      const named = readJson(store.get(USER_KEY), userSchema);
+      const named = readJson(own.get(USER_KEY), userSchema);
       identity = identityOf(named?.token === digest ? named.user : null, claimedUser(value), digest);
       forgetRefusals();
     }
@@ -188,8 +190,8 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       if (isAnother && !isKept) for (const key of keys) if (unquote(store.get(key)) !== accessToken) store.remove(key);
       identity = isKept ? mergeIdentities(identity, named) : named;
       const user = appIn(identity);
-      if (user === undefined) store.remove(USER_KEY);
-      else store.set(USER_KEY, JSON.stringify({ token: digest, user }));
+      if (user === undefined) own.remove(USER_KEY);
+      else own.set(USER_KEY, JSON.stringify({ token: digest, user }));
       forgetRefusals();
       if (isKept) return;
       store.set(keys[0], accessToken);
@@ -199,7 +201,8 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     },
     signOut() {
       end('signed-out');
-      for (const key of [...keys, USER_KEY]) store.remove(key);
+      for (const key of keys) store.remove(key);
+      own.remove(USER_KEY);
     },
     recheck,
     dispose() {

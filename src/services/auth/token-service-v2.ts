@@ -44,7 +44,7 @@ export interface TokenServiceV2Options {
   outagePatienceMs: number;
 }
 
-const TOKEN_KEY = 'assessment-monitor:token';
+const TOKEN_KEY = 'token';
 const storedSchema = object({
   value: someText,
   generation: number,
@@ -143,7 +143,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     );
   };
 
-  const keep = (): void => store.set(TOKEN_KEY, JSON.stringify({ ...token, identity }));
+  /** Without the user's id, which may be an e-mail address: the identity holds digests. */
+  const keep = (): void => store.set(TOKEN_KEY, JSON.stringify({ ...token, userId: null, identity }));
 
   const adopt = (
     issued: IssuedToken,
@@ -456,5 +457,5 @@ const tokenIn = ({ value, generation, expiresAt, ttlMs, userId }: z.infer<typeof
   generation,
   expiresAt,
   ttlMs,
-  userId,
+  userId: userId ?? claimedUser(value),
 });

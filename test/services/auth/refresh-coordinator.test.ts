@@ -12,7 +12,7 @@ import { settle, T0, virtualClock } from '../../../src/testing/virtual-clock.ts'
 vi.setConfig({ testTimeout: 5_000 });
 
 const MINUTE = 60_000;
-const BUDGET_KEY = 'assessment-monitor:refresh-budget';
+const BUDGET_KEY = 'refresh-budget';
 
 const issued = { type: 'issued', token: { accessToken: 'fresh' }, sentAt: T0 } as const;
 const transient = { type: 'transient', retryAfterMs: null } as const;

@@ -269,7 +269,7 @@ describe('a rejected refresh', () => {
     browser.fates.push('refused');
     const refused = first.tokens.renew(1);
     await browser.clock.run(10);
-    browser.storage.remove('assessment-monitor:refresh-budget');
+    browser.storage.remove('refresh-budget');
     const renewed = second.tokens.renew(1);
     await browser.clock.run(SECOND);
     expect((await refused).type).toBe('renewed');
@@ -298,7 +298,7 @@ describe('a rejected refresh', () => {
     await browser.clock.run(10);
     // Another tab starts a refresh during the request.
     browser.storage.set(
-      'assessment-monitor:refresh-budget',
+      'refresh-budget',
       JSON.stringify({ attemptedAt: browser.clock.now() - 1, availableAt: browser.clock.now() }),
     );
     await browser.clock.run(5 * SECOND);

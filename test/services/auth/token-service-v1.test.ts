@@ -26,6 +26,7 @@ function openTab({ stored = null, random = () => 1 }: { stored?: string | null; 
     random,
     log: recorded.log,
     store,
+    own: memoryStore(),
     keys: ['token', 'auth_token'],
     outagePatienceMs: 600 * SECOND,
     onStorageChange: (listener) => {
