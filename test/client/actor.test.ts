@@ -2,7 +2,7 @@ import { createAssessmentClient, memoryStore, type MonitorEvent } from 'assessme
 import { openTestWorld } from 'assessment-monitor/testing';
 import { describe, expect, it, vi } from 'vitest';
 import { getNextSnapshot, transition } from 'xstate';
-import { invalidToken, no, ok, openScriptedWorld, type Script } from '../support/scripted-world.ts';
+import { invalidToken, ok, openScriptedWorld, type Script, flat } from '../support/scripted-world.ts';
 
 const SECOND = 1_000;
 
@@ -75,7 +75,7 @@ describe('a machine that broke', () => {
 
   it.each<[string, Script]>([
     ['with a job id', {}],
-    ['before it has a job id', { submit: () => no(503, 'SERVICE_UNAVAILABLE') }],
+    ['before it has a job id', { submit: () => flat(503, 'SERVICE_UNAVAILABLE') }],
   ])('does not reach the global error handler %s', async (_when, script) => {
     const unhandled = vi.fn<(error: Error) => void>();
     process.on('uncaughtException', unhandled);

@@ -3,13 +3,17 @@ import { memoryStore } from '../../src/lib/storage.ts';
 import * as z from 'zod/mini';
 import {
   accepted,
-  no,
   ok,
-  openScriptedWorld,
   type Reply,
   result,
   type Script,
   status,
+  nested,
+  flat,
+  html,
+  archived,
+  listed,
+  openSubmitted,
 } from '../support/scripted-world.ts';
 
 /* Only the API's own word ends an assessment: the whole client in virtual time, on a server that answers by script. */
@@ -17,21 +21,8 @@ import {
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-const html = (code: number): Reply => [code, '<html>Blocked</html>', { 'content-type': 'text/html' }];
-const archived = (value: string, more: object = {}): Reply =>
-  ok({ job_id: 'job-1', status: value, result_id: value === 'completed' ? 'result-1' : null, ...more });
-/** A row of the user's list of jobs. */
-const listed = (jobId: string, at: number) => ({ job_id: jobId, created_at: new Date(at).toISOString() });
-
-/** Opens a world without a socket, in which a signed-in user has submitted. */
-async function submitted(script: Script, options: Parameters<typeof openScriptedWorld>[1] = {}) {
-  const world = openScriptedWorld(script, { socket: false, ...options });
-  world.signIn();
-  const assessment = world.submit();
-  await world.run(0);
-  const phases = () => [...new Set(world.views.map(({ phase }) => phase))];
-  return { ...world, assessment, phases };
-}
+/** Without a socket. */
+const submitted: typeof openSubmitted = (script, options) => openSubmitted(script, { socket: false, ...options });
 
 /** … with a live feed. */
 async function listening(script: Script) {
@@ -45,7 +36,7 @@ describe('an answer that is not the API speaking about the job', () => {
   it.each<[string, Reply]>([
     ['a 403 page of a firewall', html(403)],
     ['a 400 page of a firewall', html(400)],
-    ['a refusal of the API that is not about the job', no(403, { code: 'ORG_MISMATCH' })],
+    ['a refusal of the API that is not about the job', nested(403, 'ORG_MISMATCH')],
     ['a 502 page', html(502)],
     ['a 418', [418, '']],
   ])('once on the status route, %s, is asked again and the job completes', async (_case, odd) => {
@@ -59,7 +50,7 @@ describe('an answer that is not the API speaking about the job', () => {
   it.each<[string, Reply]>([
     ['a 403 page of a firewall', html(403)],
     ['a 400 page of a firewall', html(400)],
-    ['a refusal of the API that is not about the job', no(403, { code: 'ORG_MISMATCH' })],
+    ['a refusal of the API that is not about the job', nested(403, 'ORG_MISMATCH')],
   ])('for ever on every route, %s, pauses the job, and the next page still finds it', async (_case, odd) => {
     let isOdd = true;
     const storage = new Map<string, string>();
@@ -90,8 +81,8 @@ describe('a submission', () => {
   it('whose repetition is answered with 409 and "in progress" is asked again under its key', async () => {
     const world = await submitted({
       submit: ({ count }) =>
-        [null, no(409, { code: 'REQUEST_IN_PROGRESS' }, { 'retry-after': '1' }), accepted()][count - 1] ?? null,
-      job: () => ok([]),
+        [null, nested(409, 'REQUEST_IN_PROGRESS', { 'retry-after': '1' }), accepted()][count - 1] ?? null,
+      jobs: () => ok([]),
       status: () => status('completed'),
     });
     await world.run(2 * MINUTE);
@@ -101,7 +92,7 @@ describe('a submission', () => {
   it('whose repetition meets the page of a firewall is still unknown, and sent again', async () => {
     const world = await submitted({
       submit: ({ count }) => [null, html(403), accepted()][count - 1] ?? null,
-      job: () => ok([]),
+      jobs: () => ok([]),
       status: () => status('completed'),
     });
     await world.run(2 * MINUTE);
@@ -111,19 +102,21 @@ describe('a submission', () => {
   it('whose answer was lost is not repeated within five seconds, nor before the list of jobs was read', async () => {
     const world = await submitted({
       submit: ({ count }) => (count === 1 ? null : accepted()),
-      job: ({ id }) => (id === '' ? ok([]) : archived('processing')),
+      job: () => archived('processing'),
+      jobs: () => ok([]),
     });
     await world.run(MINUTE);
     const of = (route: string) => world.calls.filter((it) => it.route === route).map(({ at }) => at);
     const [, second = 0] = of('submit');
     expect(second).toBeGreaterThanOrEqual(5 * SECOND);
-    expect(of('job')[0]).toBeLessThanOrEqual(second);
+    expect(of('jobs')[0]).toBeLessThanOrEqual(second);
   });
 
   it('whose answer was lost is found in the list of jobs, and not sent again', async () => {
     const world: Awaited<ReturnType<typeof submitted>> = await submitted({
       submit: () => null,
-      job: ({ id }) => (id === '' ? ok([listed('job-1', world.clock.now())]) : archived('completed')),
+      job: () => archived('completed'),
+      jobs: () => ok([listed('job-1', world.clock.now())]),
       status: () => status('completed'),
     });
     await world.run(MINUTE);
@@ -136,14 +129,10 @@ describe('a submission', () => {
     ['a page that says 404', html(404)],
     ['half of its JSON', [200, '{"success":true,"da']],
   ])('whose answer cannot be read looks again when the list of jobs was answered with %s', async (_case, odd) => {
-    let lists = 0;
     const world: Awaited<ReturnType<typeof submitted>> = await submitted({
       submit: () => [200, { ok: true }],
-      job: ({ id }) => {
-        if (id !== '') return archived('completed');
-        lists += 1;
-        return lists === 1 ? odd : ok([listed('job-1', world.clock.now())]);
-      },
+      job: () => archived('completed'),
+      jobs: ({ count }) => (count === 1 ? odd : ok([listed('job-1', world.clock.now())])),
       status: () => status('completed'),
     });
     await world.run(MINUTE);
@@ -155,19 +144,19 @@ describe('a submission', () => {
   });
 
   it('whose answer cannot be read becomes a question when the list of jobs is never answered by the API', async () => {
-    const world = await submitted({ submit: () => [200, { ok: true }], job: () => html(200) });
+    const world = await submitted({ submit: () => [200, { ok: true }], jobs: () => html(200) });
     await world.run(5 * MINUTE);
     expect([world.phase(), world.count('submit')]).toEqual(['unconfirmed', 1]);
-    expect(world.count('job')).toBeLessThanOrEqual(6);
+    expect(world.count('jobs')).toBeLessThanOrEqual(6);
   });
 
   it('to a server that has shown that it stores no keys is not repeated by itself', async () => {
     const world = await submitted({
       submit: ({ count }) => {
-        const [code, body] = accepted() ?? [];
-        return count === 1 ? [code ?? 0, body, { 'x-idempotency-supported': 'true' }] : null;
+        const [code, body] = accepted();
+        return count === 1 ? [code, body, { 'x-idempotency-supported': 'true' }] : null;
       },
-      job: () => ok([]),
+      jobs: () => ok([]),
       status: () => status('completed'),
     });
     await world.run(MINUTE);
@@ -179,7 +168,7 @@ describe('a submission', () => {
 
   it('that is answered with a body that does not fit is sent once, and the log names the field', async () => {
     const world = await submitted(
-      { submit: () => ok({ id: 'job-1' }), job: () => ok([]) },
+      { submit: () => ok({ id: 'job-1' }), jobs: () => ok([]) },
       { idempotencyHeader: null },
     );
     await world.run(5 * MINUTE);
@@ -191,7 +180,7 @@ describe('a submission', () => {
 
   it('that is limited for an hour shows when it is sent, and is sent once', async () => {
     const world = await submitted({
-      submit: ({ count }) => (count === 1 ? no(429, 'RATE_LIMITED', { 'retry-after': '3588' }) : accepted()),
+      submit: ({ count }) => (count === 1 ? flat(429, 'RATE_LIMITED', { 'retry-after': '3588' }) : accepted()),
       status: () => status('completed'),
     });
     await world.run(MINUTE);
@@ -204,7 +193,7 @@ describe('a submission', () => {
 
   it('that the API refuses with 422 fails with the messages of its fields', async () => {
     const world = await submitted({
-      submit: () => no(422, { code: 'VALIDATION_ERROR', details: { riasec: 'is missing' } }),
+      submit: () => [422, { success: false, error: { code: 'VALIDATION_ERROR', details: { riasec: 'is missing' } } }],
     });
     await world.run(SECOND);
     expect(world.assessment.getSnapshot()).toMatchObject({
@@ -219,17 +208,17 @@ describe('the archive', () => {
     const world = await submitted({
       submit: () => accepted({ resultId: null }),
       status: () => status('completed', { resultId: null }),
-      job: ({ count }) => (count < 4 ? no(404, { code: 'JOB_NOT_FOUND' }) : archived('completed')),
+      job: ({ count }) => (count < 4 ? nested(404, 'JOB_NOT_FOUND') : archived('completed')),
     });
     await world.run(2 * MINUTE);
     expect([world.phase(), world.count('result')]).toEqual(['completed', 1]);
   });
 
   it.each<[string, () => Reply]>([
-    ['404', () => no(404, { code: 'JOB_NOT_FOUND' })],
-    ['410', () => no(410, { code: 'GONE' })],
-    ['500', () => no(500, { code: 'INTERNAL' })],
-    ['503', () => no(503, { code: 'UNAVAILABLE' })],
+    ['404', () => nested(404, 'JOB_NOT_FOUND')],
+    ['410', () => nested(410, 'GONE')],
+    ['500', () => nested(500, 'INTERNAL')],
+    ['503', () => nested(503, 'UNAVAILABLE')],
     ['a 502 page', () => html(502)],
   ])('is asked where the status route answers %s for ever, and has the result', async (_case, broken) => {
     const world = await submitted({ status: broken, job: () => archived('completed') });
@@ -239,7 +228,7 @@ describe('the archive', () => {
   });
 
   it('that has forgotten the job like the status route pauses it with a code for support, and keeps its id', async () => {
-    const forgotten = () => no(404, { code: 'JOB_NOT_FOUND' });
+    const forgotten = () => nested(404, 'JOB_NOT_FOUND');
     const world = await submitted({ status: forgotten, job: forgotten });
     await world.run(10 * MINUTE);
     expect(world.assessment.getSnapshot()).toMatchObject({
@@ -336,7 +325,7 @@ describe('a result', () => {
         status: () => status('completed'),
         result: ({ count }) =>
           count < 6
-            ? no(503, 'UNAVAILABLE')
+            ? flat(503, 'UNAVAILABLE')
             : count < 9
               ? ok({ id: 'result-1', test_result: { archetype: 5 } })
               : result(),
@@ -396,7 +385,7 @@ describe('a result', () => {
 describe('a submission that the server puts off', () => {
   it('for ten minutes is shown as delayed with the time, however often the user wants to wait longer', async () => {
     const world = await submitted({
-      submit: ({ at }) => (at < 10 * MINUTE ? no(429, 'LIMITED', { 'retry-after': '600' }) : accepted()),
+      submit: ({ at }) => (at < 10 * MINUTE ? flat(429, 'LIMITED', { 'retry-after': '600' }) : accepted()),
     });
     await world.run(SECOND);
     for (let minute = 0; minute < 9; minute += 1) {
@@ -414,7 +403,7 @@ describe('a submission that the server puts off', () => {
 
   it('for ten minutes has its deadline moved by the wish to wait longer', async () => {
     const world = await submitted(
-      { submit: ({ at }) => (at < 10 * MINUTE ? no(429, 'LIMITED', { 'retry-after': '600' }) : accepted()) },
+      { submit: ({ at }) => (at < 10 * MINUTE ? flat(429, 'LIMITED', { 'retry-after': '600' }) : accepted()) },
       { settings: () => ({ monitoringTimeoutMs: 5 * MINUTE }) },
     );
     const { context } = world.assessment.actor.getSnapshot();

@@ -5,13 +5,18 @@ import { T0 } from '../../src/testing/virtual-clock.ts';
 import {
   accepted,
   invalidToken,
-  no,
   ok,
   openScriptedWorld,
   type Reply,
   result,
   type Script,
   status,
+  nested,
+  flat,
+  html,
+  redirect,
+  openSubmitted,
+  type ScriptedOptions,
 } from '../support/scripted-world.ts';
 
 /* Who refuses a token, and what it means: the whole client in virtual time, on a server that answers by script. */
@@ -20,19 +25,10 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-const html = (code: number): Reply => [code, '<html>Blocked</html>', { 'content-type': 'text/html' }];
-const redirect = (location: string): Reply => [302, '', { location }];
-
-type Options = Parameters<typeof openScriptedWorld>[1];
-type Session = Parameters<ReturnType<typeof openScriptedWorld>['client']['signedIn']>[0];
-
-/** Opens a world without a socket, in which a signed-in user has submitted. */
-async function submitted(script: Script, { session, ...options }: Options & { session?: Session } = {}) {
-  const world = openScriptedWorld(script, { socket: false, ...options });
-  world.client.signedIn(session ?? { accessToken: 'first', expiresIn: 3_600, userId: 'user-1' });
-  const assessment = world.submit();
-  await world.run(0);
-  return { ...world, assessment, tokensOf: (route: string) => sent(world.calls, route) };
+/** Without a socket. */
+async function submitted(script: Script, options: ScriptedOptions = {}) {
+  const world = await openSubmitted(script, { socket: false, ...options });
+  return { ...world, tokensOf: (route: string) => sent(world.calls, route) };
 }
 const sent = (calls: readonly { route: string; token: string | null }[], route: string) =>
   calls.filter((it) => it.route === route).map(({ token }) => token);
@@ -43,7 +39,7 @@ const takesOnly = (fresh: RegExp, refusal: () => Reply) =>
     submit: ({ token }) => (fresh.test(token ?? '') ? accepted() : refusal()),
     status: ({ token }) => (fresh.test(token ?? '') ? status('completed') : refusal()),
     result: ({ token }) => (fresh.test(token ?? '') ? result() : refusal()),
-    job: ({ token }) => (fresh.test(token ?? '') ? ok([]) : refusal()),
+    jobs: ({ token }) => (fresh.test(token ?? '') ? ok([]) : refusal()),
   }) satisfies Script;
 
 const ends = (world: { events: readonly { type: string }[] }) =>
@@ -113,7 +109,7 @@ describe('a session that is over', () => {
 });
 
 describe('the option auth.isTokenRefused', () => {
-  const stale = () => no(403, { code: 'STALE_CREDENTIAL', message: 'no' });
+  const stale = () => nested(403, 'STALE_CREDENTIAL');
 
   it('adds a dialect: such an answer leads to one refresh', async () => {
     const world = await submitted(takesOnly(/^fresh/, stale), {
@@ -189,7 +185,7 @@ describe('a token that is refused however fresh it is', () => {
 describe('a refresh ahead of time that the API refuses', () => {
   const script = (doneAt: number): Script => ({
     status: ({ at }) => status(at > doneAt ? 'completed' : 'processing'),
-    refresh: () => no(401, { code: 'INVALID_REFRESH_TOKEN', message: 'no' }),
+    refresh: () => nested(401, 'INVALID_REFRESH_TOKEN'),
   });
   const session = { accessToken: 'first', expiresIn: 300, userId: 'user-1' };
 
@@ -293,7 +289,7 @@ describe('a device clock of which nothing is known', () => {
 describe('an outage of the auth service with auth V1', () => {
   const outage = (untilMs: number, exp: object) => {
     const world = openScriptedWorld(
-      { status: ({ at }) => (at < untilMs ? no(401, 'Authentication failed') : status('completed')) },
+      { status: ({ at }) => (at < untilMs ? flat(401, 'Authentication failed') : status('completed')) },
       { socket: false, auth: { version: 'v1' } },
     );
     world.client.signedIn({ accessToken: jwt({ id: 'user-1', ...exp }) });

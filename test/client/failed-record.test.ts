@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { no, ok, openScriptedWorld, type Script, status } from '../support/scripted-world.ts';
+import { ok, openScriptedWorld, type Script, status, flat } from '../support/scripted-world.ts';
 import { sharedStorage } from '../support/shared-storage.ts';
 
 /* Some servers report a job as failed, try again, and complete it: its record outlives the failure. */
@@ -73,7 +73,7 @@ describe('the record of a failed assessment', () => {
 
   it('is erased when the API refuses the submission in its own words', async () => {
     const shared = sharedStorage();
-    const world = openScriptedWorld({ submit: () => no(400, 'VALIDATION_ERROR') }, shared.openTab());
+    const world = openScriptedWorld({ submit: () => flat(400, 'VALIDATION_ERROR') }, shared.openTab());
     world.client.signedIn(session);
     const assessment = world.submit();
     await world.run(5 * SECOND);
@@ -112,7 +112,7 @@ describe('a job that completes after its failure', () => {
   });
 
   it('is looked for after the sign-in when the page opens without a session', async () => {
-    const world = await openFailed({ refresh: () => no(401, 'INVALID_REFRESH_TOKEN') });
+    const world = await openFailed({ refresh: () => flat(401, 'INVALID_REFRESH_TOKEN') });
     world.client.dispose();
     world.complete();
     const page = world.openTab(world.shared.openTab());

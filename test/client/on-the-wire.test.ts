@@ -2,39 +2,35 @@ import { describe, expect, it } from 'vitest';
 import {
   accepted,
   invalidToken,
-  no,
   ok,
   openScriptedWorld,
   type Reply,
   result,
   type Script,
   status,
+  nested,
+  flat,
+  never,
+  openSubmitted,
+  type ScriptedOptions,
+  type ScriptedWorld,
 } from '../support/scripted-world.ts';
 
 /* The server that users have, one oddity at a time, in virtual time around the real client. */
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-const never = () => new Promise<Reply>(() => {});
 const nothingLeft = { timers: 0, requests: 0, sockets: 0 };
 
-/** Opens a world in which a signed-in user has submitted, and the submission was accepted. */
-const submitted = async (script: Script = {}, options: Parameters<typeof openScriptedWorld>[1] = {}) => {
-  const world = openScriptedWorld(script, options);
-  world.signIn();
-  const assessment = world.submit();
-  await world.run(0);
-  return { ...world, assessment };
-};
-/** The same with a live socket that is listened to. */
-const listening = async (script: Script = {}, options: Parameters<typeof openScriptedWorld>[1] = {}) => {
-  const world = await submitted(script, options);
+/** Opens a world in which a signed-in user has submitted, with a live socket. */
+const listening = async (script?: Script, options?: ScriptedOptions) => {
+  const world = await openSubmitted(script, options);
   world.sockets.socket.goLive();
   await world.run(2 * SECOND);
   expect(world.state()).toBe('ws-monitoring');
   return world;
 };
-const sentTokens = (world: Awaited<ReturnType<typeof submitted>>) =>
+const sentTokens = (world: Awaited<ReturnType<typeof openSubmitted>>) =>
   world.sockets.sockets.flatMap(({ sent }) => sent.map(({ payload }) => (payload as { token: string }).token));
 
 describe('the feed', () => {
@@ -45,7 +41,7 @@ describe('the feed', () => {
   });
 
   it('that dies in its handshake without a reason is probed over HTTP: refreshed once, and connected with the new token', async () => {
-    const world = await submitted({
+    const world = await openSubmitted({
       submit: ({ token }) => (token === 'first' ? accepted() : invalidToken()),
       status: ({ token }) => (token === 'first' ? invalidToken() : status('processing')),
     });
@@ -130,7 +126,7 @@ describe('the feed', () => {
   });
 
   it('that takes four seconds to connect lets polling begin, and then takes over without a gap or a second result', async () => {
-    const world = await submitted();
+    const world = await openSubmitted();
     await world.run(4 * SECOND);
     expect(world.state()).toBe('polling');
     const polls = world.count('status');
@@ -146,7 +142,7 @@ describe('the feed', () => {
   });
 
   it('that was not listening yet when the job ended is no loss: the first look at the job finds out', async () => {
-    const world = await submitted({ status: () => status('completed') });
+    const world = await openSubmitted({ status: () => status('completed') });
     world.sockets.socket.goLive();
     await world.run(2 * SECOND);
     expect([world.phase(), world.count('status')]).toEqual(['completed', 1]);
@@ -176,7 +172,7 @@ describe('the feed', () => {
 
 describe('polling', () => {
   it('waits as long as the answer to the submission asks for, and then as long as each answer does', async () => {
-    const world = await submitted({
+    const world = await openSubmitted({
       submit: () => [202, { success: true, data: { jobId: 'job-1' } }, { 'retry-after': '7' }],
       status: ({ count }) =>
         count === 1 ? ok({ status: 'processing' }, { 'retry-after': '30' }) : status('processing'),
@@ -188,14 +184,14 @@ describe('polling', () => {
   });
 
   it.each<[string, Reply]>([
-    ['a 404', no(404, { code: 'NOT_FOUND', message: 'Job not found' })],
+    ['a 404', nested(404, 'NOT_FOUND')],
     ['an unknown status', status('analyzing')],
-    ['a 503', no(503, { code: 'SERVICE_UNAVAILABLE', message: 'later' })],
+    ['a 503', nested(503, 'SERVICE_UNAVAILABLE')],
     ['an HTML page', [502, '<html>Bad Gateway</html>']],
   ])('takes %s right after the submission for "not yet", and for no success', async (_, odd) => {
-    const world = await submitted({
+    const world = await openSubmitted({
       status: ({ count }) => (count <= 3 ? odd : status('completed')),
-      job: () => no(404, { code: 'NOT_FOUND', message: 'Job not found' }),
+      job: () => nested(404, 'NOT_FOUND'),
     });
     expect(world.phase()).toBe('waiting');
     await world.run(MINUTE);
@@ -204,8 +200,8 @@ describe('polling', () => {
   });
 
   it('has a budget of time and not of errors: hundreds of them, and the result is shown all the same', async () => {
-    const world = await submitted({
-      status: ({ at }) => (at < 25 * MINUTE ? no(500, 'INTERNAL_ERROR') : status('completed')),
+    const world = await openSubmitted({
+      status: ({ at }) => (at < 25 * MINUTE ? flat(500, 'INTERNAL_ERROR') : status('completed')),
     });
     await world.run(30 * MINUTE);
     expect(world.count('status')).toBeGreaterThan(50);
@@ -214,7 +210,7 @@ describe('polling', () => {
   });
 
   it('is adaptive: every two seconds at first, every ten after three quarters of one', async () => {
-    const world = await submitted();
+    const world = await openSubmitted();
     const gaps = () => {
       const times = world.calls.filter(({ route }) => route === 'status').map(({ at }) => at);
       return times.slice(1).map((at, index) => at - (times[index] ?? 0));
@@ -228,8 +224,8 @@ describe('polling', () => {
 
 describe('a job', () => {
   it('of which the status route knows nothing more is looked up in the archive', async () => {
-    const world = await submitted({
-      status: () => no(404, { code: 'NOT_FOUND', message: 'Job not found' }),
+    const world = await openSubmitted({
+      status: () => nested(404, 'NOT_FOUND'),
       job: ({ count }) => ok({ status: count < 3 ? 'processing' : 'completed', result_id: 'result-1' }),
     });
     await world.run(30 * SECOND);
@@ -238,7 +234,7 @@ describe('a job', () => {
   });
 
   it('that the sweeper took for stuck ends as failed, although the status says "processing" for ever; the credit is back', async () => {
-    const world = await submitted({
+    const world = await openSubmitted({
       job: ({ at }) => ok({ status: at > 11 * MINUTE ? 'failed' : 'processing', error_message: 'stuck' }),
       balance: () => ok({ token_balance: 5 }),
     });
@@ -253,10 +249,10 @@ describe('a job', () => {
   });
 
   it.each<[string, Script['job']]>([
-    ['is down', () => no(503, 'SERVICE_UNAVAILABLE')],
-    ['knows nothing', () => no(404, { code: 'NOT_FOUND', message: 'no' })],
+    ['is down', () => flat(503, 'SERVICE_UNAVAILABLE')],
+    ['knows nothing', () => nested(404, 'NOT_FOUND')],
   ])('that is old is watched on where the archive %s', async (_, job) => {
-    const world = await submitted({
+    const world = await openSubmitted({
       status: ({ at }) => status(at > 15 * MINUTE ? 'completed' : 'processing'),
       ...(job ? { job } : {}),
     });
@@ -266,11 +262,11 @@ describe('a job', () => {
   });
 
   it.each<[string, Reply]>([
-    ['a 404', no(404, { code: 'RESULT_NOT_FOUND', message: 'no' })],
+    ['a 404', nested(404, 'RESULT_NOT_FOUND')],
     ['nothing in it', ok({ id: 'result-1', test_result: null })],
-    ['a 500', no(500, 'INTERNAL_ERROR')],
+    ['a 500', flat(500, 'INTERNAL_ERROR')],
   ])('whose result answers with %s for a while waits for it', async (_, odd) => {
-    const world = await submitted({
+    const world = await openSubmitted({
       status: () => status('completed'),
       result: ({ count }) => (count < 5 ? odd : result()),
     });
@@ -280,7 +276,7 @@ describe('a job', () => {
   });
 
   it('whose result is lost without a word is asked for once more after 4 s, beside the first time', async () => {
-    const world = await submitted({
+    const world = await openSubmitted({
       status: () => status('completed'),
       result: ({ count }) => (count === 1 ? never() : result()),
     });
@@ -292,14 +288,14 @@ describe('a job', () => {
   });
 
   it('whose result never comes is requested twice in 30 s, and not more often', async () => {
-    const world = await submitted({ status: () => status('completed'), result: never });
+    const world = await openSubmitted({ status: () => status('completed'), result: never });
     await world.run(30 * SECOND);
     expect(world.count('result')).toBe(2);
     expect(world.close()).toEqual(nothingLeft);
   });
 
   it('whose result is not there yet is asked for when the server says so', async () => {
-    const world = await submitted({
+    const world = await openSubmitted({
       status: () => status('completed'),
       result: ({ count }) => (count === 1 ? ok({ test_result: null }, { 'retry-after': '20' }) : result()),
     });
@@ -312,8 +308,8 @@ describe('a job', () => {
 
   it('whose deadline passes while it is paused for a sign-in is looked at first, and then asked about; its id is kept', async () => {
     let isOver = false;
-    const world = await submitted({
-      refresh: () => no(401, { code: 'INVALID_REFRESH_TOKEN', message: 'no' }),
+    const world = await openSubmitted({
+      refresh: () => nested(401, 'INVALID_REFRESH_TOKEN'),
       status: ({ token }) => (isOver && token === 'first' ? invalidToken() : status('processing')),
     });
     isOver = true;
@@ -335,7 +331,7 @@ describe('a job', () => {
 describe('a refresh that is under way', () => {
   it('is waited for by the next call: the previous token is about to die', async () => {
     let answer: (reply: Reply) => void = () => {};
-    const world = await submitted({ refresh: () => new Promise((resolve) => (answer = resolve)) });
+    const world = await openSubmitted({ refresh: () => new Promise((resolve) => (answer = resolve)) });
     const token = world.client.ensureValidToken(true);
     const balance = world.client.refreshBalance();
     await world.run(SECOND);
@@ -367,7 +363,7 @@ describe('a refresh that is under way', () => {
 describe('a refresh whose answer is lost', () => {
   it.each<[string, () => Reply]>([
     ['on its way', () => null],
-    ['in an auth service that is down', () => no(503, 'SERVICE_UNAVAILABLE')],
+    ['in an auth service that is down', () => flat(503, 'SERVICE_UNAVAILABLE')],
   ])('%s puts the token in doubt: it is not sent for what the feed would tell as well', async (_where, fate) => {
     const world = await listening({ refresh: fate });
     await world.client.ensureValidToken(true);
@@ -403,7 +399,7 @@ describe('a refresh whose answer is lost', () => {
   });
 
   it('does not stop polling: without a feed no other source would report the end', async () => {
-    const world = await submitted({ refresh: () => null });
+    const world = await openSubmitted({ refresh: () => null });
     await world.client.ensureValidToken(true);
     const looks = world.count('status');
     await world.run(10 * SECOND);
@@ -435,12 +431,12 @@ describe('after a cancellation nothing more is sent', () => {
     ['during the result fetch', { status: () => status('completed'), result: never }, SECOND],
     [
       'during the wait for the next try of the result',
-      { status: () => status('completed'), result: () => no(500, 'X') },
+      { status: () => status('completed'), result: () => flat(500, 'X') },
       0,
     ],
     ['during the submission', { submit: never }, SECOND],
   ])('%s', async (_, script, ms) => {
-    const world = await submitted(script);
+    const world = await openSubmitted(script);
     await world.run(ms);
     const { length } = world.calls;
     world.assessment.cancel();
@@ -455,7 +451,9 @@ describe('the balance', () => {
     new Promise<Reply>((resolve) => void clock().setTimeout(() => resolve(reply), ms));
 
   it('of a late answer does not undo what the feed reported in between', async () => {
-    const world = openScriptedWorld({ balance: () => later(5 * SECOND, ok({ token_balance: 9 }), () => world.clock) });
+    const world: ScriptedWorld = openScriptedWorld({
+      balance: () => later(5 * SECOND, ok({ token_balance: 9 }), () => world.clock),
+    });
     world.signIn();
     world.submit();
     await world.run(0);
@@ -470,7 +468,7 @@ describe('the balance', () => {
   });
 
   it('of a submission that was overtaken by an event is made sure of by asking', async () => {
-    const world = openScriptedWorld({
+    const world: ScriptedWorld = openScriptedWorld({
       submit: () => later(5 * SECOND, accepted({ remainingTokens: 9 }), () => world.clock),
       balance: () => ok({ token_balance: 3 }),
     });
@@ -487,7 +485,7 @@ describe('the balance', () => {
   it.each([{ token_balance: 7 }, { tokenBalance: 7 }, { balance: 7 }])(
     'is asked for where the answer does not say it, and read from %j',
     async (data) => {
-      const world = await submitted({ submit: () => accepted({ remainingTokens: null }), balance: () => ok(data) });
+      const world = await openSubmitted({ submit: () => accepted({ remainingTokens: null }), balance: () => ok(data) });
       expect(world.client.getSnapshot().balance).toBe(7);
       expect(world.close()).toEqual(nothingLeft);
     },

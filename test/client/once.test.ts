@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
   accepted,
-  no,
   ok,
   openScriptedWorld,
   type Reply,
   result,
   type Script,
   status,
+  flat,
 } from '../support/scripted-world.ts';
 import { sharedStorage } from '../support/shared-storage.ts';
 
@@ -81,7 +81,7 @@ describe('the same answers', () => {
 
   it('after a reload during the submission are looked for in the list of jobs before they are sent again', async () => {
     const list: Reply[] = [];
-    const world = openBrowser({ submit: () => null, job: ({ id }) => (id === '' ? (list.at(-1) ?? null) : null) });
+    const world = openBrowser({ submit: () => null, job: () => null, jobs: () => list.at(-1) ?? null });
     world.client.submit(answers);
     await world.run(0);
     expect(world.shared.record()).toMatchObject({ jobId: null, sentAt: expect.any(Number) });
@@ -126,7 +126,7 @@ describe('the same answers', () => {
     const ends: [string, Script, (world: ReturnType<typeof openBrowser>) => void][] = [
       ['completed', script, () => {}],
       ['cancelled', {}, (world) => world.client.getSnapshot().assessments[0]?.cancel()],
-      ['failed', { submit: () => no(400, 'VALIDATION_ERROR') }, () => {}],
+      ['failed', { submit: () => flat(400, 'VALIDATION_ERROR') }, () => {}],
     ];
     for (const [phase, its, end] of ends) {
       let ids = 0;
@@ -176,7 +176,7 @@ describe('a second tab without idempotency keys', () => {
 
   it('sends nothing when the other began to send after both had opened', async () => {
     const { reply, answer } = later();
-    const refresh = () => no(401, 'INVALID_REFRESH_TOKEN');
+    const refresh = () => flat(401, 'INVALID_REFRESH_TOKEN');
     const world = openBrowser({ submit: () => reply, refresh }, { ...withoutKeys, channel: null });
     // Neither tab has a token yet, so both of them are about to send.
     world.client.signedOut();

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SignInRequiredError } from '../../src/lib/errors.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { jwt } from '../support/jwt.ts';
-import { accepted, no, ok, openScriptedWorld, type Reply, type Script, status } from '../support/scripted-world.ts';
+import { accepted, ok, openScriptedWorld, type Reply, type Script, status, flat } from '../support/scripted-world.ts';
 
 /* Two users on one computer, one after the other: nothing of the first reaches the second. */
 
@@ -24,7 +24,7 @@ const phase = () => world.client.getSnapshot().assessments[0]?.getSnapshot().pha
 describe('auth V1', () => {
   it('sends no answers with the token of another user that the application has stored in the same tab', async () => {
     const tokenStorage = memoryStore();
-    open({ submit: () => no(503, 'UNAVAILABLE') }, { tokenStorage, auth: { version: 'v1' } });
+    open({ submit: () => flat(503, 'UNAVAILABLE') }, { tokenStorage, auth: { version: 'v1' } });
     world.client.signedIn({ accessToken: jwt({ sub: 'ann' }) });
     const assessment = world.client.submit(answers);
     await world.run(SECOND);
@@ -81,7 +81,7 @@ describe('a user of two names', () => {
 
 describe('users of whom nothing is known', () => {
   it('are two users: the unsent answers of the first are not sent for the second, and no result is shown', async () => {
-    open({ submit: () => no(503, 'UNAVAILABLE'), status: () => status('completed') });
+    open({ submit: () => flat(503, 'UNAVAILABLE'), status: () => status('completed') });
     world.client.signedIn({ accessToken: 'first', ...later });
     const assessment = world.client.submit(answers);
     await world.run(SECOND);
@@ -97,14 +97,14 @@ describe('users of whom nothing is known', () => {
     ['another user, whose jobs are others', 'job-of-another', []],
   ])('are distinguished by the API: the next one is %s', async (_, jobId, shown) => {
     const list = () => ok({ jobs: [{ job_id: jobId, status: 'processing', created_at: new Date(0).toISOString() }] });
-    open({ job: ({ id }) => (id === '' ? list() : ok({ job_id: 'job-1', status: 'processing' })) });
+    open({ jobs: list, job: () => ok({ job_id: 'job-1', status: 'processing' }) });
     world.client.signedIn({ accessToken: 'first', ...later });
     world.client.submit(answers);
     await world.run(SECOND);
     world.client.signedIn({ accessToken: 'second', ...later });
     await world.run(60 * SECOND);
     expect(world.client.getSnapshot().assessments.map(({ id }) => id)).toEqual(shown);
-    expect(world.calls.filter(({ route, id }) => route === 'job' && id === '')).toHaveLength(1);
+    expect(world.calls.filter(({ route }) => route === 'jobs')).toHaveLength(1);
     const foreign = world.calls.filter((it) => it.token === 'second' && it.id === 'job-1');
     expect(foreign.length > 0).toBe(shown.length > 0);
   });
@@ -168,7 +168,7 @@ describe('a paid job of one user', () => {
     let at = 0;
     const list = () =>
       ok({ jobs: [{ job_id: 'job-7', status: 'processing', created_at: new Date(at).toISOString() }] });
-    open({ submit: () => new Promise(() => {}), job: ({ id }) => (id === '' ? list() : ok({ job_id: 'job-7' })) });
+    open({ submit: () => new Promise(() => {}), jobs: list, job: () => ok({ job_id: 'job-7' }) });
     at = world.clock.now();
     world.client.signedIn(ann);
     world.client.submit({ answers: ['planted'] });
@@ -218,7 +218,7 @@ describe('a sign-out', () => {
 
   it('erases answers that were not accepted, those of a page that is closed included', async () => {
     const shared = { storage: memoryStore(), tokenStorage: memoryStore() };
-    open({ submit: () => no(503, 'UNAVAILABLE') }, shared);
+    open({ submit: () => flat(503, 'UNAVAILABLE') }, shared);
     world.client.signedIn(ann);
     world.client.submit({ answers: ['planted'] });
     await world.run(SECOND);
@@ -263,7 +263,7 @@ describe('a sign-out', () => {
   });
 
   it('takes everything off the page after the session was rejected, too', async () => {
-    open({ status: () => no(401, 'INVALID_TOKEN'), refresh: () => no(401, 'INVALID_REFRESH_TOKEN') });
+    open({ status: () => flat(401, 'INVALID_TOKEN'), refresh: () => flat(401, 'INVALID_REFRESH_TOKEN') });
     world.client.signedIn(ann);
     world.client.submit(answers);
     await world.run(60 * SECOND);
@@ -303,7 +303,7 @@ describe('two APIs on one origin with one storage', () => {
   it.each(['https://other.test', staging])('share nothing: the other one is %s', async (baseUrl) => {
     const shared = { storage: memoryStore(), tokenStorage: memoryStore() };
     const inBody = { auth: { refreshTransport: 'body' as const } };
-    open({ submit: () => no(503, 'UNAVAILABLE') }, { ...shared, ...inBody });
+    open({ submit: () => flat(503, 'UNAVAILABLE') }, { ...shared, ...inBody });
     world.client.signedIn({ accessToken: 'first', expiresIn: 3_600, refreshToken: 'renews-first', userId: 'ann' });
     world.client.submit(answers);
     await world.run(SECOND);
@@ -323,7 +323,7 @@ describe('two APIs on one origin with one storage', () => {
 
   it('name the API in every key, and no user in clear', async () => {
     const shared = { storage: memoryStore(), tokenStorage: memoryStore() };
-    open({ submit: () => no(503, 'UNAVAILABLE') }, { ...shared, baseUrl: staging });
+    open({ submit: () => flat(503, 'UNAVAILABLE') }, { ...shared, baseUrl: staging });
     const email = 'ann@example.test';
     world.client.signedIn({ accessToken: 'first', expiresIn: 3_600, userId: email });
     world.client.submit(answers);

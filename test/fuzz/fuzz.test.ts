@@ -37,6 +37,7 @@ const valid: Record<Route, (call: Call) => NonNullable<Reply>> = {
     200,
     { success: true, data: { job_id: id, status: 'completed', result_id: 'result-1', error_message: null } },
   ],
+  jobs: () => [200, { success: true, data: { jobs: [] } }],
   balance: () => [200, { success: true, data: { user_id: 'user-1', token_balance: 4 } }],
   refresh: ({ count }) => [200, { success: true, data: { idToken: `fresh-${count}`, expiresIn: '300' } }],
 };

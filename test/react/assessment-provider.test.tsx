@@ -52,7 +52,7 @@ describeEachMode(() => {
       await world.goLive();
       await world.happens(() => world.complete(), isPhase('completed'));
       expect(seen().result).toBe('The Explorer');
-      expect(world.calls.submit).toBe(1);
+      expect(world.count('submit')).toBe(1);
       expect(world.client.getSnapshot().assessments).toHaveLength(1);
     });
 
@@ -61,7 +61,7 @@ describeEachMode(() => {
       render(app());
       await world.happens(
         () => press('submit'),
-        () => world.calls.submit === 1,
+        () => world.count('submit') === 1,
       );
       reloaded();
       delete world.faults.submit;
@@ -78,7 +78,7 @@ describeEachMode(() => {
       await act(settle);
       expect(seen().phase).toBe('idle');
       await world.happens(() => void world.client.resume(), isPhase('waiting'));
-      expect(world.calls.submit).toBe(1);
+      expect(world.count('submit')).toBe(1);
     });
 
     it('resumes as soon as `resume` becomes true', async () => {
@@ -89,7 +89,7 @@ describeEachMode(() => {
       expect(seen().phase).toBe('idle');
       rerender(app({ resume: true }));
       await world.happens(() => {}, isPhase('waiting'));
-      expect(world.calls.submit).toBe(1);
+      expect(world.count('submit')).toBe(1);
     });
 
     it('shows a result that arrived while no component was watching', async () => {
@@ -104,7 +104,7 @@ describeEachMode(() => {
       render(app());
       await world.happens(() => {}, isPhase('completed'));
       expect(seen().result).toBe('The Explorer');
-      expect(world.calls.submit).toBe(1);
+      expect(world.count('submit')).toBe(1);
     });
 
     it('does not bring back a dismissed assessment whose result was never shown', async () => {
@@ -143,7 +143,7 @@ describeEachMode(() => {
     render(app());
     await world.happens(() => {}, isPhase('waiting'));
     expect(world.client.getSnapshot().assessments).toHaveLength(1);
-    expect(world.calls.submit).toBe(1);
+    expect(world.count('submit')).toBe(1);
   });
 
   it('shows the assessments of another client when the `client` prop changes', async () => {
@@ -154,7 +154,7 @@ describeEachMode(() => {
     rerender(app());
     expect(seen().phase).toBe('idle');
     await world.happens(() => press('submit'), isPhase('waiting'));
-    expect([first.calls.submit, world.calls.submit]).toEqual([1, 1]);
+    expect([first.count('submit'), world.count('submit')]).toEqual([1, 1]);
     first.client.dispose();
   });
 
@@ -210,6 +210,6 @@ describe('without a provider', () => {
   it('the client submits and monitors without any React component', async () => {
     const assessment = world.client.submit(sampleAnswers);
     await world.until(() => assessment.getSnapshot().phase === 'waiting');
-    expect(world.calls.submit).toBe(1);
+    expect(world.count('submit')).toBe(1);
   });
 });

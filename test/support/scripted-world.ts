@@ -7,6 +7,10 @@ import {
 } from 'assessment-monitor';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { virtualClock } from '../../src/testing/virtual-clock.ts';
+import { ok, responseOf, type WireAnswer } from '../../src/testing/wire/answers.ts';
+import { rows, type WireJob } from '../../src/testing/wire/jobs.ts';
+import { routeOf, type WireRoute } from '../../src/testing/wire/routes.ts';
+import { loginPage } from '../../src/testing/worlds/spoilt-answers.ts';
 import { fakeSocketIo } from './fake-socket-io.ts';
 
 /*
@@ -14,9 +18,11 @@ import { fakeSocketIo } from './fake-socket-io.ts';
  * fake server would hide it.
  */
 
-export type Route = 'submit' | 'status' | 'result' | 'job' | 'balance' | 'refresh';
-/** Status, body and headers; null: no answer at all. */
-export type Reply = [status: number, body: unknown, headers?: Record<string, string>] | null;
+export { flat, invalidToken, nested, ok } from '../../src/testing/wire/answers.ts';
+
+export type Route = WireRoute;
+/** Null: no answer at all. */
+export type Reply = WireAnswer | null;
 export interface Call {
   route: Route;
   /** 1 for the first call of this route. */
@@ -28,59 +34,65 @@ export interface Call {
   /** Of the job or the result that it is about; empty where it is about none. */
   id: string;
 }
-export type Script = Partial<Record<Route, (call: Call) => Reply | Promise<Reply>>>;
+export type Answerer = (call: Call) => Reply | Promise<Reply>;
+export type Script = Partial<Record<Route, Answerer>>;
 
-export const ok = (data: unknown, headers: Record<string, string> = {}): Reply => [
-  200,
-  { success: true, data },
-  headers,
-];
-export const no = (status: number, error: unknown, headers: Record<string, string> = {}): Reply => [
-  status,
-  { success: false, error, message: 'no' },
-  headers,
-];
-/** What the gateway answers, whatever is wrong with the token. */
-export const invalidToken = (): Reply => no(401, 'INVALID_TOKEN');
-export const accepted = (more: object = {}): Reply => [
-  202,
-  { success: true, data: { jobId: 'job-1', resultId: 'result-1', status: 'queued', remainingTokens: 4, ...more } },
-];
-export const status = (value: string, more: object = {}): Reply =>
+/** The job of every script. */
+const job: WireJob = {
+  jobId: 'job-1',
+  resultId: 'result-1',
+  shownResultId: 'result-1',
+  userId: 'user-1',
+  acceptedAt: 0,
+  plan: [],
+  doneAt: 0,
+};
+export const accepted = (more: object = {}): WireAnswer => ok({ ...rows.submit(job), ...more }, {}, 202);
+export const status = (value: string, more: object = {}): WireAnswer =>
   ok({ jobId: 'job-1', status: value, progress: value === 'completed' ? 100 : 25, resultId: 'result-1', ...more });
-export const result = (): Reply => ok({ id: 'result-1', test_result: { archetype: 'The Explorer' } });
+/** The row of the archive. */
+export const archived = (value: string, more: object = {}): WireAnswer =>
+  ok({ job_id: 'job-1', status: value, result_id: value === 'completed' ? 'result-1' : null, ...more });
+/** A row of the user's list of jobs. */
+export const listed = (jobId: string, at: number) => ({ job_id: jobId, created_at: new Date(at).toISOString() });
+export const result = (): WireAnswer => ok({ id: 'result-1', test_result: { archetype: 'The Explorer' } });
+/** The page of a firewall. */
+export const html = (code: number): WireAnswer => [code, '<html>Blocked</html>', { 'content-type': 'text/html' }];
+export const redirect = (location: string): WireAnswer => [302, '', { location }];
+/** The server stays silent: the client's own timeout ends the call. */
+export const never = () => new Promise<Reply>(() => {});
 
 /** The server where nothing is wrong: the job never ends by itself. */
 const calm: Required<Script> = {
   submit: () => accepted(),
   status: () => status('processing'),
   result,
-  job: () => ok({ job_id: 'job-1', status: 'processing', result_id: 'result-1' }),
+  job: () => archived('processing', { result_id: 'result-1' }),
+  jobs: () => ok({ jobs: [] }),
   balance: () => ok({ token_balance: 4 }),
   refresh: ({ count }) => ok({ idToken: `fresh-${count}`, expiresIn: '3600' }),
 };
 
-const readUrl = (url: string): { route: Route; id: string } => {
-  const [, name = '', id = ''] = /\/(submit|status|results|jobs|token-balance|refresh)(?:\/(.*))?$/.exec(url) ?? [];
-  const route = ({ results: 'result', jobs: 'job', 'token-balance': 'balance' }[name] ?? name) as Route;
-  return { route, id: decodeURIComponent(id) };
-};
-
-export function openScriptedWorld(script: Script = {}, options: Partial<AssessmentClientOptions> = {}) {
+export function openScriptedWorld<Submission = unknown, Result = unknown>(
+  script: Script = {},
+  options: Partial<AssessmentClientOptions<Result>> = {},
+) {
   const clock = virtualClock();
   const startedAt = clock.now();
   const sockets = fakeSocketIo();
   const calls: Call[] = [];
-  const views: AssessmentView[] = [];
+  const views: AssessmentView<Result>[] = [];
   const events: MonitorEvent[] = [];
   const answers = { ...calm, ...script };
   const open = { requests: 0 };
+  const count = (route: Route) => calls.filter((it) => it.route === route).length;
 
-  const fetch = async (url: string, init: { headers: Record<string, string>; signal: AbortSignal }) => {
-    const { route, id } = readUrl(url);
-    const count = calls.filter((it) => it.route === route).length + 1;
+  type Init = { method?: string; headers: Record<string, string>; signal: AbortSignal };
+  const fetch = async (url: string, init: Init) => {
+    const { route, id } = routeOf(init.method, url);
+    if (route === null) return responseOf(loginPage());
     const token = init.headers.Authorization?.replace('Bearer ', '') ?? null;
-    const call = { route, count, at: clock.now() - startedAt, token, id };
+    const call = { route, count: count(route) + 1, at: clock.now() - startedAt, token, id };
     calls.push(call);
     open.requests += 1;
     try {
@@ -91,20 +103,15 @@ export function openScriptedWorld(script: Script = {}, options: Partial<Assessme
         }),
       ]);
       if (reply === null) throw new TypeError('fetch failed');
-      const [code, body, headers = {}] = reply;
-      return {
-        status: code,
-        headers: { get: (name: string) => headers[name.toLowerCase()] ?? null },
-        text: async () => (typeof body === 'string' ? body : JSON.stringify(body)),
-      };
+      return responseOf(reply);
     } finally {
       open.requests -= 1;
     }
   };
 
   /** Opens another page on the same server, or the same one after a reload: what they share is in `more`. */
-  const openTab = (more: Partial<AssessmentClientOptions> = {}) =>
-    createAssessmentClient({
+  const openTab = (more: Partial<AssessmentClientOptions<Result>> = {}) =>
+    createAssessmentClient<Submission, Result>({
       baseUrl: 'https://world.test',
       clock,
       storage: memoryStore(),
@@ -127,10 +134,10 @@ export function openScriptedWorld(script: Script = {}, options: Partial<Assessme
     views,
     events,
     /** How often the server was asked. */
-    count: (route: Route) => calls.filter((it) => it.route === route).length,
+    count,
     signIn: (accessToken = 'first', expiresIn = 3_600) => client.signedIn({ accessToken, expiresIn, userId: 'user-1' }),
     /** Submits, and keeps every view that is shown. */
-    submit(answersOfUser: object = { answers: [1] }): Assessment {
+    submit(answersOfUser: Submission = { answers: [1] } as Submission): Assessment<Result> {
       const assessment = client.submit(answersOfUser);
       const look = () => views.push(assessment.getSnapshot());
       look();
@@ -138,6 +145,8 @@ export function openScriptedWorld(script: Script = {}, options: Partial<Assessme
       return assessment;
     },
     phase: () => views.at(-1)?.phase,
+    /** The phases that were shown, each once. */
+    phases: () => [...new Set(views.map(({ phase }) => phase))],
     /** The name that the mission gives to where it is. */
     state: () => events.flatMap((it) => (it.type === 'state.changed' ? [it.to] : [])).at(-1),
     run: clock.run,
@@ -151,4 +160,20 @@ export function openScriptedWorld(script: Script = {}, options: Partial<Assessme
       };
     },
   };
+}
+
+export type ScriptedWorld = ReturnType<typeof openScriptedWorld>;
+export type ScriptedOptions = Partial<AssessmentClientOptions> & {
+  /** What the user signs in with. @default the token `first` of an hour, of `user-1` */
+  session?: Parameters<ScriptedWorld['client']['signedIn']>[0];
+};
+
+/** Opens a world in which a signed-in user has submitted. */
+export async function openSubmitted(script: Script = {}, { session, ...options }: ScriptedOptions = {}) {
+  const world = openScriptedWorld(script, options);
+  if (session) world.client.signedIn(session);
+  else world.signIn();
+  const assessment = world.submit();
+  await world.run(0);
+  return { ...world, assessment };
 }

@@ -2,9 +2,9 @@
 export type WireAnswer = [status: number, body: unknown, headers?: Record<string, string>];
 
 /** A success. */
-export const data = (value: unknown, status = 200, headers: Record<string, string> = {}): WireAnswer => [
+export const ok = (data: unknown, headers: Record<string, string> = {}, status = 200): WireAnswer => [
   status,
-  { success: true, data: value },
+  { success: true, data },
   headers,
 ];
 
@@ -17,11 +17,12 @@ export const flat = (
 ): WireAnswer => [status, { success: false, error, message }, headers];
 
 /** An error in the services' dialect. */
-export const nested = (status: number, code: string, headers: Record<string, string> = {}): WireAnswer => [
-  status,
-  { success: false, error: { code, message: 'no' } },
-  headers,
-];
+export const nested = (
+  status: number,
+  code: string,
+  headers: Record<string, string> = {},
+  message = 'no',
+): WireAnswer => [status, { success: false, error: { code, message } }, headers];
 
 /** What the gateway answers, whatever is wrong with an access token. */
 export const invalidToken = (): WireAnswer => flat(401, 'INVALID_TOKEN', {}, 'Invalid or expired token');

@@ -1,5 +1,5 @@
 import type { VirtualClock } from '../virtual-clock.ts';
-import { data, flat, invalidToken, nested, type WireAnswer } from './answers.ts';
+import { flat, invalidToken, nested, ok, type WireAnswer } from './answers.ts';
 import { type PlannedStep, type RowKind, rows, type WireJob, type WireRow } from './jobs.ts';
 import type { WireRoute } from './routes.ts';
 
@@ -161,7 +161,7 @@ export function wireContract(options: WireOptions) {
     session.refreshedAt = clock.time();
     const { accessToken, cookie: next } = issue(session);
     const life = statesLife ? { expiresIn: String(tokenLifeMs / 1_000) } : {};
-    return data({ idToken: accessToken, ...life }, 200, { 'set-cookie': next });
+    return ok({ idToken: accessToken, ...life }, { 'set-cookie': next });
   };
 
   // --- sockets
@@ -203,10 +203,11 @@ export function wireContract(options: WireOptions) {
     key === null ? undefined : void jobsByKey.set(`${userId} ${key}`, job);
   /** @param cache whether the key was known; null for a server that ignores keys */
   const submitted = (job: WireJob, cache: 'HIT' | 'MISS' | null): WireAnswer =>
-    data(spell('submit', rows.submit(job)), 202, {
-      'x-idempotency-supported': 'true',
-      ...(cache && { 'x-idempotency-cache': cache }),
-    });
+    ok(
+      spell('submit', rows.submit(job)),
+      { 'x-idempotency-supported': 'true', ...(cache && { 'x-idempotency-cache': cache }) },
+      202,
+    );
   const submit = (userId: string, key: string | null): WireAnswer => {
     const known = jobOfKey(userId, key);
     const job = known ?? accept(userId);
@@ -222,14 +223,14 @@ export function wireContract(options: WireOptions) {
       const userId = userOf(token);
       if (userId === null) return deadToken();
       if (route === 'submit') return submit(userId, key);
-      if (route === 'balance') return data({ token_balance: 4 });
-      if (route === 'jobs') return data({ jobs: (jobsByUser.get(userId) ?? []).toReversed().map(jobRow) });
+      if (route === 'balance') return ok({ token_balance: 4 });
+      if (route === 'jobs') return ok({ jobs: (jobsByUser.get(userId) ?? []).toReversed().map(jobRow) });
       const job = jobsById.get(id);
       if (!job) return nested(404, 'NOT_FOUND');
       if (job.userId !== userId) return nested(403, 'FORBIDDEN');
-      if (route === 'status') return data(spell('status', rows.status(job, clock.time())));
-      if (route === 'job') return data(jobRow(job));
-      return data(spell('result', rows.result(job, clock.time(), id)));
+      if (route === 'status') return ok(spell('status', rows.status(job, clock.time())));
+      if (route === 'job') return ok(jobRow(job));
+      return ok(spell('result', rows.result(job, clock.time(), id)));
     },
 
     /** @param issuedAgoMs the age of the access token that this session begins with */

@@ -1,7 +1,7 @@
 import type { FeedSocket, LoadSocketIo } from '../../services/feed/socket-io.ts';
 import { seededRandom } from '../seeded-random.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
-import { data, flat, invalidToken, nested, responseOf, type WireAnswer } from '../wire/answers.ts';
+import { flat, invalidToken, nested, ok, responseOf, type WireAnswer } from '../wire/answers.ts';
 import { type WireSocket, wireContract, type WireRequest } from '../wire/contract.ts';
 import { type RowKind, statusAt, type WireJob, type WireRow } from '../wire/jobs.ts';
 import { routeOf } from '../wire/routes.ts';
@@ -212,7 +212,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       result_id: isOdd ? '999998' : 'result-of-yesterday',
       created_at: new Date(startedAt - DAY_MS).toISOString(),
     };
-    return data({ jobs: [...own.toReversed().map(wire.jobRow), spell('job', old)] });
+    return ok({ jobs: [...own.toReversed().map(wire.jobRow), spell('job', old)] });
   };
   /** A row of another job, or of this one with another owner, that is complete in itself. */
   const foreignRow = (route: string, id: string, userId: string): WireAnswer => {
@@ -220,10 +220,10 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     const owner = isOtherJob ? userId : 'user-9';
     const shown = idWord(isOtherJob ? (isOdd ? '777' : 'other') : id);
     if (route === 'result') {
-      return data({ id: shown, user_id: owner, test_result: { of: 'foreign' } });
+      return ok({ id: shown, user_id: owner, test_result: { of: 'foreign' } });
     }
-    if (route === 'job') return data({ job_id: shown, user_id: owner, status: 'failed', result_id: null });
-    return data({ jobId: shown, userId: owner, status: 'failed', progress: 0, resultId: null });
+    if (route === 'job') return ok({ job_id: shown, user_id: owner, status: 'failed', result_id: null });
+    return ok({ jobId: shown, userId: owner, status: 'failed', progress: 0, resultId: null });
   };
   /** What a read route answers in place of the row of this job, if anything. */
   const insteadOfRow = (job: WireJob, { route, id }: WireRequest, userId: string): WireAnswer | null => {
