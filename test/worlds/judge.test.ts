@@ -180,6 +180,16 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
     { habits: { failures: 1 }, incidents: [noSockets] },
   ],
   [
+    '13 a sign-in is asked for only when the session is over',
+    'takes the page of a firewall for the end of the session',
+    withFetch(async (fetch, url, init) => {
+      const answer = await fetch(url, init);
+      const isPage = url.includes('refresh') && answer.status === 403;
+      return isPage ? rewritten(answer, () => '{"error":"invalid_grant"}', 401) : answer;
+    }),
+    { incidents: [{ at: 60_000, do: 'front', route: 'refresh', answer: 'html-403', forMs: 0 }] },
+  ],
+  [
     '13 what has not ended keeps its record',
     'writes nothing down',
     tampered(({ storage }) => ({
@@ -254,6 +264,27 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
       return answer.status === 404 ? rewritten(answer, () => '{"data":{"status":"processing"}}', 200) : answer;
     }),
     { incidents: [{ at: 60_000, do: 'forgetAll' }] },
+  ],
+  [
+    'promise: a result that the feed reports is shown soon',
+    'does not hear that the job is complete',
+    tampered(({ loadSocketIo }) => ({
+      loadSocketIo: async () => {
+        const { io } = await loadSocketIo!();
+        return {
+          io(...args: Parameters<typeof io>) {
+            const socket = io(...args);
+            const { onAny } = socket;
+            socket.onAny = (listener) =>
+              onAny.call(socket, (event, payload) => {
+                if (event !== 'analysis-complete') listener(event, payload);
+              });
+            return socket;
+          },
+        };
+      },
+    })),
+    { jobMs: 200_000 },
   ],
   [
     'promise: every job that the server finishes is shown',

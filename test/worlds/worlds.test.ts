@@ -157,6 +157,25 @@ describe('in these worlds, in which an answer is not the word of the API about t
     ['the status row is gone', { habits: { goneRowMs: 0 }, incidents: [noSockets] }],
     ['the rows of the archive are late', { habits: { lateRowMs: 20_000 } }],
     ['a login page answers for a while', { incidents: [noSockets, front('any', 'login-elsewhere', 90_000)] }],
+    [
+      'a login page answers on every route until the user signs in',
+      { incidents: [noSockets, front('any', 'login-elsewhere', FOR_EVER_MS)] },
+    ],
+    [
+      'keys are ignored and not announced, and a success that cannot be read answers the submission',
+      {
+        habits: { keys: 'off', announcesKeys: false },
+        incidents: [{ at: 0, do: 'garble', route: 'submit', how: 'foreign', forMs: 60_000 }],
+      },
+    ],
+    [
+      'keys are ignored and not announced, and the page is reloaded while the answers are sent',
+      { habits: { keys: 'off', announcesKeys: false, submitMs: 2_100 }, incidents: [{ at: 1_000, do: 'reload' }] },
+    ],
+    [
+      'the submission takes so long that its repetition meets it',
+      { habits: { submitMs: 12_000 }, incidents: [{ at: 4_000, do: 'reload' }] },
+    ],
     ['a login page of the same origin answers', { incidents: [noSockets, front('any', 'login-here', 90_000)] }],
     ['a proxy lives in the next month', { incidents: [noSockets, front('status', 'html-502-next-month')] }],
     [

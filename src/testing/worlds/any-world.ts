@@ -170,7 +170,11 @@ const habitsOf = (fc: FastCheck): Partial<Record<Family, Partial<{ [K in keyof H
   misfits: { spelling: mostly(fc, 'spelling', ['odd']) },
   retries: { failures: mostly(fc, 'failures', [1, 2, 3]) },
   dedup: { deduplicates: mostly(fc, 'deduplicates', [true]) },
-  keys: { keys: mostly(fc, 'keys', ['late', 'off']), submitMs: mostly(fc, 'submitMs', [2_100]) },
+  keys: {
+    keys: mostly(fc, 'keys', ['late', 'off']),
+    announcesKeys: fc.boolean(),
+    submitMs: mostly(fc, 'submitMs', [2_100, 12_000]),
+  },
   refusals: {
     refusal: fc.oneof(
       { weight: 12, arbitrary: fc.constant(null) },
@@ -197,6 +201,13 @@ const incidentsOf = (fc: FastCheck, at: Arbitrary<number>): Partial<Record<Famil
       fc.record({
         at,
         do: front,
+        route: fc.constant('any' as const),
+        answer: fc.constantFrom<FrontAnswer>('login-elsewhere', 'login-here'),
+        forMs: fc.constant(FOR_EVER_MS),
+      }),
+      fc.record({
+        at,
+        do: front,
         route: fc.constantFrom(...calls, 'any' as const),
         answer: fc.constantFrom(...pages),
         forMs,
@@ -208,6 +219,16 @@ const incidentsOf = (fc: FastCheck, at: Arbitrary<number>): Partial<Record<Famil
         route: fc.constantFrom('status' as const, 'result' as const, 'job' as const),
         answer: fc.constantFrom<FrontAnswer>('json-403-coded', 'json-410', 'json-500'),
         forMs,
+      }),
+    ],
+    keys: [
+      fc.record({ at: fc.constantFrom(0, 1_000), do: fc.constant('loseSubmitAnswer' as const) }),
+      fc.record({
+        at: fc.constant(0),
+        do: garble,
+        route: fc.constant('submit' as const),
+        how: fc.constantFrom('foreign', 'null', 'html', 'cut'),
+        forMs: fc.constantFrom(0, 15_000),
       }),
     ],
     rows: [

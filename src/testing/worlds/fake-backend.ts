@@ -85,6 +85,8 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     unreadableResults: [] as { at: number; page: number }[],
     /** True times at which a submission was answered with a success that cannot be read. */
     unreadableSubmissions: [] as number[],
+    /** True times at which a live socket brought the end of a job that is complete. */
+    completionsHeard: [] as number[],
   };
   /** The refresh token in the browser's cookie jar: the good one, or an older one. */
   let jar: string | null = null;
@@ -198,7 +200,9 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     }
     submitting.delete(place);
     wire.keepKey(userId, key, job);
-    return wire.submitted(job, habits.keys === 'off' ? null : known ? 'HIT' : 'MISS');
+    const [status, body, headers = {}] = wire.submitted(job, habits.keys === 'off' ? null : known ? 'HIT' : 'MISS');
+    const { 'x-idempotency-supported': announced, ...others } = headers;
+    return [status, body, habits.announcesKeys && announced ? headers : others];
   };
   /** The archive's rows of a finished job may be late. */
   const isLate = ({ doneAt }: WireJob) => clock.time() >= doneAt && clock.time() < doneAt + habits.lateRowMs;
@@ -409,6 +413,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       this.disconnect();
     }
     send(event: string, payload: unknown) {
+      if (event === 'analysis-complete') seen.completionsHeard.push(clock.time());
       for (const listener of this.listeners.get(event) ?? []) listener(payload);
       if (!ownEvents.has(event)) for (const listener of this.anyListeners) listener(event, payload);
     }
@@ -443,11 +448,14 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     signIn(userId: string) {
       // One browser: a sign-in ends the session of the previous user.
       wire.endSessions();
+      // Who has signed in meets no login page.
+      for (const it of fronts) if (it.route === 'any' && it.answer.startsWith('login-')) it.left = 0;
       const { accessToken, cookie, lifeMs } = wire.signIn(userId);
       jar = cookie;
       signedInUser = userId;
       return { accessToken, ...(habits.tokens === 'stated' && { expiresIn: lifeMs / 1_000 }), userId };
     },
+    hasSession: () => jar !== null && jar === wire.cookieOf(signedInUser),
     endTokens: wire.endTokens,
     revoke: wire.endSessions,
     restart: () => wire.jobs().forEach((job) => forgotten.add(job)),

@@ -25,6 +25,8 @@ interface Moment {
   at: number;
   tab: number;
   view: AssessmentView;
+  /** Whether the browser could have refreshed its token: its cookie was the one that the server knows. */
+  hasSession: boolean;
 }
 
 /** Everything that is known of a story when it is over. */
@@ -120,6 +122,10 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     '13 an assessment fails only on the word of the API',
     failures.every(({ at }) => mayFail(trial, at)),
   );
+  rule(
+    '13 a sign-in is asked for only when the session is over',
+    moments.every((it) => isSignInDue(trial, it)),
+  );
   const isOpen = last !== undefined && !['completed', 'failed', 'cancelled'].includes(last.phase);
   rule(
     '13 what has not ended keeps its record',
@@ -158,6 +164,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     backend.jobs().every(({ lostAt, doneAt }) => lostAt !== null && lostAt < doneAt) &&
     !isMute;
   rule('18 a user whose job the server has forgotten sees so', !isForgotten || deeds.otherUser || isToldLately(trial));
+  rule('promise: a result that the feed reports is shown soon', isShownSoon(trial));
 
   const expected = expectedEndings(trial);
   rule(
@@ -186,6 +193,17 @@ function expectedEndings(trial: Trial): readonly string[] | null {
   return isUnreadable ? ['completed', 'failed'] : ['completed'];
 }
 
+/** Whether a page that asked for a sign-in had a reason to. Of tokens that stay refused, and of login pages, the client cannot know. */
+function isSignInDue({ world, deeds }: Trial, { view, hasSession }: Moment): boolean {
+  if (view.phase !== 'sign-in-needed' || !hasSession || deeds.otherUser) return true;
+  return world.incidents.some(
+    (it) =>
+      it.do === 'signOut' ||
+      it.do === 'outage' ||
+      (it.do === 'front' && (it.answer === 'html-401' || it.answer.startsWith('login-'))),
+  );
+}
+
 /** Whether the API itself has said by now that it will not become anything. */
 function mayFail(trial: Trial, now: number): boolean {
   const { world, backend } = trial;
@@ -208,6 +226,34 @@ function byPage(seen: readonly { at: number; page: number }[]): Map<number, numb
   const times = new Map<number, number[]>();
   for (const { at, page } of seen) times.set(page, [...(times.get(page) ?? []), at]);
   return times;
+}
+
+/** So long before and after the end of a job nothing else happens in a world that tells how soon it is shown, ms. */
+const CALM_MS = { before: 180_000, after: 60_000 };
+/** A heartbeat finds most results later, ms. */
+const SOON_MS = 20_000;
+
+/** What happens once happens whenever the next request comes, and what changes a clock lasts. */
+function lengthOf(incident: Incident): number {
+  if (incident.do === 'jump' || incident.do === 'forgetAll') return Number.POSITIVE_INFINITY;
+  if (!('forMs' in incident)) return 0;
+  return incident.forMs === 0 ? Number.POSITIVE_INFINITY : incident.forMs;
+}
+
+/** Whether a result that a live feed has reported in a calm time was shown soon after. */
+function isShownSoon({ world, backend, moments, startedAt }: Trial): boolean {
+  const { latencyMs, loss, jobFails, habits = {}, incidents } = world;
+  const [job, ...others] = backend.jobs();
+  const mayBeLate = ['lateRowMs', 'slowBodyMs', 'goneRowMs', 'failures', 'clockAheadMs', 'submitLimitMs'] as const;
+  if (!job || others.length > 0 || jobFails || loss > 0 || mayBeLate.some((name) => habits[name])) return true;
+  const { doneAt } = job;
+  const isCalm = incidents.every((incident) => {
+    const at = startedAt + incident.at;
+    return at + lengthOf(incident) < doneAt - CALM_MS.before || at > doneAt + CALM_MS.after;
+  });
+  const shown = moments.findLast(({ at }) => at < doneAt)?.view.phase;
+  if (!isCalm || shown !== 'waiting' || !backend.seen.completionsHeard.includes(doneAt)) return true;
+  return moments.some(({ at, view }) => view.phase === 'completed' && at <= doneAt + SOON_MS + 8 * latencyMs);
 }
 
 /** Whether two accepted jobs of one user have the same answers. */

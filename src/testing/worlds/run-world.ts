@@ -169,7 +169,7 @@ function watch(stage: Stage, assessment: Assessment): void {
     const view = assessment.getSnapshot();
     // A sign-out takes the assessment off the page. That is no ending.
     if (stage.deeds.isAway && view.phase === 'cancelled') return;
-    stage.moments.push({ at: stage.clock.time(), tab, view });
+    stage.moments.push({ at: stage.clock.time(), tab, view, hasSession: stage.backend.hasSession() });
   };
   note();
   assessment.subscribe(note);

@@ -47,7 +47,7 @@ export type Incident = { at: number } & (
   | { do: 'reload' | 'signOut' | 'signInAsOther' | 'cancel' | 'revoke' | 'loseRefreshAnswer' | 'loseSubmitAnswer' }
   | { do: 'outage' | 'offline' | 'serverDown' | 'silence' | 'sleep' | 'noSockets'; forMs: number }
   | { do: 'jump'; byMs: number }
-  /** Something in front of the API answers. `forMs` 0: one request. */
+  /** Something in front of the API answers. `forMs` 0: one request. A sign-in ends a login page on every route. */
   | { do: 'front'; route: WorldRoute | 'any'; answer: FrontAnswer; forMs: number }
   /** The API's own answers arrive spoilt. `forMs` 0: one answer. */
   | { do: 'garble'; route: WorldRoute; how: Garbling; forMs: number }
@@ -73,6 +73,8 @@ export interface Habits {
   deduplicates: boolean;
   /** `late`: keys are stored after the work. `off`: they are ignored. */
   keys: 'on' | 'late' | 'off';
+  /** Answers to submissions say that keys are supported, whether or not they are stored. */
+  announcesKeys: boolean;
   /** From the arrival of a submission to its answer, ms. */
   submitMs: number;
   /** Submissions are answered 429 for so long after the start, ms, with the whole wait as Retry-After. */
@@ -103,6 +105,7 @@ export const plainHabits: Habits = {
   failures: 0,
   deduplicates: false,
   keys: 'on',
+  announcesKeys: true,
   submitMs: 0,
   submitLimitMs: 0,
   refusal: null,
