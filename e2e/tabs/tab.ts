@@ -17,7 +17,8 @@ export interface TabBook {
 }
 
 export interface TabHandle {
-  signIn(): Promise<void>;
+  /** @param email whose session it is; the application names that user @default a user whom only the token names */
+  signIn(email?: string): Promise<void>;
   submit(): void;
   signOut(): void;
   refresh(): Promise<string>;
@@ -28,6 +29,8 @@ export interface TabHandle {
 const settings = new URLSearchParams(window.location.search);
 const ms = (name: string, otherwise: number): number => Number(settings.get(name) ?? otherwise);
 
+/** A book of what was shown is a memory of it: a test that searches the memory of the page does without. */
+const keepsBook = settings.get('book') !== 'none';
 const book: TabBook = {
   phase: 'nothing',
   shown: [],
@@ -58,7 +61,7 @@ const fetchWithBook: typeof fetch = async (input, init) => {
 };
 
 const client = createAssessmentClient({
-  baseUrl: window.location.origin,
+  baseUrl: window.location.origin + (settings.get('base') ?? ''),
   socket: settings.get('socket') === 'none' ? false : { transports: ['websocket'] },
   timings: {
     refreshIntervalMs: ms('refreshIntervalMs', 3_000),
@@ -94,14 +97,24 @@ const showPhase = (phase: TabBook['phase']): void => {
   if (output) output.textContent = phase;
 };
 const show = (view: AssessmentView): void => {
-  book.shown.push(JSON.stringify(view));
+  if (keepsBook) book.shown.push(JSON.stringify(view));
   showPhase(view.phase);
+  showResult(view.phase === 'completed' ? JSON.stringify(view.result) : '');
 };
-const showNothing = (): void => showPhase('nothing');
+const showResult = (text: string): void => {
+  const output = document.querySelector('#result');
+  if (output) output.textContent = text;
+};
+const showNothing = (): void => {
+  showPhase('nothing');
+  showResult('');
+};
 const followed = new WeakSet<object>();
 /** Shows every assessment of the client, and nothing when the last one has left. */
 const follow = (): void => {
-  const { assessments } = client.getSnapshot();
+  const { assessments, balance } = client.getSnapshot();
+  const output = document.querySelector('#balance');
+  if (output) output.textContent = balance === null ? '' : String(balance);
   if (assessments.length === 0) showNothing();
   for (const assessment of assessments) {
     if (followed.has(assessment)) continue;
@@ -114,14 +127,14 @@ client.subscribe(follow);
 client.resume();
 
 const handle: TabHandle = {
-  async signIn() {
+  async signIn(email) {
     const response = await fetch('/api/auth/v2/login', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ email: 'user@example.test', password: 'correct-horse' }),
+      body: JSON.stringify({ email: email ?? 'user@example.test', password: 'correct-horse' }),
     });
     const { data } = (await response.json()) as { data: { idToken: string; expiresIn: string } };
-    client.signedIn({ accessToken: data.idToken, expiresIn: data.expiresIn });
+    client.signedIn({ accessToken: data.idToken, expiresIn: data.expiresIn, userId: email });
   },
   // Answers of its own: equal answers would be one assessment in all tabs.
   submit: () => void client.submit({ ...sampleAnswers, assessment_name: `Assessment of tab ${crypto.randomUUID()}` }),

@@ -203,6 +203,10 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       end('signed-out');
       for (const key of keys) store.remove(key);
       own.remove(USER_KEY);
+      // No token stays in memory.
+      known = { ...known, value: '' };
+      givenUp = '';
+      userId = identity = null;
     },
     recheck,
     dispose() {

@@ -233,7 +233,12 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     ended = reason;
     // The generation is kept, because it must never decrease.
     if (token) token = { ...token, value: '', expiresAt: 0 };
-    if (reason === 'signed-out') identity = null;
+    // Describes the token again from its text.
+    described = null;
+    if (reason === 'signed-out') {
+      identity = null;
+      if (token) token.userId = null;
+    }
     forget();
     store.remove(TOKEN_KEY);
     store.remove(REFRESH_TOKEN_KEY);
