@@ -87,6 +87,17 @@ export function openScriptedWorld<Submission = unknown, Result = unknown>(
   const open = { requests: 0 };
   const count = (route: Route) => calls.filter((it) => it.route === route).length;
 
+  /** A script that throws is a mistake of the test, which the client would take for a failed request: Vitest reports it. */
+  const answerTo = async (call: Call): Promise<Reply> => {
+    try {
+      return await answers[call.route](call);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+      throw error;
+    }
+  };
   type Init = { method?: string; headers: Record<string, string>; signal: AbortSignal };
   const fetch = async (url: string, init: Init) => {
     const { route, id } = routeOf(init.method, url);
@@ -97,7 +108,7 @@ export function openScriptedWorld<Submission = unknown, Result = unknown>(
     open.requests += 1;
     try {
       const reply = await Promise.race([
-        answers[route](call),
+        answerTo(call),
         new Promise<never>((_, reject) => {
           init.signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
         }),
