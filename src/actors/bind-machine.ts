@@ -18,7 +18,10 @@ export interface BoundMachine<Submission> {
    */
   add(
     submissionId: string,
-    its: Pick<Particulars<Submission>, 'submission' | 'submittedAt' | 'jobId' | 'resultId' | 'lostAt'>,
+    its: Pick<
+      Particulars<Submission>,
+      'submission' | 'submittedAt' | 'jobId' | 'resultId' | 'lostAt' | 'owner' | 'keepOwner'
+    >,
   ): () => void;
   /** The messages for the fields of a refused submission, in the server's words; kept until the particulars are released. */
   detailsOf(submissionId: string): ProblemDetails | undefined;
@@ -29,7 +32,8 @@ export interface BoundMachine<Submission> {
  *
  * @example
  * const bound = bindMachine(services);
- * const its = { submission, submittedAt: clock.now(), jobId: null, resultId: null, lostAt: null };
+ * const known = { jobId: null, resultId: null, lostAt: null, owner: null, keepOwner: () => {} };
+ * const its = { submission, submittedAt: clock.now(), ...known };
  * const release = bound.add(submissionId, its);
  * const actor = createActor(bound.machine, { clock, input: { submissionId, deadlineAt } });
  */
@@ -54,7 +58,6 @@ export function bindMachine<Submission, Result>(services: BoundServices<Submissi
         missedResults: 0,
         invalidResults: 0,
         unreadableResults: 0,
-        ownerId: null,
         failedAt: null,
         failedForMs: 0,
         statusTrouble: 0,

@@ -2,6 +2,7 @@ import { filter, map } from 'rxjs';
 import { throwIfAborted } from '../lib/abort.ts';
 import { fromEventObservable, fromPromise, type Subscribable } from 'xstate';
 import { type Clock, sleep } from '../lib/clock.ts';
+import { digestOf } from '../lib/digest.ts';
 import { isSameUser } from '../lib/identity.ts';
 import {
   type Problem,
@@ -46,6 +47,10 @@ export interface CallServices<Submission, Result> {
   idempotent: boolean;
   /** Whether a stored record of another assessment names this job. */
   isKnownJob: (jobId: string, exceptSubmissionId: string) => boolean;
+  /** Claims the sending of the answers for this tab. @returns null, or when they first left, where another tab has just sent them */
+  claim: (submissionId: string) => number | null;
+  /** The server has proved that it did not take the answers. */
+  disclaim: (submissionId: string) => void;
   /** Read when a submission is accepted, ms. */
   monitoringTimeoutMs: () => number;
 }
@@ -60,7 +65,7 @@ export interface Particulars<Submission> {
   /** The ids of the job and of its result, once the server has named them: events of other assessments are recognised by them. */
   jobId: string | null;
   resultId: string | null;
-  /** When the first submission left whose answer was lost; null while none was. */
+  /** When the first submission left whose answer was lost, by this page or another one; null while none was. */
   lostAt: number | null;
   /** The latest submission was answered with a success that cannot be read: a repetition may start a second job. */
   isTaken: boolean;
@@ -74,8 +79,10 @@ export interface Particulars<Submission> {
   invalidResults: number;
   /** Counts the answers of the result route that are no word about this result. */
   unreadableResults: number;
-  /** The API's own id of the user, once an answer has named it. */
-  ownerId: string | null;
+  /** A digest of the API's own id of the user, once an answer has named it, to this page or an earlier one. */
+  owner: string | null;
+  /** Keeps it for the next page. */
+  keepOwner: (owner: string) => void;
   /** When the last look found the job failed; null while the server reports anything else. */
   failedAt: number | null;
   /** How long the server has reported the failure by looks in a row, ms. */
@@ -88,8 +95,12 @@ export interface Particulars<Submission> {
 
 type Failed = Unauthorized | Transient | Rejected;
 
-/** After so many searches without an answer the list counts as missing. */
-const MOST_UNANSWERED_SEARCHES = 5;
+/** After so many searches without an answer, in a quarter of an hour, the list counts as missing. */
+const MOST_UNANSWERED_SEARCHES = 30;
+/** … and after so many that met a page with status 404: such a server may have no list. */
+const MOST_MISSING_LISTS = 5;
+/** The waits between such searches grow from the first to the last, ms. */
+const SEARCH_WAIT = { firstMs: 5_000, mostMs: 30_000 };
 /** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
 const LIST_TOLERANCE_MS = 2_000;
 /** Between two looks at most this share of the confirmation time counts: a clock that jumps ahead confirms nothing. */
@@ -144,8 +155,11 @@ export function createCalls<Submission, Result>(
       if (error instanceof TransientError && error.retryAfterMs !== null)
         its.pacer.postpone('submit', error.retryAfterMs);
       // Not every server has the list. Anything else is an outage: what answers in place of the API knows nothing of the list.
-      if (!isUnknown(error) && its.unansweredSearches < MOST_UNANSWERED_SEARCHES) throw error;
-      return [];
+      if (isUnknown(error)) return [];
+      const most = isNotFound(error) ? MOST_MISSING_LISTS : MOST_UNANSWERED_SEARCHES;
+      if (its.unansweredSearches >= most) return [];
+      its.pacer.postpone('submit', growing(SEARCH_WAIT, its.unansweredSearches));
+      throw error;
     });
     its.unansweredSearches = 0;
     const isOthers = (jobId: string) => services.isKnownJob(jobId, submissionId);
@@ -163,11 +177,19 @@ export function createCalls<Submission, Result>(
     const sentAt = clock.now();
     its.isTaken = false;
     its.isAsked = false;
+    const claim = (): void => {
+      const claimedAt = services.claim(submissionId);
+      if (claimedAt === null) return;
+      its.lostAt ??= claimedAt;
+      throw new TransientError('unavailable', 'another tab has just sent the answers');
+    };
     try {
-      const { retryAfterMs, ...answer } = await api.submit(its.submission, submissionId, signal);
+      const { retryAfterMs, ...answer } = await api.submit(its.submission, submissionId, signal, claim);
       if (retryAfterMs !== null) its.pacer.postpone('status', retryAfterMs);
       return accepted(its, answer);
     } catch (error) {
+      const isRefused = error instanceof UnauthorizedError || (error instanceof TransientError && !error.maybeDone);
+      if (its.lostAt === null && (isRefused || error instanceof RejectedError)) services.disclaim(submissionId);
       if (error instanceof RejectedError) {
         its.details = error.details;
         // An earlier attempt may have arrived, and taken the credit that this one lacks.
@@ -230,7 +252,9 @@ export function createCalls<Submission, Result>(
       its.pacer.postpone('status', pacing.minDistanceMs);
     }
     try {
-      const state = await api.status(jobId, signal, canWait);
+      // The call may have waited for a token since its turn.
+      const keepDistance = () => its.pacer.postpone('status', pacing.minDistanceMs);
+      const state = await api.status(jobId, signal, canWait, keepDistance);
       its.statusTrouble = 0;
       return state;
     } catch (error) {
@@ -246,7 +270,10 @@ export function createCalls<Submission, Result>(
 
   /** @throws TransientError the row is of another user */
   const ofItsOwner = (its: Particulars<Submission>, state: JobState): JobState => {
-    if (!isForeign(its, state, tokens.identity())) return state;
+    const known = its.owner;
+    const isIts = !isForeign(its, state, tokens.identity());
+    if (its.owner !== null && its.owner !== known) its.keepOwner(its.owner);
+    if (isIts) return state;
     throw new TransientError('invalid-response', 'the answer is about the job of another user');
   };
   /** The archive's state of a job, or the known one where the archive does not answer: it is only a second opinion. */
@@ -321,7 +348,7 @@ export function createCalls<Submission, Result>(
       const named = resultId === null || isDoubtful ? await resultIdOf(its, jobId, signal) : resultId;
       const id = named ?? resultId;
       if (id === null) throw notThereYet();
-      const state = await api.result(id, signal, its.ownerId).catch((error: unknown) => {
+      const state = await api.result(id, signal, its.owner).catch((error: unknown) => {
         throw isNotFound(error) ? notThereYet() : error;
       });
       if (state.type === 'not-ready') throw notThereYet(state.retryAfterMs);
@@ -332,8 +359,7 @@ export function createCalls<Submission, Result>(
       const isConfirmed =
         its.invalidResults >= MOST_INVALID_RESULTS || its.unreadableResults >= MOST_UNREADABLE_RESULTS;
       if (state.type === 'invalid' || isConfirmed) return { ...INVALID, isConfirmed };
-      const { firstMs, mostMs } = UNREADABLE_WAIT;
-      const retryAfterMs = Math.min(mostMs, firstMs * 2 ** (its.unreadableResults - 1));
+      const retryAfterMs = growing(UNREADABLE_WAIT, its.unreadableResults);
       throw new TransientError('invalid-response', 'the answer is not a result of the API', { retryAfterMs });
     });
   };
@@ -419,10 +445,12 @@ const UNCONFIRMED_FAILURE: StatusOutcome = {
  * Learns whose job it is from the first row that tells, and says whether this row is of another user. A row that names the user of the
  * session corrects what a foreign row has taught.
  */
-function isForeign(its: { ownerId: string | null }, { ownerId }: JobState, user: string | null): boolean {
-  const isOwn = ownerId !== null && user !== null && isSameUser(ownerId, user);
-  if (its.ownerId === null || isOwn) its.ownerId = ownerId ?? its.ownerId;
-  return ownerId !== null && ownerId !== its.ownerId;
+function isForeign(its: { owner: string | null }, { ownerId }: JobState, user: string | null): boolean {
+  if (ownerId === null) return false;
+  const isOwn = user !== null && isSameUser(ownerId, user);
+  const owner = digestOf(ownerId);
+  if (its.owner === null || isOwn) its.owner = owner;
+  return owner !== its.owner;
 }
 
 /** An error of a service as an outcome of the chart. Defects stay errors. */
@@ -446,6 +474,9 @@ function problemOf(error: TransientError | RejectedError): Problem {
   return { code, message };
 }
 
+/** The wait after so many failures, ms: twice as long each time. */
+const growing = ({ firstMs, mostMs }: typeof SEARCH_WAIT, failures: number): number =>
+  Math.min(mostMs, firstMs * 2 ** (failures - 1));
 const between = (min: number, value: number, max: number): number => Math.min(max, Math.max(min, value));
 const LIMITED = 'the server asks for fewer requests';
 const notThereYet = (retryAfterMs: number | null = null) =>

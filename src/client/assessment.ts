@@ -70,7 +70,15 @@ export function startAssessment<Submission, Result>(
     submittedAt,
     jobId: record.jobId,
     resultId: record.resultId,
+    // Another page has sent the answers, and their outcome is not known here.
     lostAt: record.sentAt ?? null,
+    owner: record.owner ?? null,
+    keepOwner(owner) {
+      saved = { ...saved, owner };
+      const shared = jobs.read(id);
+      // Another tab may have set it aside after a sign-out.
+      if (shared && shared.asideAt === undefined) jobs.save({ ...shared, owner });
+    },
   });
   /** The type of the event that the machine processes, or processed last. Subscribers receive snapshots without their events. */
   let cause = 'xstate.init';
@@ -117,11 +125,9 @@ export function startAssessment<Submission, Result>(
   const remember = (snapshot: AssessmentSnapshot): void => {
     const { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked } = snapshot.context;
     // A submission in flight may arrive although the page closes now. Without a key the next page must ask before it sends again.
-    const isSending = snapshot.matches({ active: { submitting: 'sending' } });
-    const isAtRisk = !services.idempotent && !isAsked && isSending;
-    const sentAt = saved.sentAt ?? (isSending ? clock.now() : undefined);
+    const isAtRisk = !services.idempotent && !isAsked && snapshot.matches({ active: { submitting: 'sending' } });
     const sender = isAtRisk ? jobs.tabId : saved.sender;
-    const known = { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked || isAtRisk, sender, sentAt };
+    const known = { jobId, resultId, deadlineAt, userId, outcomeUnknown: isAsked || isAtRisk, sender };
     if (isPartOf(known, saved)) return jobs.restore(id);
     const shared = jobId === null ? jobs.read(id) : null;
     if (shared && shared.jobId !== null) return;
@@ -130,7 +136,21 @@ export function startAssessment<Submission, Result>(
     const claim = isClaimed ? { outcomeUnknown: true, sender: shared.sender } : {};
     // From the acceptance on the server has the answers, so the store drops them.
     const submission = jobId === null ? record.submission : undefined;
-    saved = { version: 1, submissionId: id, submittedAt, answersDigest, submission, ...known, ...claim };
+    const { sentAt, claimedAt, claimedBy } = shared ?? {};
+    const { owner } = saved;
+    saved = {
+      version: 1,
+      submissionId: id,
+      submittedAt,
+      answersDigest,
+      submission,
+      owner,
+      sentAt,
+      claimedAt,
+      claimedBy,
+      ...known,
+      ...claim,
+    };
     jobs.save(saved);
   };
   /**

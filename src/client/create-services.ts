@@ -54,6 +54,10 @@ export interface Services<Submission, Result> {
   monitoringTimeoutMs: () => number;
   /** Whether a stored record of another assessment names this job. */
   isKnownJob: (jobId: string, exceptSubmissionId: string) => boolean;
+  /** Claims the sending of the answers for this tab. @returns null, or when they first left, where another tab has just sent them */
+  claim: (submissionId: string) => number | null;
+  /** The server has proved that it did not take the answers. */
+  disclaim: (submissionId: string) => void;
   /** Whether the server recognises a submission that is sent twice. */
   idempotent: boolean;
 }
@@ -186,5 +190,7 @@ export function createServices<Submission, Result>(
     monitoringTimeoutMs: settings.monitoringTimeoutMs,
     idempotent: idempotencyHeader !== null,
     isKnownJob: (jobId, exceptSubmissionId) => jobs.hasJob(jobId, exceptSubmissionId),
+    claim: (submissionId) => jobs.claim(submissionId, timings.settlingMs),
+    disclaim: jobs.disclaim,
   };
 }

@@ -13,7 +13,7 @@ export function submitOnce<Submission, Result>(
 ): AssessmentApi<Submission, Result> {
   return {
     ...api,
-    async submit(submission, submissionId, signal) {
+    async submit(submission, submissionId, signal, beforeSending) {
       const shared = jobs.read(submissionId);
       if (shared && shared.jobId !== null) {
         return { jobId: shared.jobId, resultId: shared.resultId, balance: null, retryAfterMs: null };
@@ -21,7 +21,7 @@ export function submitOnce<Submission, Result>(
       if (!idempotent && shared?.outcomeUnknown && shared.sender !== jobs.tabId) {
         throw new TransientError('unavailable', 'another tab has sent the answers, and their outcome is not known yet');
       }
-      return api.submit(submission, submissionId, signal);
+      return api.submit(submission, submissionId, signal, beforeSending);
     },
   };
 }

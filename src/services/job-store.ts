@@ -19,11 +19,6 @@ export interface JobRecord {
   userId: string | null;
   /** When the user pressed submit, ms since the epoch. */
   submittedAt: number;
-  /**
-   * When the answers were first sent, ms since the epoch. The next page looks for their job before it sends them again: not every
-   * server stores idempotency keys.
-   */
-  sentAt?: number | undefined;
   /** The answers, kept only until the server has accepted them: a reload in between sends them again under the same key. */
   submission?: unknown;
   /** Recognises the same answers; kept for as long as the record. */
@@ -32,6 +27,17 @@ export interface JobRecord {
   outcomeUnknown?: boolean | undefined;
   /** The tab that sends, or has sent, without an idempotency key: see {@link JobStore.tabId}. */
   sender?: string | undefined;
+  /** A digest of the API's own id of the user, by the rows of this job: a row of another user is recognised by it. */
+  owner?: string | undefined;
+  /**
+   * When the answers first left, ms since the epoch; absent where the server has proved that it did not take them. Another page looks for
+   * their job before it sends them again: not every server stores idempotency keys.
+   */
+  sentAt?: number | undefined;
+  /** When they last left, ms since the epoch. */
+  claimedAt?: number | undefined;
+  /** The tab that sent them then: see {@link JobStore.tabId}. */
+  claimedBy?: string | undefined;
   /** When the job was reported as failed, ms since the epoch. Some servers complete such a job after all. */
   failedAt?: number | undefined;
   /** Since when the record waits for its user to come back, ms since the epoch: without answers, and hidden from everyone else. */
@@ -60,6 +66,15 @@ export interface JobStore {
   hasJob(jobId: string, exceptSubmissionId: string): boolean;
   /** Writes a record again that something else has removed, such as a `localStorage.clear()` of the application. */
   restore(submissionId: string): void;
+  /**
+   * Records that this tab sends the answers now, unless another tab has done so a moment ago.
+   *
+   * @param settlingMs how long that moment is
+   * @returns when the answers first left, ms since the epoch; null where this tab may send
+   */
+  claim(submissionId: string, settlingMs: number): number | null;
+  /** The server has proved that it did not take what this tab has sent. */
+  disclaim(submissionId: string): void;
   /** The record as all tabs know it now; null where there is none. */
   read(submissionId: string): JobRecord | null;
   /** The latest record of the same answers of this user, while they are under way: accepted or not yet, and not failed. */
@@ -104,11 +119,14 @@ const recordSchema = object({
   deadlineAt: time,
   userId: z.nullable(z.string()),
   submittedAt: time,
-  sentAt: z.optional(time),
   submission: z.optional(z.unknown()),
   answersDigest: z.optional(z.string()),
   outcomeUnknown: z.optional(z.boolean()),
   sender: z.optional(z.string()),
+  owner: z.optional(z.string()),
+  sentAt: z.optional(time),
+  claimedAt: z.optional(time),
+  claimedBy: z.optional(z.string()),
   failedAt: z.optional(time),
   asideAt: z.optional(time),
 });
@@ -199,9 +217,25 @@ export function createJobStore(
     return its;
   };
 
+  const tabId = Math.random().toString(36).slice(2);
   return {
-    tabId: Math.random().toString(36).slice(2),
+    tabId,
     save,
+    claim(submissionId, settlingMs) {
+      const record = read(submissionId);
+      if (!record || record.asideAt !== undefined) return null;
+      const { sentAt, claimedAt, claimedBy } = record;
+      // A claim in the future dates from before the clock was set back.
+      const isRecent = claimedAt !== undefined && Math.abs(clock.now() - claimedAt) < settlingMs;
+      if (isRecent && claimedBy !== tabId) return sentAt ?? claimedAt;
+      save({ ...record, sentAt: sentAt ?? clock.now(), claimedAt: clock.now(), claimedBy: tabId });
+      return null;
+    },
+    disclaim(submissionId) {
+      const record = read(submissionId);
+      if (record?.claimedBy === tabId && record.asideAt === undefined)
+        save({ ...record, sentAt: undefined, claimedAt: undefined, claimedBy: undefined });
+    },
     remove,
     setAside(submissionId) {
       const record = read(submissionId);

@@ -145,9 +145,28 @@ describe('a submission', () => {
 
   it('whose answer cannot be read becomes a question when the list of jobs is never answered by the API', async () => {
     const world = await submitted({ submit: () => [200, { ok: true }], jobs: () => html(200) });
-    await world.run(5 * MINUTE);
+    await world.run(10 * MINUTE);
+    expect(world.phase()).toBe('delayed');
+    await world.run(25 * MINUTE);
     expect([world.phase(), world.count('submit')]).toEqual(['unconfirmed', 1]);
-    expect(world.count('jobs')).toBeLessThanOrEqual(6);
+    expect(world.count('jobs')).toBeLessThanOrEqual(30);
+  });
+
+  it.each<[string, () => Reply]>([
+    ['the page offline', () => null],
+    ['the list down', () => html(502)],
+  ])('whose answer cannot be read is found in the list after ten minutes with %s', async (_what, trouble) => {
+    const world: Awaited<ReturnType<typeof submitted>> = await submitted({
+      submit: () => [200, { ok: true }],
+      jobs: ({ at }) => (at < 10 * MINUTE ? trouble() : ok([listed('job-1', world.clock.now() - at)])),
+      status: () => status('completed'),
+    });
+    await world.run(13 * MINUTE);
+    expect([world.phase(), world.phases().includes('unconfirmed'), world.count('submit')]).toEqual([
+      'completed',
+      false,
+      1,
+    ]);
   });
 
   it('to a server that has shown that it stores no keys is not repeated by itself', async () => {
@@ -268,6 +287,30 @@ describe('a row of another user', () => {
     });
     await world.run(22 * MINUTE);
     expect(world.phases()).toEqual(['submitting', 'waiting', 'completed']);
+  });
+
+  it('in the archive is recognised by the next page, whose status route does not know the job', async () => {
+    let isRestarted = false;
+    const store = memoryStore();
+    const world = await submitted(
+      {
+        status: () => (isRestarted ? flat(404, 'NOT_FOUND') : status('processing', { userId: 'id-of-the-api' })),
+        job: ({ at }) =>
+          archived(at < 5 * MINUTE ? 'failed' : 'completed', { user_id: at < 5 * MINUTE ? 'user-9' : 'id-of-the-api' }),
+      },
+      { storage: store },
+    );
+    await world.run(5 * SECOND);
+    world.client.dispose();
+    isRestarted = true;
+    const next = world.openTab();
+    next.signedIn({ accessToken: 'first', expiresIn: 3_600, userId: 'user-1' });
+    const [found] = next.resume();
+    await world.run(4 * MINUTE);
+    expect(found?.getSnapshot().phase).not.toBe('failed');
+    await world.run(4 * MINUTE);
+    expect(found?.getSnapshot().phase).toBe('completed');
+    next.dispose();
   });
 
   it('in the archive does not name the result', async () => {

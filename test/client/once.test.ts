@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sleep } from '../../src/lib/clock.ts';
 import {
   accepted,
   ok,
@@ -74,7 +75,8 @@ describe('the same answers', () => {
     world.client.dispose();
     const page = world.openSecond();
     const again = page.submit(reordered);
-    await world.run(5 * SECOND);
+    // The first page may have been heard: the list of jobs comes first, when the server has had time to write it.
+    await world.run(10 * SECOND);
     expect([again.id, again.getSnapshot().phase, world.count('submit')]).toEqual(['submission-1', 'waiting', 2]);
     page.dispose();
   });
@@ -151,6 +153,86 @@ describe('the same answers', () => {
     expect(world.client.submit(reordered)).not.toBe(first);
     world.close();
   });
+});
+
+describe('on a server that ignores the keys and takes two seconds for a submission', () => {
+  /** Every submission starts a job, even one whose page is gone. */
+  const open = (events?: { hasEvents: boolean }) => {
+    const jobs: number[] = [];
+    const world: ReturnType<typeof openBrowser> = openBrowser(
+      {
+        async submit() {
+          jobs.push(world.clock.now());
+          await sleep(world.clock, 2_000);
+          return accepted();
+        },
+        jobs: () =>
+          ok(jobs.map((at, index) => ({ job_id: `job-${index + 1}`, created_at: new Date(at).toISOString() }))),
+      },
+      {},
+      events,
+    );
+    return world;
+  };
+
+  it('a reload in between finds the job of the first page in the list', async () => {
+    const world = open();
+    world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.dispose();
+    const page = world.openSecond();
+    const [again] = page.resume();
+    await world.run(10 * SECOND);
+    expect([again?.getSnapshot().phase, again?.getSnapshot().jobId, world.count('submit')]).toEqual([
+      'waiting',
+      'job-1',
+      1,
+    ]);
+    page.dispose();
+  });
+
+  it('a second tab that opens in between finds it, even without storage events', async () => {
+    const world = open({ hasEvents: false });
+    world.client.submit(answers);
+    await world.run(SECOND);
+    const tab = world.openSecond();
+    const there = tab.submit(reordered);
+    await world.run(10 * SECOND);
+    expect([there.getSnapshot().jobId, world.count('submit')]).toEqual(['job-1', 1]);
+    tab.dispose();
+    world.close();
+  });
+
+  it('two tabs that are about to send at the same time send once', async () => {
+    const world = open({ hasEvents: false });
+    // Neither tab has a token yet.
+    world.client.signedOut();
+    world.client.submit(answers);
+    const tab = world.openTab({ ...world.shared.openTab({ hasEvents: false }), createId: () => 'submission-2' });
+    const [there] = tab.resume();
+    await world.run(SECOND);
+    world.client.signedIn(session);
+    tab.signedIn(session);
+    await world.run(20 * SECOND);
+    expect([there?.getSnapshot().jobId, world.count('submit')]).toEqual(['job-1', 1]);
+    tab.dispose();
+    world.close();
+  });
+});
+
+it('answers that the server has put off are sent by the next page without a search', async () => {
+  const world = openBrowser({
+    submit: ({ count }) => (count === 1 ? flat(429, 'LIMITED', { 'retry-after': '600' }) : accepted()),
+  });
+  world.client.submit(answers);
+  await world.run(SECOND);
+  expect(world.shared.record()).not.toHaveProperty('sentAt');
+  world.client.dispose();
+  const page = world.openSecond();
+  page.resume();
+  await world.run(SECOND);
+  expect([world.count('submit'), world.count('jobs')]).toEqual([2, 0]);
+  page.dispose();
 });
 
 describe('a second tab without idempotency keys', () => {

@@ -165,7 +165,7 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
       const answer = await fetch(url, init);
       return rewritten(answer, (body) => body, answer.status, { get: () => null });
     }),
-    { seed: 1, incidents: [noSockets, { at: 0, do: 'serverDown', forMs: 300_000 }] },
+    { seed: 4, incidents: [noSockets, { at: 20_000, do: 'serverDown', forMs: 300_000 }] },
   ],
   [
     '13 an assessment fails only on the word of the API',
@@ -225,7 +225,7 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
     'takes a foreign success for an outage',
     withFetch(async (fetch, url, init) => {
       const answer = await fetch(url, init);
-      if (url.endsWith('/jobs')) return rewritten(answer, () => '', 404);
+      if (url.endsWith('/jobs')) return rewritten(answer, () => '{"success":false,"error":"NO_LIST"}', 404);
       return url.includes('submit') ? rewritten(answer, () => '{"message":"later"}', 503) : answer;
     }),
     { habits: { keys: 'off' }, incidents: [{ at: 0, do: 'garble', route: 'submit', how: 'foreign', forMs: 60_000 }] },

@@ -141,6 +141,80 @@ const front = (route: WorldRoute | 'any', answer: FrontAnswer, forMs = 0, at = 6
 const noSockets = { at: 0, do: 'noSockets', forMs: 900_000 } as const;
 const outage = { at: 60_000, do: 'outage', forMs: 300_000 } as const;
 
+describe('in these worlds, which broke a rule once,', () => {
+  it.each<[string, Partial<World>]>([
+    [
+      'a status call waits for a token, and the next one follows at once',
+      {
+        seed: 380735,
+        jobMs: 593_000,
+        jobFails: true,
+        latencyMs: 300,
+        habits: { submitMs: 2_100 },
+        incidents: [
+          { at: 157_000, do: 'offline', forMs: 239_000 },
+          { at: 180_000, do: 'submitAgain', where: 'tab', order: 'same' },
+        ],
+      },
+    ],
+    [
+      'something answers the result with a page for seven minutes',
+      { jobMs: 300_000, incidents: [front('result', 'html-200', 420_000, 290_000)] },
+    ],
+    [
+      'the archive answers with rows of another user while the job is old',
+      {
+        jobMs: 900_000,
+        tokenTtlMs: 3_600_000,
+        incidents: [{ at: 590_000, do: 'foreignRows', of: 'user', forMs: 290_000 }],
+      },
+    ],
+    [
+      'the page is reloaded during a submission whose key is ignored',
+      { habits: { keys: 'off', submitMs: 2_100 }, incidents: [{ at: 1_000, do: 'reload' }] },
+    ],
+    [
+      'the same answers are submitted in a second tab during a submission whose key is stored late',
+      {
+        habits: { keys: 'late', submitMs: 2_100 },
+        incidents: [{ at: 1_000, do: 'submitAgain', where: 'tab', order: 'same' }],
+      },
+    ],
+    [
+      'the clock is set forward while the worker tries again, and events hurry the looks',
+      {
+        habits: { failures: 3 },
+        incidents: [
+          ...[331, 333, 335].map((at) => ({ at: at * 1_000, do: 'duplicateEvents' as const })),
+          { at: 332_000, do: 'jump', byMs: 3_600_000 },
+        ],
+      },
+    ],
+    [
+      'the list of jobs is answered with a page after a submission that cannot be read',
+      {
+        incidents: [
+          { at: 0, do: 'garble', route: 'submit', how: 'foreign', forMs: 0 },
+          front('jobs', 'html-200', 0, 0),
+        ],
+      },
+    ],
+    [
+      'submissions are limited for ten minutes, and the user wants to wait longer',
+      {
+        tokenTtlMs: 300_000,
+        jobMs: 32_000,
+        latencyMs: 300,
+        loss: 0.1,
+        seed: 100897,
+        habits: { submitLimitMs: 600_000 },
+      },
+    ],
+  ])('%s: every rule is kept', async (_, change) => {
+    expect((await runWorld({ ...calmWorld, ...change })).violations).toEqual([]);
+  });
+});
+
 describe('in these worlds, in which an answer is not the word of the API about the job,', () => {
   it.each<[string, Partial<World>, ending?: string]>([
     ['a firewall answers one status call with 403', { incidents: [noSockets, front('status', 'html-403')] }],

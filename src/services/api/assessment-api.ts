@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
 import { throwIfAborted } from '../../lib/abort.ts';
+import { digestOf } from '../../lib/digest.ts';
 import { RejectedError, TransientError, UnauthorizedError } from '../../lib/errors.ts';
 import { type Log, logCall, type RouteName } from '../../lib/log.ts';
 import type { Schema } from '../../lib/schema.ts';
@@ -86,22 +87,31 @@ export type ResultState<Result> =
 export interface AssessmentApi<Submission, Result> {
   /**
    * @param submissionId the idempotency key: the same key is the same assessment, however often it is sent
+   * @param beforeSending called when a token is there and the request is about to leave; what it throws keeps the request back
    * @throws RejectedError the API refused the submission in its own words
    */
-  submit(submission: Submission, submissionId: string, signal: AbortSignal): Promise<AcceptedSubmission>;
+  submit(
+    submission: Submission,
+    submissionId: string,
+    signal: AbortSignal,
+    beforeSending?: () => void,
+  ): Promise<AcceptedSubmission>;
   /**
    * Whether this server recognises a submission that is sent twice, as its answers told: `X-Idempotency-Cache` appears only where keys
    * are stored. Null before the first answer that tells.
    */
   recognisesKeys(): boolean | null;
-  /** @param canWait the answer is not urgent: it is not asked for with a token that is in doubt */
-  status(jobId: string, signal: AbortSignal, canWait?: boolean): Promise<JobState>;
+  /**
+   * @param canWait the answer is not urgent: it is not asked for with a token that is in doubt
+   * @param beforeSending as in {@link submit}
+   */
+  status(jobId: string, signal: AbortSignal, canWait?: boolean, beforeSending?: () => void): Promise<JobState>;
   /** The archive's view of a job, for when the status route does not know it. */
   job(jobId: string, signal: AbortSignal): Promise<JobState>;
   /** The user's jobs, newest first; rows that make no sense are left out. */
   jobs(signal: AbortSignal): Promise<ListedJob[]>;
-  /** @param ownerId the API's own id of the user, where a status or archive row told it: the result of another user is invalid */
-  result(resultId: string, signal: AbortSignal, ownerId?: string | null): Promise<ResultState<Result>>;
+  /** @param owner digest of the API's own id of the user, where a status or archive row told it: another user's result is not read */
+  result(resultId: string, signal: AbortSignal, owner?: string | null): Promise<ResultState<Result>>;
   /** @throws RejectedError the API refused in its own words */
   balance(signal: AbortSignal): Promise<number>;
 }
@@ -169,6 +179,7 @@ type Answered<T> = T & { retryAfterMs: number | null; serverNow: number | null }
 interface CallRequest extends Partial<HttpRequest> {
   id?: string;
   canWait?: boolean;
+  beforeSending?: (() => void) | undefined;
 }
 
 export function createAssessmentApi<Submission, Result>(
@@ -185,6 +196,7 @@ export function createAssessmentApi<Submission, Result>(
     if (!token) throw new UnauthorizedError(null);
     if (token.inDoubt && request.canWait) throw new TransientError('unavailable', 'the token may be dead');
     const { generation } = token;
+    request.beforeSending?.();
     const finish = logCall(log, clock, route, generation);
     const answer = await exchange(options, {
       method: 'GET',
@@ -283,16 +295,17 @@ export function createAssessmentApi<Submission, Result>(
   };
 
   return {
-    async submit(submission, submissionId, signal) {
+    async submit(submission, submissionId, signal, beforeSending) {
       const headers: Record<string, string> = idempotencyHeader === null ? {} : { [idempotencyHeader]: submissionId };
-      const request = { method: 'POST', body: submission, headers, maxRetryAfterMs: MAX_SUBMIT_WAIT_MS } as const;
+      const maxRetryAfterMs = MAX_SUBMIT_WAIT_MS;
+      const request = { method: 'POST', body: submission, headers, maxRetryAfterMs, beforeSending } as const;
       const { data, retryAfterMs } = await call('submit', acceptedSchema, signal, request);
       const { jobId, resultId, remainingTokens: balance } = data;
       return { jobId, resultId, balance, retryAfterMs };
     },
     recognisesKeys: () => recognisesKeys,
-    status: async (id, signal, canWait = false) =>
-      jobState(await call('status', jobSchema, signal, { id, canWait }), id),
+    status: async (id, signal, canWait = false, beforeSending) =>
+      jobState(await call('status', jobSchema, signal, { id, canWait, beforeSending }), id),
     job: async (id, signal) => jobState(await call('job', jobSchema, signal, { id }), id),
     async jobs(signal) {
       const { data, serverNow } = await call('jobs', listSchema, signal);
@@ -300,14 +313,14 @@ export function createAssessmentApi<Submission, Result>(
       const aheadMs = serverNow === null ? 0 : serverNow - clock.now();
       return rowsOf(data).flatMap((row) => listedJob(row, aheadMs));
     },
-    async result(id, signal, ownerId = null) {
+    async result(id, signal, owner = null) {
       try {
         const { data, retryAfterMs } = await call('result', resultSchema, signal, { id, againAfterMs: LATE_MS });
         const value = data?.test_result ?? null;
         if (value === null) return { type: 'not-ready', retryAfterMs };
         const isForeign =
           (data?.id != null && data.id !== id) ||
-          (ownerId !== null && data?.user_id != null && data.user_id !== ownerId);
+          (owner !== null && data?.user_id != null && digestOf(data.user_id) !== owner);
         return isForeign ? invalid('foreign') : await validate(value);
       } catch (error) {
         // It is asked for again, but not for ever.

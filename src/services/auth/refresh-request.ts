@@ -3,6 +3,7 @@ import { RejectedError } from '../../lib/errors.ts';
 import { errorOf, type HttpAnswer, isLoginPage, isSessionOver, readServerError } from '../api/answer.ts';
 import { exchange, type HttpDeps } from '../api/http.ts';
 import { type Log, logCall } from '../../lib/log.ts';
+import { isSendable } from './access-token.ts';
 import type { RefreshAnswer } from './refresh-coordinator.ts';
 import { fit, object, someText, textOrNumber } from '../../lib/schemas.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
@@ -62,13 +63,17 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
     // A success that cannot be read: the token was probably rotated.
     if (!issued) return { type: 'ambiguous' };
     if (response.serverNow !== null) options.onServerTime?.(response.serverNow);
+    // After a sign-out or another sign-in during the request, the new refresh token belongs to no current session.
+    if (refreshToken !== null && issued.refreshToken && store.get(REFRESH_TOKEN_KEY) === refreshToken) {
+      store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
+    }
+    if (!isSendable(issued.idToken)) {
+      log({ type: 'token.unsendable' });
+      return { type: 'ambiguous' };
+    }
     const token = { accessToken: issued.idToken, expiresIn: issued.expiresIn };
     // With the cookie transport a refresh token in the body is ignored.
     if (refreshToken === null) return { type: 'issued', token, sentAt };
-    // After a sign-out or another sign-in during the request, the new refresh token belongs to no current session.
-    if (issued.refreshToken && store.get(REFRESH_TOKEN_KEY) === refreshToken) {
-      store.set(REFRESH_TOKEN_KEY, issued.refreshToken);
-    }
     // Other tabs hold a copy of the refresh token that this request has used up.
     return { type: 'issued', token: { ...token, refreshToken: issued.refreshToken }, sentAt };
   };

@@ -1,6 +1,6 @@
 import { EMPTY, firstValueFrom, fromEvent, map, merge, Observable, Subject } from 'rxjs';
 import * as z from 'zod/mini';
-import type { IssuedToken } from './access-token.ts';
+import { type IssuedToken, isSendable } from './access-token.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { appIn, identityOf } from '../../lib/identity.ts';
 import { fit, number, object, readJson, someText, textOrNumber } from '../../lib/schemas.ts';
@@ -110,7 +110,8 @@ const recordSchema = object({
   userId: z.nullable(z.string()),
 });
 const tokenSchema = object({
-  accessToken: someText,
+  // Another page, or an older version of this package, may have received one that no header can carry.
+  accessToken: someText.check(z.refine(isSendable)),
   expiresIn: z.optional(textOrNumber),
   userId: z.optional(textOrNumber),
   refreshToken: z.optional(z.string()),

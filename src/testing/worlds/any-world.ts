@@ -99,16 +99,8 @@ export const families: readonly Family[] = [
   'service',
 ];
 
-/**
- * The families that random worlds mix by default: those under which every rule held in the searches so far. The others are asked for by
- * name, and each of their kinds has a named world in test/worlds; mixed at random they still find rare worlds, such as a failure that is
- * taken back while the clock jumps.
- */
-const unsettled: ReadonlySet<Family> = new Set<Family>(['front', 'foreign', 'misfits', 'retries', 'refusals']);
-export const settledFamilies: readonly Family[] = families.filter((it) => !unsettled.has(it));
-
 export interface AnyWorldOptions {
-  /** The kinds of trouble that may occur. @default {@link settledFamilies} */
+  /** The kinds of trouble that may occur. @default all of them, {@link families} */
   families?: readonly Family[];
 }
 
@@ -283,7 +275,7 @@ const incidentsOf = (fc: FastCheck, at: Arbitrary<number>): Partial<Record<Famil
   };
 };
 
-function anyWorldOf(fc: FastCheck, { families: wanted = settledFamilies }: AnyWorldOptions): Arbitrary<World> {
+function anyWorldOf(fc: FastCheck, { families: wanted = families }: AnyWorldOptions): Arbitrary<World> {
   const at = seconds(fc, 700);
   // What ends the story early is rare, so that most stories are long.
   const rare = new Set<string>(['cancel', 'signInAsOther']);

@@ -93,7 +93,8 @@ export function fakeBackend(world: World, clock: VirtualClock) {
   /** Whose cookie that is. */
   let signedInUser = '';
   const refreshing = new Set<SeenRequest>();
-  let wasToldItsJob = false;
+  /** The first page that received the id of its job, and how many pages were open or gone by then. */
+  let told: { page: number; pages: number } | null = null;
 
   // --- habits: how this server says what the contract says
 
@@ -282,7 +283,9 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     seen.requests.push(request);
     const token = init.headers.Authorization?.replace('Bearer ', '') ?? null;
     if (clock.now() >= (knownExpiries.get(token ?? '') ?? Number.POSITIVE_INFINITY)) seen.expiredTokens += 1;
-    if (name === 'submit' && wasToldItsJob) seen.submittedAgain += 1;
+    // A tab that was open before, in a browser without storage events, does not know of it.
+    const mayKnow = told !== null && (request.page === told.page || request.page > told.pages);
+    if (name === 'submit' && mayKnow) seen.submittedAgain += 1;
     if (name === 'refresh') {
       seen.refreshes.push(clock.time());
       refreshing.add(request);
@@ -335,7 +338,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     };
     try {
       const { response, isTold } = await Promise.race([exchange(), aborted]);
-      if (isTold) wasToldItsJob = true;
+      if (isTold) told ??= { page: request.page, pages: state.page };
       return response;
     } finally {
       open.delete(handle);

@@ -58,7 +58,7 @@ const MOST_CALLS_AN_HOUR: Readonly<Record<string, number>> = {
   balance: 130,
   refresh: 61,
 };
-/** A result that cannot be read is downloaded again a few times by each page. */
+/** A result that cannot be read is downloaded again a few times by each page, and after each sign-in that follows a sign-out. */
 const MOST_UNREADABLE_RESULTS_AN_HOUR = 12;
 /** … and not given up before so many downloads, and so much time: what answers may not be the API. */
 const LEAST_UNREADABLE_RESULTS = 10;
@@ -75,6 +75,8 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   // A page whose clock is set again cannot tell how much time has passed.
   const hasJump = world.incidents.some((it) => it.do === 'jump');
   const hasSleep = world.incidents.some((it) => it.do === 'sleep');
+  const sessions = 1 + world.incidents.filter((it) => it.do === 'signOut').length;
+  const tabs = 1 + world.incidents.filter((it) => it.do === 'submitAgain' && it.where === 'tab').length;
   const rules: Record<string, boolean> = {};
   const rule = (name: string, isKept: boolean) => void (rules[name] = isKept);
 
@@ -132,11 +134,11 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     !isOpen || deeds.otherUser || deeds.leftUnsent || storage.keys().some((key) => key.includes(':job:')),
   );
   rule('16 the same answers of one user while under way are one accepted job', isAmbiguous || !isDoubled(trial));
+  // An incident may cut off one download, which then does not count for the page.
+  const mostUnreadable = MOST_UNREADABLE_RESULTS_AN_HOUR * sessions + world.incidents.length;
   rule(
     '18 a result that cannot be read is not fetched without end',
-    [...byPage(seen.unreadableResults).values()].every(
-      (times) => mostWithin(times, HOUR_MS) <= MOST_UNREADABLE_RESULTS_AN_HOUR,
-    ),
+    [...byPage(seen.unreadableResults).values()].every((times) => mostWithin(times, HOUR_MS) <= mostUnreadable),
   );
   rule(
     '18 a submission whose answer cannot be read is repeated by the user alone',
@@ -146,7 +148,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     '18 no route is called without end',
     Object.entries(MOST_CALLS_AN_HOUR).every(([route, most]) => {
       const calls = seen.requests.filter((request) => request.route === route).map(({ at }) => at);
-      return mostWithin(calls, HOUR_MS) <= most;
+      return mostWithin(calls, HOUR_MS) <= most * tabs;
     }),
   );
   rule(
@@ -329,10 +331,11 @@ const returns = (world: World) => world.incidents.filter((it) => it.do === 'sign
 const isClockWrong = ({ habits, incidents }: World) =>
   (habits?.clockAheadMs ?? 0) !== 0 || incidents.some((it) => it.do === 'jump');
 /**
- * Whether nothing tells that a submission has arrived: the server ignores the keys that the client believes in, or stores them late, and
- * the clock is wrong, so that the list of jobs does not tell which one is new.
+ * Whether nothing tells which job of the list is the one of a lost submission. Without keys only the times of the list tell, and a
+ * server that names neither a `Date` nor a key to a client whose clock is wrong gives it nothing to compare them with.
  */
-const cannotTellJobs = (world: World) => ['off', 'late'].includes(world.habits?.keys ?? 'on') && isClockWrong(world);
+const cannotTellJobs = (world: World) =>
+  ['off', 'late'].includes(world.habits?.keys ?? 'on') && isClockWrong(world) && !(world.habits?.saysDate ?? false);
 
 const completions = (views: AssessmentView[]): unknown[] =>
   views.flatMap((view) => (view.phase === 'completed' ? [(view.result as { of?: unknown }).of] : []));

@@ -190,6 +190,14 @@ describe('the answer of a refresh', () => {
     expect(recorded.of('request.finished')).toMatchObject([{ outcome: 'transient', status: 200 }]);
   });
 
+  it('is ambiguous when its token has a character that no header can carry, and keeps the next refresh token', async () => {
+    store.set(REFRESH_TOKEN_KEY, 'r1');
+    server.reply(200, yes({ idToken: 'fre\u2028sh', refreshToken: 'r2' }));
+    expect(await createRequest('body')()).toEqual({ type: 'ambiguous' });
+    expect(store.get(REFRESH_TOKEN_KEY)).toBe('r2');
+    expect(recorded.of('token.unsendable')).toHaveLength(1);
+  });
+
   it('is ambiguous when the connection breaks, before an answer or in the middle of one', async () => {
     server.answer((response) => response.destroy());
     expect(await createRequest()()).toEqual({ type: 'ambiguous' });

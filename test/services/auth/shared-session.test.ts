@@ -414,3 +414,9 @@ it('a tab whose channel is closed still delivers its own refresh to its listener
   tab.shared.renewed(token, 200, tab.shared.position());
   expect(tab.news).toHaveLength(1);
 });
+
+it('a token of another tab that no header can carry changes nothing', () => {
+  const tab = openTabAt57();
+  tab.hear({ ...told(5, 8), token: { accessToken: 'fre\nsh' } });
+  expect([tab.news, tab.shared.position()]).toEqual([[], { session: 5, generation: 7 }]);
+});
