@@ -8,6 +8,8 @@ export interface Consumer {
   isFast?: boolean;
   /** Beside the package itself, by name. */
   dependencies: Record<string, string>;
+  /** More fields of its package.json. */
+  manifest?: Record<string, unknown>;
   files: Record<string, string>;
   /** Commands in the project's folder; `node` is this process's own. The last one has to print `ready`, if it prints anything. */
   commands: string[][];
@@ -67,12 +69,13 @@ function typescript(version: string, resolution: 'bundler' | 'node16' | 'node10'
 import { createAssessmentClient, type AssessmentClient } from 'assessment-monitor';
 import { createInspector, type InspectedEvent } from 'assessment-monitor/inspect';
 import { useAssessment } from 'assessment-monitor/react';
+import { openAsyncStore } from 'assessment-monitor/react-native';
 import { explore } from 'assessment-monitor/testing';
 export const client: AssessmentClient = createAssessmentClient({ baseUrl: '' });
 export const kind = (event: InspectedEvent): '@xstate.actor' | '@xstate.event' | '@xstate.snapshot' => event.type;
 // @ts-expect-error: the types are resolved, and none of them is any
 export const wrong: number = client;
-export { createInspector, explore, useAssessment };`,
+export { createInspector, explore, openAsyncStore, useAssessment };`,
       'tsconfig.json': JSON.stringify({
         compilerOptions: {
           noEmit: true,
@@ -112,6 +115,49 @@ console.log('ready');`,
     ],
   };
 }
+
+/** Runs an assessment to its end with what an engine of React Native has, and without what it lacks. */
+const reactNative = {
+  'strip.mjs': `import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import stripTypes from 'flow-remove-types';
+mkdirSync('rn');
+for (const [from, to] of [['URL.js', 'URL.mjs'], ['URLSearchParams.js.flow', 'URLSearchParams.mjs'], ['URLSearchParams.js', 'URLSearchParams.mjs']]) {
+  const source = readFileSync('package/Libraries/Blob/' + from, 'utf8');
+  const stripped = stripTypes(source, { all: true }).toString()
+    .replace("import NativeBlobModule from './NativeBlobModule';", 'const NativeBlobModule = null;')
+    .replaceAll("'./URLSearchParams'", "'./URLSearchParams.mjs'");
+  writeFileSync('rn/' + to, stripped);
+}`,
+  'main.mjs': `import abort from 'abort-controller/dist/abort-controller.js';
+import { TextDecoder } from '@kayahr/text-encoding/no-encodings';
+import { URL } from './rn/URL.mjs';
+for (const name of ['crypto', 'BroadcastChannel', 'MessageChannel', 'structuredClone', 'navigator', 'Event', 'EventTarget'])
+  delete globalThis[name];
+const { AbortController, AbortSignal } = abort;
+Object.assign(globalThis, { URL, AbortController, AbortSignal, TextDecoder, window: globalThis });
+const { createAssessmentClient } = await import('assessment-monitor');
+const { appPage, openAsyncStore } = await import('assessment-monitor/react-native');
+const stored = new Map();
+const storage = await openAsyncStore({
+  getAllKeys: async () => [...stored.keys()], getItem: async (key) => stored.get(key) ?? null,
+  setItem: async (key, value) => void stored.set(key, value), removeItem: async (key) => void stored.delete(key),
+});
+const job = { jobId: 'job-1', resultId: 'result-1', status: 'completed', progress: 100 };
+const answers = { submit: [202, { ...job, status: 'queued' }], status: [200, job], results: [200, { id: 'result-1', test_result: {} }] };
+const client = createAssessmentClient({
+  baseUrl: 'https://api.example.test', socket: false, storage,
+  page: appPage({ currentState: 'active', addEventListener: () => ({ remove() {} }) }),
+  fetch: async (url) => {
+    const [status, data] = answers[Object.keys(answers).find((route) => url.includes(route))] ?? [404, null];
+    return { status, headers: { get: () => null }, text: async () => JSON.stringify({ success: status < 300, data }) };
+  },
+});
+client.signedIn({ accessToken: 'e30.eyJzdWIiOiJ1c2VyIn0.x', expiresIn: 3600 });
+const { phase } = await client.submit({ answer: 1 }).settled();
+await storage.written();
+client.dispose();
+console.log(phase === 'completed' && !new URL('https://a.test/').href.includes('null') ? 'ready' : phase);`,
+};
 
 export const consumers: readonly Consumer[] = [
   {
@@ -162,6 +208,25 @@ await bundle.write({ dir: 'out', format: 'es', entryFileNames: '[name].mjs' });`
     commands: [
       ['node', 'build.mjs'],
       ['node', 'out/main.cjs'],
+    ],
+  },
+  {
+    name: 'Parcel without socket.io-client',
+    dependencies: { parcel: '^2.16.0' },
+    manifest: { alias: { 'socket.io-client': false } },
+    files: bundled,
+    commands: [
+      [
+        'node',
+        'node_modules/parcel/lib/bin.js',
+        'build',
+        'main.js',
+        '--dist-dir',
+        'out',
+        '--no-source-maps',
+        '--no-cache',
+      ],
+      ['node', 'out/main.js'],
     ],
   },
   {
@@ -247,6 +312,17 @@ it('loads', () => {
 });`,
     },
     commands: [['node', 'node_modules/vitest/vitest.mjs', 'run', '--reporter=dot']],
+  },
+  {
+    name: 'React Native 0.76: its URL and AbortController in a plain engine',
+    dependencies: { 'abort-controller': '^3.0.0', 'flow-remove-types': '^2.0.0', '@kayahr/text-encoding': '^2.0.0' },
+    files: reactNative,
+    commands: [
+      ['npm', 'pack', 'react-native@0.76.9', '--silent'],
+      ['tar', '-xzf', 'react-native-0.76.9.tgz', 'package/Libraries/Blob'],
+      ['node', 'strip.mjs'],
+      ['node', 'main.mjs'],
+    ],
   },
   node('22'),
   node('24'),

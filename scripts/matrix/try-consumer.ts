@@ -30,6 +30,7 @@ export async function tryConsumer(consumer: Consumer, tarball: string, folder: s
   const manifest = {
     private: true,
     type: 'module',
+    ...consumer.manifest,
     dependencies: { 'assessment-monitor': `file:${tarball}`, ...dependencies },
   };
   try {

@@ -35,6 +35,7 @@ const known: Record<string, 'any' | 'guarded' | [chrome: number, firefox: number
   console: 'any',
   document: 'any',
   'Document.visibilityState': 'any',
+  'EventListenerObject.handleEvent': 'any',
   fetch: 'any',
   Headers: 'any',
   'Headers.get': 'any',
