@@ -162,6 +162,16 @@ describe('in these worlds, which broke a rule once,', () => {
       { jobMs: 300_000, incidents: [front('result', 'html-200', 420_000, 290_000)] },
     ],
     [
+      'no result can be read, and of tokens that live five minutes only the end is known, by a wrong clock',
+      {
+        seed: 19,
+        jobMs: 371_000,
+        latencyMs: 300,
+        habits: { clockAheadMs: 3_600_000, tokens: 'exp-only' },
+        incidents: [{ at: 310_000, do: 'garble', route: 'result', how: 'html', forMs: FOR_EVER_MS }],
+      },
+    ],
+    [
       'the archive answers with rows of another user while the job is old',
       {
         jobMs: 900_000,
