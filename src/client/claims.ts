@@ -59,7 +59,7 @@ export function createClaims({ jobs, settlingMs, userId, list, onClaimed }: Clai
         delete claimed.asideAt;
         jobs.save(claimed);
         onClaimed(claimed);
-      } else if (record.jobId === null) {
+      } else if (record.jobId === null && record.asideAt !== undefined) {
         // The submission never arrived, and its answers are erased.
         jobs.remove(record.submissionId);
       }

@@ -32,6 +32,7 @@ import { createRefreshRequest } from '../services/auth/refresh-request.ts';
 import { createSharedSession } from '../services/auth/shared-session.ts';
 import type { Schema } from '../lib/schema.ts';
 import { scopedStore } from '../lib/scoped-store.ts';
+import { memoryStore } from '../lib/storage.ts';
 import { anyObject } from '../lib/schemas.ts';
 import { createTabLock } from '../services/auth/tab-lock.ts';
 import type { TokenService } from '../services/auth/token-service.ts';
@@ -153,8 +154,10 @@ export function createServices<Submission, Result>(
       })
     : { events$: NEVER, close: () => {} };
 
+  const answers = { session: tokenStorage, local: storage, memory: memoryStore() };
   const jobs = createJobStore(storage, log, {
     clock,
+    answers: answers[options.unsentAnswers ?? 'session'],
     changes$: eventsOf(page?.window, 'storage').pipe(
       map((event) => (event as Event & { key: string | null }).key),
       map((key) => ({ key: key === null ? null : (storage.keyWithin(key) ?? '') })),

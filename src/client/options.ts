@@ -121,6 +121,15 @@ export interface AssessmentClientOptions<Result = unknown> {
   inspect?: (event: InspectionEvent) => void;
 
   /**
+   * Where answers wait until the server has accepted them: in the tab's `sessionStorage` (option `tokenStorage`), which survives a reload
+   * and ends with the tab; in `localStorage` (option `storage`), where another tab can send them as well, for a day at most; or in memory
+   * only, where a reload before the acceptance loses them.
+   *
+   * @default 'session', the least that survives a reload
+   */
+  unsentAnswers?: 'session' | 'local' | 'memory' | undefined;
+
+  /**
    * How long the record of a job is kept in this browser, ms: from the submission, and again from the moment that its user is no longer
    * signed in. It holds ids; the answers are erased with the acceptance, the sign-out or the next user's sign-in.
    *

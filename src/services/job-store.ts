@@ -98,6 +98,12 @@ export interface JobStoreOptions {
   clock?: Pick<Clock, 'now'>;
   /** Changes of this store by other tabs; a cleared storage names no key. @default none */
   changes$?: Observable<{ key: string | null }>;
+  /**
+   * Keeps the answers that were not accepted yet. Where it is the storage of one tab, another tab has the record without them.
+   *
+   * @default the store of the records
+   */
+  answers?: KeyValueStore;
   /** How long a record is kept, ms: from the submission, and again from the moment it was set aside. @default 604_800_000, 7 days */
   keepForMs?: number | undefined;
 }
@@ -105,6 +111,10 @@ export interface JobStoreOptions {
 const PREFIX = 'job:';
 /** From the digest of answers to the submission ids of their records, the newest first. They may be of several users. */
 const ANSWERS = 'answers:';
+/** The answers of a submission that was not accepted yet. */
+const UNSENT = 'unsent:';
+/** For so long answers wait to be accepted. */
+const UNSENT_MS = 24 * 60 * 60_000;
 const VERSION = 1;
 /** For so long the record of a failed job is kept. */
 const FAILED_MS = 24 * 60 * 60_000;
@@ -130,6 +140,7 @@ const recordSchema = object({
   failedAt: z.optional(time),
   asideAt: z.optional(time),
 });
+const unsentSchema = object({ submission: z.unknown() });
 const anyVersion = object({ version: number });
 
 type DropReason = Extract<MonitorEvent, { type: 'job.dropped' }>['reason'];
@@ -137,15 +148,23 @@ type DropReason = Extract<MonitorEvent, { type: 'job.dropped' }>['reason'];
 export function createJobStore(
   store: KeyValueStore,
   log: Log,
-  { clock = systemClock, changes$ = EMPTY, keepForMs = KEEP_FOR_MS }: JobStoreOptions = {},
+  { clock = systemClock, answers = store, changes$ = EMPTY, keepForMs = KEEP_FOR_MS }: JobStoreOptions = {},
 ): JobStore {
   const parse = (key: string): JobRecord | 'malformed' | 'old-version' => {
     const text = store.get(key);
     const record = readJson(text, recordSchema);
-    if (record && key === PREFIX + record.submissionId) return record;
+    if (record && key === PREFIX + record.submissionId) return withAnswers(record);
     const { version } = readJson(text, anyVersion) ?? { version: VERSION };
     return version === VERSION ? 'malformed' : 'old-version';
   };
+  const withAnswers = (record: JobRecord): JobRecord => {
+    if (record.jobId !== null || record.submission !== undefined) return record;
+    const unsent = readJson(answers.get(UNSENT + record.submissionId), unsentSchema);
+    return unsent ? { ...record, submission: unsent.submission } : record;
+  };
+  /** Whether only another tab can have the answers. */
+  const isOfAnotherTab = ({ jobId, submission, asideAt }: JobRecord): boolean =>
+    jobId === null && submission === undefined && asideAt === undefined && answers !== store;
   /** The records of this page as they were written. */
   const kept = new Map<string, JobRecord>();
   const read = (submissionId: string): JobRecord | null => {
@@ -161,9 +180,12 @@ export function createJobStore(
   const isOf = ({ userId: owner, asideAt }: JobRecord, userId: string | null): boolean =>
     isSameUser(owner, userId) && (asideAt === undefined || userId !== null);
   /** Why no user can resume a record; null where nothing stands against it. */
-  const objectionTo = ({ jobId, submission, submittedAt, failedAt, asideAt }: JobRecord): DropReason | null => {
-    if (jobId === null && submission === undefined && asideAt === undefined) return 'no-submission';
+  const objectionTo = (record: JobRecord): DropReason | null => {
+    const { jobId, submission, submittedAt, failedAt, asideAt } = record;
+    const isWithoutAnswers = jobId === null && submission === undefined && asideAt === undefined;
+    if (isWithoutAnswers && !isOfAnotherTab(record)) return 'no-submission';
     const now = clock.now();
+    if (jobId === null && asideAt === undefined && now - submittedAt > UNSENT_MS) return 'expired';
     // A failure in the future dates from before the clock was set back.
     const hasFailed = failedAt !== undefined && Math.abs(now - failedAt) > FAILED_MS;
     return hasFailed || now - (asideAt ?? submittedAt) > keepForMs ? 'expired' : null;
@@ -185,14 +207,19 @@ export function createJobStore(
     const { answersDigest, submissionId } = record;
     if (answersDigest !== undefined && store.get(PREFIX + submissionId) === null)
       setIds(answersDigest, [submissionId, ...idsOf(answersDigest).filter((it) => it !== submissionId)]);
+    const { submission, ...its } = record;
+    if (submission === undefined || record.jobId !== null) answers.remove(UNSENT + submissionId);
+    else if (answers.get(UNSENT + submissionId) === null)
+      answers.set(UNSENT + submissionId, JSON.stringify({ submission }));
     // JSON has no infinity: a deadline that never comes would make the record unreadable, and the job lost.
     const deadlineAt = Math.min(record.deadlineAt, Number.MAX_SAFE_INTEGER);
-    store.set(PREFIX + record.submissionId, JSON.stringify({ ...record, deadlineAt }));
+    store.set(PREFIX + submissionId, JSON.stringify({ ...its, deadlineAt }));
     kept.set(record.submissionId, record);
   };
   const remove = (submissionId: string): void => {
     kept.delete(submissionId);
     const { answersDigest } = read(submissionId) ?? {};
+    answers.remove(UNSENT + submissionId);
     store.remove(PREFIX + submissionId);
     if (answersDigest === undefined) return;
     const others = idsOf(answersDigest).filter((it) => it !== submissionId);
@@ -209,6 +236,11 @@ export function createJobStore(
     save({ ...record, submission: undefined, asideAt: clock.now() });
     kept.delete(submissionId);
     log({ type: 'job.aside' });
+  };
+  /** Erases answers without a record that they belong to. */
+  const dropAnswers = (isWanted: (submissionId: string) => boolean): void => {
+    const ids = answers.keys().flatMap((key) => (key.startsWith(UNSENT) ? [key.slice(UNSENT.length)] : []));
+    for (const id of ids) if (isWanted(id)) answers.remove(UNSENT + id);
   };
   /** The record as its user resumes it. */
   const taken = (record: JobRecord): JobRecord => {
@@ -241,10 +273,15 @@ export function createJobStore(
       const record = read(submissionId);
       if (record) setAside(record);
     },
-    setAllAside: () => all().forEach(setAside),
+    setAllAside() {
+      all().forEach(setAside);
+      dropAnswers(() => true);
+    },
     unclaimed: (userId) =>
       all().filter((record) => {
-        if (record.asideAt === undefined || record.userId === null || objectionTo(record) !== null) return false;
+        // A record of a tab that is gone: its job may be on the server.
+        const isLeft = record.asideAt !== undefined || (isOfAnotherTab(record) && record.sentAt !== undefined);
+        if (!isLeft || record.userId === null || objectionTo(record) !== null) return false;
         return record.jobId === null ? isOf(record, userId) : !isComparable(record.userId, userId);
       }),
     restore(submissionId) {
@@ -280,7 +317,7 @@ export function createJobStore(
             return [];
           }
           // The list of jobs tells first whether the server has accepted it: see `unclaimed`.
-          if (record.jobId === null && record.asideAt !== undefined) return [];
+          if (isOfAnotherTab(record) || (record.jobId === null && record.asideAt !== undefined)) return [];
           const mine = taken(record);
           kept.set(record.submissionId, mine);
           return [mine];
@@ -292,6 +329,7 @@ export function createJobStore(
         const left = ids.filter((it) => store.get(PREFIX + it) !== null);
         if (left.length < ids.length) setIds(digest, left);
       }
+      dropAnswers((id) => read(id)?.jobId !== null || read(id)?.asideAt !== undefined);
       return records;
     },
     watch(submissionId, listener) {

@@ -86,11 +86,11 @@ function measure(count: number) {
     const work = workOf(action);
     return work + counts.calls + counts.listed - before;
   };
-  const client = open({ storage: store });
+  const client = open({ storage: store, unsentAnswers: 'local' });
   const submit = step(() => answers.forEach(client.submit));
   const again = step(() => answers.forEach(client.submit));
   client.dispose();
-  const next = open({ storage: store });
+  const next = open({ storage: store, unsentAnswers: 'local' });
   const resume = step(() => next.resume());
   const { assessments } = next.getSnapshot();
   expect(assessments).toHaveLength(count);
@@ -184,10 +184,10 @@ it('brings an event that names a job to the machine of that job, and to no other
 
 it('notifies the listeners of the client once of all the assessments that it resumes', () => {
   const storage = memoryStore();
-  const page = open({ storage });
+  const page = open({ storage, unsentAnswers: 'local' });
   for (let answer = 0; answer < 20; answer += 1) page.submit({ answer });
   page.dispose();
-  const next = open({ storage });
+  const next = open({ storage, unsentAnswers: 'local' });
   const counts: number[] = [];
   next.subscribe(() => counts.push(next.getSnapshot().assessments.length));
   expect(next.resume()).toHaveLength(20);

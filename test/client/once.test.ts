@@ -23,7 +23,8 @@ type Options = Parameters<typeof openScriptedWorld>[1];
 /** The first tab of a browser, signed in; `openSecond` opens another one, or the same after a reload. */
 const openBrowser = (script: Script = {}, options: Options = {}, events = { hasEvents: true }) => {
   const shared = sharedStorage();
-  const world = openScriptedWorld(script, { ...options, ...shared.openTab(events) });
+  // Another tab sends what the first one has left.
+  const world = openScriptedWorld(script, { unsentAnswers: 'local', ...options, ...shared.openTab(events) });
   world.signIn();
   const openSecond = (user = 'user-1') => {
     const client = world.openTab({ ...shared.openTab(events), createId: () => 'submission-2' });

@@ -33,7 +33,7 @@ function openStore() {
 describe('createJobStore', () => {
   it('gives back after a reload what was saved', () => {
     const { store, jobs } = openStore();
-    const full = record({ submission: { answers: [1, 2] }, outcomeUnknown: true });
+    const full = record({ jobId: null, submission: { answers: [1, 2] }, outcomeUnknown: true });
     jobs.save(full);
     expect(createJobStore(store, () => {}, { clock: { now: () => 1_500 } }).load('ann')).toEqual([full]);
   });
@@ -264,6 +264,57 @@ describe('createJobStore', () => {
     expect([jobs.find('d1', 'ann')?.submissionId, jobs.find('d1', 'bob')?.submissionId]).toEqual(['s1', 's2']);
     jobs.remove('s2');
     expect([jobs.find('d1', 'ann')?.submissionId, jobs.find('d1', 'bob')]).toEqual(['s1', null]);
+  });
+
+  it('waits a day for answers to be accepted', () => {
+    const { store, recorded } = openStore();
+    let now = 1_000;
+    const jobs = createJobStore(store, recorded.log, { clock: { now: () => now } });
+    jobs.save(record({ jobId: null, submission: {} }));
+    now += 24 * 60 * 60_000;
+    expect(jobs.load('ann')).toHaveLength(1);
+    now += 1;
+    expect(jobs.load('ann')).toEqual([]);
+    expect(recorded.events).toEqual([{ type: 'job.dropped', reason: 'expired' }]);
+    expect(store.keys()).toEqual([]);
+  });
+
+  describe('whose answers are kept in the storage of one tab', () => {
+    const openTabs = () => {
+      const store = memoryStore();
+      const [first, second] = [memoryStore(), memoryStore()];
+      const recorded = recordedLog();
+      const open = (answers: typeof store) =>
+        createJobStore(store, recorded.log, { answers, clock: { now: () => 1_500 } });
+      return { store, first, recorded, open, jobs: open(first), other: open(second) };
+    };
+    const unsent = record({ jobId: null, submission: { answers: ['planted'] }, sentAt: 1_100 });
+
+    it('gives them back to that tab after a reload, and leaves the record of another tab alone', () => {
+      const { store, first, recorded, open, jobs, other } = openTabs();
+      jobs.save(unsent);
+      expect(store.keys().map(store.get).join()).not.toContain('planted');
+      expect(other.load('ann')).toEqual([]);
+      expect(open(first).load('ann')).toEqual([unsent]);
+      expect(recorded.events).toEqual([]);
+    });
+
+    it('names the record of a tab that is gone, so that the list of jobs is asked for it', () => {
+      const { jobs, other } = openTabs();
+      jobs.save(unsent);
+      expect([other.unclaimed('ann').map((it) => it.submissionId), jobs.unclaimed('ann')]).toEqual([['s1'], []]);
+    });
+
+    it('erases them with the acceptance, and when their record is set aside in another tab', () => {
+      const { first, jobs, other } = openTabs();
+      jobs.save(unsent);
+      jobs.save(record());
+      expect(first.keys()).toEqual([]);
+      jobs.save({ ...unsent, submissionId: 's2' });
+      other.setAllAside();
+      jobs.load('ann');
+      expect(first.keys()).toEqual([]);
+    });
   });
 
   it('keeps a failed job for a day, and says so when it drops it', () => {

@@ -23,6 +23,8 @@ describe('a server that knows no idempotency keys', () => {
       clock,
       storage,
       tokenStorage: memoryStore(),
+      // Another tab sends what this one has left.
+      unsentAnswers: 'local',
       fetch: ((url: string) => {
         const route = url.split('/').at(-1) ?? '';
         calls.push(route);
