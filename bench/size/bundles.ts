@@ -121,7 +121,7 @@ export interface Sizes {
 }
 
 /** What may not be outgrown: what was reached, and a little more. */
-export const budgets: Partial<Sizes> = { marginal: 31_500, ours: 31_000, texts: 1_700 };
+export const budgets: Partial<Sizes> = { marginal: 34_900, ours: 34_300, texts: 1_700 };
 
 export async function measureSizes(): Promise<Sizes> {
   const { core, texts, react: hooks, socketIo, assembled, assembledCore, oidc, supabase } = imports;
