@@ -84,6 +84,11 @@ export function createServices<Submission, Result>(
   moveOldLayout(wholeStorage, storage, isAlone, log);
   moveOldLayout(wholeTokenStorage, tokenStorage, isAlone, log);
   const page = options.page ?? browserPage();
+  /** Changes of the storage by other tabs. */
+  const changes$ = eventsOf(page?.window, 'storage').pipe(
+    map((event) => (event as Event & { key: string | null }).key),
+    map((key) => ({ key: key === null ? null : (storage.keyWithin(key) ?? '') })),
+  );
   const world = { clock, random, log };
   const send: typeof fetch = options.fetch ?? pageFetch;
 
@@ -116,7 +121,7 @@ export function createServices<Submission, Result>(
       });
       const { locks = browserLocks(log) } = options;
       const channel = openChannel(options.channel, name, log);
-      const shared = createSharedSession({ store: storage, channel, clock, key: 'session' });
+      const shared = createSharedSession({ store: storage, channel, clock, key: 'session', changes$ });
       // A tab that is awake keeps the lock for no longer than one request.
       const waitMs = timings.refreshTimeoutMs + 1_000;
       const lock = createTabLock({ locks, name, clock, waitMs });
@@ -158,10 +163,7 @@ export function createServices<Submission, Result>(
   const jobs = createJobStore(storage, log, {
     clock,
     answers: answers[options.unsentAnswers ?? 'session'],
-    changes$: eventsOf(page?.window, 'storage').pipe(
-      map((event) => (event as Event & { key: string | null }).key),
-      map((key) => ({ key: key === null ? null : (storage.keyWithin(key) ?? '') })),
-    ),
+    changes$,
     keepForMs: options.keepForMs,
   });
 

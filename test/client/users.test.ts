@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SignInRequiredError } from '../../src/lib/errors.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { jwt } from '../support/jwt.ts';
+import { sharedStorage } from '../support/shared-storage.ts';
 import { accepted, ok, openScriptedWorld, type Reply, type Script, status, flat } from '../support/scripted-world.ts';
 
 /* Two users on one computer, one after the other: nothing of the first reaches the second. */
@@ -239,6 +240,20 @@ describe('a sign-out', () => {
     world.client.signedOut();
     expect((await settled).phase).toBe('cancelled');
     expect(world.close()).toEqual({ timers: 0, requests: 0, sockets: 0 });
+  });
+
+  it('reaches a second tab through the storage where tabs have no channel', async () => {
+    const shared = sharedStorage();
+    open({}, { ...shared.openTab(), channel: null });
+    world.client.signedIn(ann);
+    world.client.submit(answers);
+    await world.run(SECOND);
+    const tab = world.openTab(shared.openTab());
+    tab.signedIn(ann);
+    tab.signedOut();
+    await world.run(SECOND);
+    expect(world.client.getSnapshot()).toEqual({ assessments: [], balance: null });
+    tab.dispose();
   });
 
   it('is final although the cookie is still good: a reload brings nothing back, and the sign-in does', async () => {

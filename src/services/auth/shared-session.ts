@@ -91,8 +91,10 @@ export interface SharedSessionOptions {
   /** Null where there are no other tabs, or no way to reach them. */
   channel: TabChannel | null;
   clock: Clock;
-  /** The key of the record in the store: one for each API. */
+  /** The key of the record in the store. */
   key: string;
+  /** Changes of the store by other tabs, by key: a sign-out also reaches a tab without a channel. @default none */
+  changes$?: Observable<{ key: string | null }>;
 }
 
 /** The longest wait for an answer of another tab. An active tab answers within milliseconds, a frozen one never. */
@@ -130,7 +132,8 @@ const messages = {
 type Message = z.infer<(typeof messages)[keyof typeof messages]>;
 
 /** @example const shared = createSharedSession({ store, channel: new BroadcastChannel(name), clock, key }); */
-export function createSharedSession({ store, channel, clock, key }: SharedSessionOptions): SharedSession {
+export function createSharedSession(options: SharedSessionOptions): SharedSession {
+  const { store, channel, clock, key, changes$ = EMPTY } = options;
   const news = new Subject<SharedNews>();
   let held: () => { token: IssuedToken; sentAt: number } | null = () => null;
   let over: 'signed-out' | 'rejected' | null = null;
@@ -235,6 +238,9 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
   const look = (): void => {
     if (!readEnd() && isBehind()) post({ type: 'ask', session, generation });
   };
+  const watching = changes$.subscribe((change) => {
+    if (change.key === key) readEnd();
+  });
   const publish = (token: IssuedToken, sentAt: number): number => {
     newest = sentAt;
     write(token.userId);
@@ -299,6 +305,7 @@ export function createSharedSession({ store, channel, clock, key }: SharedSessio
     },
     answerWith: (offer) => void (held = offer),
     close() {
+      watching.unsubscribe();
       channel?.close();
     },
   };
