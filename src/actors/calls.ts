@@ -140,10 +140,23 @@ export function createCalls<Submission, Result>(
     its.resultId = resultId;
     return { type: 'accepted', jobId, resultId, balance, deadlineAt: clock.now() + monitoringTimeoutMs() };
   };
+  /** After a search: the job that was found, or a question to the user. */
+  const concluded = (
+    its: Particulars<Submission>,
+    found: ListedJob | 'several' | null,
+    problem: Problem,
+  ): SubmitOutcome => {
+    if (found !== null && found !== 'several') return accepted(its, found);
+    its.isAsked = true;
+    return { type: 'unconfirmed', retryAfterMs: null, problem, isFinal: true };
+  };
   const mayRepeat = (): boolean => services.idempotent && api.recognisesKeys() !== false;
 
-  /** The job of a submission whose answer was lost: the only one that the server took since, and that no other assessment watches. */
-  const search = async (submissionId: string, signal: AbortSignal): Promise<ListedJob | null> => {
+  /**
+   * The job of a submission whose answer was lost: the only one that the server took since, and that no other assessment watches. Of
+   * several the client cannot know which one it is.
+   */
+  const search = async (submissionId: string, signal: AbortSignal): Promise<ListedJob | 'several' | null> => {
     const its = particularsOf(submissionId);
     const since = its.lostAt ?? its.submittedAt;
     // Bounded, because the clock may have been set back in between.
@@ -167,7 +180,7 @@ export function createCalls<Submission, Result>(
       ({ jobId, createdAt }) =>
         createdAt >= since - LIST_TOLERANCE_MS && createdAt <= clock.now() + pacing.settlingMs && !isOthers(jobId),
     );
-    return found.length === 1 ? (found[0] ?? null) : null;
+    return found.length > 1 ? 'several' : (found[0] ?? null);
   };
 
   /** Sends the answers once. Without a proof of what became of them, the job is searched before anything else is done. */
@@ -195,7 +208,7 @@ export function createCalls<Submission, Result>(
         // An earlier attempt may have arrived, and taken the credit that this one lacks.
         const isProof = its.lostAt === null || error.code === 'validation' || error.code === 'too-large';
         const found = isProof ? null : await search(submissionId, signal);
-        if (found) return accepted(its, found);
+        if (found) return concluded(its, found, UNKNOWN);
       }
       if (!(error instanceof TransientError && error.maybeDone)) throw error;
       its.lostAt ??= sentAt;
@@ -210,11 +223,7 @@ export function createCalls<Submission, Result>(
     }
   };
   const searched = async (submissionId: string, problem: Problem, signal: AbortSignal): Promise<SubmitOutcome> => {
-    const found = await search(submissionId, signal);
-    const its = particularsOf(submissionId);
-    if (found) return accepted(its, found);
-    its.isAsked = true;
-    return { type: 'unconfirmed', retryAfterMs: null, problem, isFinal: true };
+    return concluded(particularsOf(submissionId), await search(submissionId, signal), problem);
   };
 
   const submit = async ({ submissionId, isSearch }: SubmitInput, signal: AbortSignal): Promise<SubmitOutcome> => {
@@ -223,13 +232,14 @@ export function createCalls<Submission, Result>(
     if (waitMs >= LONG_WAIT_MS)
       return failureOf(new TransientError('rate-limited', LIMITED, { retryAfterMs: waitMs }), clock);
     const call = async (): Promise<SubmitOutcome> => {
-      const unknown: Problem = { code: 'outcome-unknown', message: 'the answer to the submission was lost' };
-      if (isSearch) return searched(submissionId, unknown, signal);
+      if (isSearch) return searched(submissionId, UNKNOWN, signal);
       // Where the server is known to recognise keys, a repetition finds the job. Elsewhere the list of jobs comes first.
       if (its.lostAt === null || api.recognisesKeys() === true) return send(submissionId, signal);
-      if (!its.isAsked && (its.isTaken || !mayRepeat())) return searched(submissionId, unknown, signal);
+      if (!its.isAsked && (its.isTaken || !mayRepeat())) return searched(submissionId, UNKNOWN, signal);
       const found = await search(submissionId, signal);
-      return found ? accepted(its, found) : send(submissionId, signal);
+      // A user who was asked has decided.
+      const mustSend = found === null || (found === 'several' && its.isAsked);
+      return mustSend ? send(submissionId, signal) : concluded(its, found, UNKNOWN);
     };
     return paced<SubmitOutcome>(its.pacer, 'submit', 0, signal, clock, call);
   };
@@ -483,6 +493,7 @@ function problemOf(error: TransientError | RejectedError): Problem {
 const growing = ({ firstMs, mostMs }: typeof SEARCH_WAIT, failures: number): number =>
   Math.min(mostMs, firstMs * 2 ** (failures - 1));
 const between = (min: number, value: number, max: number): number => Math.min(max, Math.max(min, value));
+const UNKNOWN: Problem = { code: 'outcome-unknown', message: 'the answer to the submission was lost' };
 const LIMITED = 'the server asks for fewer requests';
 const notThereYet = (retryAfterMs: number | null = null) =>
   new TransientError('unavailable', 'the result is not there yet', { retryAfterMs });

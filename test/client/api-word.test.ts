@@ -123,6 +123,15 @@ describe('a submission', () => {
     expect([world.phase(), world.count('submit')]).toEqual(['completed', 1]);
   });
 
+  it('whose answer was lost becomes a question when the list has two jobs that it could be', async () => {
+    const world: Awaited<ReturnType<typeof submitted>> = await submitted({
+      submit: ({ count }) => (count === 1 ? null : accepted()),
+      jobs: () => ok([listed('job-1', world.clock.now()), listed('job-2', world.clock.now())]),
+    });
+    await world.run(MINUTE);
+    expect([world.phase(), world.count('submit')]).toEqual(['unconfirmed', 1]);
+  });
+
   it.each<[string, Reply]>([
     ['a page', html(200)],
     ['the page of a firewall', html(403)],
