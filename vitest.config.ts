@@ -1,10 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Folders whose tests start processes, browsers or servers, or change what a whole worker shares. */
-const apart = ['backend', 'bench', 'browser', 'consumers', 'demo', 'e2e', 'fuzz', 'platform', 'servers', 'types'].map(
+/** Folders whose tests only compute: they start no process, browser or server, and have no DOM. */
+const computing = ['actors', 'client', 'docs', 'inspect', 'lib', 'machines', 'messages', 'services', 'worlds'].map(
   (folder) => `test/${folder}/**/*.test.ts`,
 );
-const react18 = 'test/react/react-18.test.ts';
 
 export default defineConfig({
   // Tests import the package by its name, as its users do; tsconfig.json maps that name to the sources.
@@ -18,12 +17,9 @@ export default defineConfig({
     maxWorkers: '100%',
     reporters: ['default'],
     projects: [
-      { extends: true, test: { name: 'apart', include: [...apart, react18] } },
-      {
-        extends: true,
-        // One worker loads the chart once for all of its files, which halves the CPU time of these tests.
-        test: { name: 'together', include: ['test/**/*.test.{ts,tsx}'], exclude: [...apart, react18], isolate: false },
-      },
+      { extends: true, test: { name: 'apart', include: ['test/**/*.test.{ts,tsx}'], exclude: computing } },
+      // One worker loads the chart once for all of its files, which halves the CPU time of these tests.
+      { extends: true, test: { name: 'together', include: computing, isolate: false } },
     ],
   },
 });

@@ -121,7 +121,7 @@ export interface Sizes {
 }
 
 /** What may not be outgrown: what was reached, and a little more. */
-export const budgets: Partial<Sizes> = { marginal: 34_900, ours: 34_300, texts: 1_700 };
+export const budgets: Partial<Sizes> = { marginal: 35_000, ours: 34_500, texts: 1_700 };
 
 /** Weighs what `npm run build` leaves; it builds first where that is older than the sources. */
 export async function measureSizes(): Promise<Sizes> {
