@@ -17,7 +17,10 @@ export interface Assessment<Result = unknown> {
   getSnapshot(): AssessmentView<Result>;
   /** Calls the listener when {@link getSnapshot} changes. Returns the unsubscription. */
   subscribe(listener: () => void): () => void;
-  /** Resolves when the assessment has ended, whatever the outcome. Stays pending if the client is disposed of first. */
+  /**
+   * Resolves when the assessment has ended, whatever the outcome: as `cancelled` when its user is no longer signed in. Stays pending if
+   * the client is disposed of first.
+   */
   settled(): Promise<AssessmentView<Result>>;
   /**
    * Stops watching and drops the assessment. The server may still finish its job. A job that another tab has got accepted, and that

@@ -121,9 +121,9 @@ export interface AssessmentClientOptions<Result = unknown> {
   inspect?: (event: InspectionEvent) => void;
 
   /**
-   * Where answers wait until the server has accepted them: in the tab's `sessionStorage` (option `tokenStorage`), which survives a reload
-   * and ends with the tab; in `localStorage` (option `storage`), where another tab can send them as well, for a day at most; or in memory
-   * only, where a reload before the acceptance loses them.
+   * Where answers wait until the server has accepted them, for a day at most: in the tab's `sessionStorage` (option `tokenStorage`), which
+   * survives a reload and ends with the tab; in `localStorage` (option `storage`), where another tab can send them as well; or in memory
+   * only, where a reload before the acceptance loses them. React Native has no `sessionStorage`: there the default is memory as well.
    *
    * @default 'session', the least that survives a reload
    */
@@ -131,30 +131,55 @@ export interface AssessmentClientOptions<Result = unknown> {
 
   /**
    * How long the record of a job is kept in this browser, ms: from the submission, and again from the moment that its user is no longer
-   * signed in. It holds ids; the answers are erased with the acceptance, the sign-out or the next user's sign-in.
+   * signed in. It holds ids; the answers are erased with the acceptance, the sign-out or the next user's sign-in. The record of a failed
+   * job is kept for a day.
    *
    * @default 604_800_000, 7 days
    */
   keepForMs?: number | undefined;
 
-  /** The environment; each part defaults to the platform's own. */
-  /** @default the platform's own; a refresh that a full keepalive quota of the page refuses is sent without `keepalive` */
+  // The environment.
+
+  /**
+   * Sends the requests. A `fetch` of your own has to repeat a refresh itself when the page's keepalive quota refuses it.
+   *
+   * @default the platform's own; a refresh that a full keepalive quota of the page refuses is sent without `keepalive`
+   */
   fetch?: typeof fetch;
+  /** The time and the timers. @default the system's */
   clock?: Clock;
+  /** Numbers from 0 to 1, for the jitter of waits. @default Math.random */
   random?: Random;
-  /** Ids serve as idempotency keys: letters, digits, `-` and `_` only. @default crypto.randomUUID */
+  /**
+   * Ids serve as idempotency keys: letters, digits, `-` and `_` only.
+   *
+   * @default crypto.randomUUID; where it is missing, a UUID of crypto.getRandomValues or of Math.random, and the log says so
+   */
   createId?: () => string;
-  /** Jobs and the refresh budget; outlives the tab. @default localStorage */
+  /**
+   * Records of jobs, the position of the session and the refresh budget; outlives the tab. With auth V1 also the token.
+   *
+   * @default localStorage in a page, memory elsewhere
+   */
   storage?: KeyValueStore;
-  /** The access token; outlives a reload. @default sessionStorage */
+  /**
+   * The access token; outlives a reload. Also the refresh token with `refreshTransport: 'body'`, and answers that were not accepted yet,
+   * see {@link unsentAnswers}.
+   *
+   * @default sessionStorage in a page, memory elsewhere; for the token of auth V1 the option `storage`
+   */
   tokenStorage?: KeyValueStore;
   /** Lets one tab refresh at a time; null for a client without other tabs. @default navigator.locks, in a page */
   locks?: TabLocks | null;
-  /** Opens the channel over which tabs share new tokens; null for none. @default BroadcastChannel, in a page */
+  /** Opens the channel over which tabs share new tokens, sign-ins and sign-outs; null for none. @default BroadcastChannel, in a page */
   channel?: ((name: string) => TabChannel) | null;
-  /** @default the document and window, where they exist */
+  /**
+   * Says when the page is visible, online or awake again, and when another tab has changed the storage. React Native: `appPage`.
+   *
+   * @default the document and window, where they exist
+   */
   page?: PageTarget;
-  /** @default () => import('socket.io-client') */
+  /** Loads Socket.IO on its first use. @default () => import('socket.io-client') */
   loadSocketIo?: LoadSocketIo;
 }
 

@@ -42,6 +42,7 @@ export type AssessmentView<Result = unknown> =
   | (Common & { readonly phase: 'unconfirmed'; readonly error: ProblemDescription })
   | (Common & { readonly phase: 'completed'; readonly result: Result })
   | (Common & { readonly phase: 'failed'; readonly error: ProblemDescription })
+  /** By the user; or its user is no longer signed in, and the assessment has left the client's snapshot. */
   | (Common & { readonly phase: 'cancelled' });
 
 export type AssessmentPhase = AssessmentView['phase'];
