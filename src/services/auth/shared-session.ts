@@ -289,6 +289,12 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
       return publish(token, sentAt);
     },
     ended(reason) {
+      if (reason === 'signed-out') {
+        // The sign-out of a tab that is behind ends the session of all tabs too: the cookie must not bring the user back after a reload.
+        const there = record();
+        session = Math.max(session, there?.session ?? 0);
+        generation = Math.max(generation, there?.generation ?? 0);
+      }
       over = reason;
       write();
       post({ type: 'ended', session, reason });

@@ -199,8 +199,20 @@ describe('the record', () => {
   ])('is not overwritten by a tab that is behind: %s', (_what, written) => {
     const tab = openTabAt57();
     tab.store.set(KEY, JSON.stringify(written));
-    tab.shared.ended('signed-out');
+    tab.shared.ended('rejected');
     expect(tab.written).toEqual(written);
+  });
+
+  it.each([
+    ['a later session', record(6, 6, { userId: ann }), { session: 6, generation: 7 }],
+    ['a later token', record(5, 9, { userId: ann }), { session: 5, generation: 9 }],
+  ])('contains the sign-out of a tab that is behind: %s', (_what, written, position) => {
+    const tab = openTabAt57();
+    tab.store.set(KEY, JSON.stringify(written));
+    tab.shared.ended('signed-out');
+    expect(tab.written).toEqual({ ...position, ended: true, reason: 'signed-out', sentAt: 100, userId: null });
+    expect(tab.said).toEqual([{ type: 'ended', session: position.session, reason: 'signed-out' }]);
+    expect(openTab({ store: tab.store }).shared.isSignedOut()).toBe(true);
   });
 
   it('contains the end of a session', () => {

@@ -397,6 +397,20 @@ describe('sessions', () => {
     expect(await page.tokens.ensureValidToken()).toBe(page.held);
   });
 
+  it('a sign-out in a tab that has no token yet is final too, in all tabs and after a reload', async () => {
+    const { browser, tabs, first } = await signedInBrowser(2);
+    await browser.clock.run(5 * MINUTE);
+    const late = browser.openTab();
+    late.tokens.signOut();
+    await browser.clock.run(SECOND);
+    expect(held(tabs)).toEqual([null]);
+    expect(first.heard.at(-1)).toEqual({ type: 'session.ended', reason: 'signed-out' });
+    for (const tab of [...tabs, late]) tab.close();
+    const page = browser.openTab();
+    await expect(page.tokens.ensureValidToken()).rejects.toBeInstanceOf(SignInRequiredError);
+    expect(browser.seen.refreshes).toBe(1);
+  });
+
   it('the sign-in of a token that is in use already is no event, in any tab', async () => {
     const { browser, first, second } = await signedInBrowser(2);
     const renewal = first.tokens.renew(1);
