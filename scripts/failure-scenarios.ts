@@ -20,7 +20,7 @@ export interface VitestReport {
 
 /** The rows of the page, in its order. */
 export function failureScenarios(page: string): FailureScenario[] {
-  return [...page.matchAll(/^\| +([A-D\d ]*\d) +\| (.+?) +\| (.+?) +\| (\S+) +\|$/gm)].map(
+  return [...page.matchAll(/^\| +([A-E\d ]*\d) +\| (.+?) +\| (.+?) +\| (\S+) +\|$/gm)].map(
     ([, numbers = '', , test, file]) => ({
       numbers: numbers.split(' '),
       test: test ?? '',

@@ -77,6 +77,7 @@ export interface AssessmentClient<Submission = unknown, Result = unknown> {
 /**
  * Creates the services and owns the assessments, outside of any component.
  *
+ * @throws TypeError when `baseUrl` is not an address, or an option has a value that cannot work; it names the option
  * @example
  * const client = createAssessmentClient({ baseUrl: 'https://api.example.test' });
  * client.signedIn({ accessToken, expiresIn: 3600 });

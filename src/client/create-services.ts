@@ -160,12 +160,11 @@ export function createServices<Submission, Result>(
     : { events$: NEVER, close: () => {} };
 
   const answers = { session: tokenStorage, local: storage, memory: memoryStore() };
-  const jobs = createJobStore(storage, log, {
-    clock,
-    answers: answers[options.unsentAnswers ?? 'session'],
-    changes$,
-    keepForMs: options.keepForMs,
-  });
+  const { unsentAnswers = 'session', keepForMs } = options;
+  if (!Object.keys(answers).includes(unsentAnswers))
+    throw new TypeError(`unsentAnswers: 'session', 'local' or 'memory', not ${String(unsentAnswers)}`);
+  if (keepForMs !== undefined && !(keepForMs > 0)) throw new TypeError('keepForMs: a number of ms above 0');
+  const jobs = createJobStore(storage, log, { clock, answers: answers[unsentAnswers], changes$, keepForMs });
 
   return {
     tokens,

@@ -402,6 +402,14 @@ describe('the client itself', () => {
     }
   });
 
+  it('refuses an unknown place for unsent answers, and a time to keep records that is none', () => {
+    const baseUrl = 'https://api.example.test';
+    const unsentAnswers = 'Session' as 'session';
+    expect(() => createAssessmentClient({ baseUrl, unsentAnswers })).toThrow(/unsentAnswers: 'session'/);
+    for (const keepForMs of [Number.NaN, 0, -1])
+      expect(() => createAssessmentClient({ baseUrl, keepForMs })).toThrow(/keepForMs/);
+  });
+
   it('can be created with a path where a server renders, and refuses to submit there', () => {
     for (const baseUrl of ['', '/gateway']) {
       const client = createAssessmentClient({ baseUrl });

@@ -100,6 +100,8 @@ describe('openAsyncStore', () => {
         socket: false,
         fetch: () => new Promise<never>(() => {}),
         storage: store,
+        // React Native has no `sessionStorage`.
+        unsentAnswers: 'local',
       });
       closings.push(client.dispose);
       return { client, store };
