@@ -132,22 +132,22 @@ export function createCalls<Submission, Result>(
     return found;
   };
 
+  /** The submission of each job that this client has had, in case another one looks for its own after that job has ended. */
+  const submissions = new Map<string, string>();
   const accepted = (
-    its: Particulars<Submission>,
+    submissionId: string,
     { jobId, resultId, balance = null }: { jobId: string; resultId: string | null; balance?: number | null },
   ): SubmitOutcome => {
+    const its = particularsOf(submissionId);
     its.jobId = jobId;
     its.resultId = resultId;
+    submissions.set(jobId, submissionId);
     return { type: 'accepted', jobId, resultId, balance, deadlineAt: clock.now() + monitoringTimeoutMs() };
   };
   /** After a search: the job that was found, or a question to the user. */
-  const concluded = (
-    its: Particulars<Submission>,
-    found: ListedJob | 'several' | null,
-    problem: Problem,
-  ): SubmitOutcome => {
-    if (found !== null && found !== 'several') return accepted(its, found);
-    its.isAsked = true;
+  const concluded = (submissionId: string, found: ListedJob | 'several' | null, problem: Problem): SubmitOutcome => {
+    if (found !== null && found !== 'several') return accepted(submissionId, found);
+    particularsOf(submissionId).isAsked = true;
     return { type: 'unconfirmed', retryAfterMs: null, problem, isFinal: true };
   };
   const mayRepeat = (): boolean => services.idempotent && api.recognisesKeys() !== false;
@@ -175,7 +175,8 @@ export function createCalls<Submission, Result>(
       throw error;
     });
     its.unansweredSearches = 0;
-    const isOthers = (jobId: string) => services.isKnownJob(jobId, submissionId);
+    const isOthers = (jobId: string) =>
+      services.isKnownJob(jobId, submissionId) || (submissions.get(jobId) ?? submissionId) !== submissionId;
     const found = listed.filter(
       ({ jobId, createdAt }) =>
         createdAt >= since - LIST_TOLERANCE_MS && createdAt <= clock.now() + pacing.settlingMs && !isOthers(jobId),
@@ -199,7 +200,7 @@ export function createCalls<Submission, Result>(
     try {
       const { retryAfterMs, ...answer } = await api.submit(its.submission, submissionId, signal, claim);
       if (retryAfterMs !== null) its.pacer.postpone('status', retryAfterMs);
-      return accepted(its, answer);
+      return accepted(submissionId, answer);
     } catch (error) {
       const isRefused = error instanceof UnauthorizedError || (error instanceof TransientError && !error.maybeDone);
       if (its.lostAt === null && (isRefused || error instanceof RejectedError)) services.disclaim(submissionId);
@@ -208,7 +209,7 @@ export function createCalls<Submission, Result>(
         // An earlier attempt may have arrived, and taken the credit that this one lacks.
         const isProof = its.lostAt === null || error.code === 'validation' || error.code === 'too-large';
         const found = isProof ? null : await search(submissionId, signal);
-        if (found) return concluded(its, found, UNKNOWN);
+        if (found) return concluded(submissionId, found, UNKNOWN);
       }
       if (!(error instanceof TransientError && error.maybeDone)) throw error;
       its.lostAt ??= sentAt;
@@ -223,7 +224,7 @@ export function createCalls<Submission, Result>(
     }
   };
   const searched = async (submissionId: string, problem: Problem, signal: AbortSignal): Promise<SubmitOutcome> => {
-    return concluded(particularsOf(submissionId), await search(submissionId, signal), problem);
+    return concluded(submissionId, await search(submissionId, signal), problem);
   };
 
   const submit = async ({ submissionId, isSearch }: SubmitInput, signal: AbortSignal): Promise<SubmitOutcome> => {
@@ -239,7 +240,7 @@ export function createCalls<Submission, Result>(
       const found = await search(submissionId, signal);
       // A user who was asked has decided.
       const mustSend = found === null || (found === 'several' && its.isAsked);
-      return mustSend ? send(submissionId, signal) : concluded(its, found, UNKNOWN);
+      return mustSend ? send(submissionId, signal) : concluded(submissionId, found, UNKNOWN);
     };
     return paced<SubmitOutcome>(its.pacer, 'submit', 0, signal, clock, call);
   };

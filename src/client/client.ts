@@ -181,7 +181,10 @@ function openClient<Submission, Result>(
   };
 
   /** Starts an assessment and adds it to the snapshot, after the others and in place of an ended one with the same id. */
-  const add = (record: JobRecord, how: 'assessment.submit' | 'assessment.resume'): Assessment<Result> => {
+  const add = (stored: JobRecord, how: 'assessment.submit' | 'assessment.resume'): Assessment<Result> => {
+    // An assessment that began before the sign-in belongs to the user under whom it runs first.
+    const record = { ...stored, userId: stored.userId ?? tokens.identity() };
+    if (record.userId !== stored.userId) jobs.save(record);
     const assessment = startAssessment(services, bound, record, how);
     if (record.answersDigest !== undefined) {
       latest.set(record.answersDigest, assessment);

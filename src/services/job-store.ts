@@ -178,7 +178,7 @@ export function createJobStore(
     });
   /** Whether this user may see the record. What is set aside is shown to a user who is known, and never while none is. */
   const isOf = ({ userId: owner, asideAt }: JobRecord, userId: string | null): boolean =>
-    isSameUser(owner, userId) && (asideAt === undefined || userId !== null);
+    isSameUser(owner, userId) && (asideAt === undefined || (userId !== null && owner !== null));
   /** Why no user can resume a record; null where nothing stands against it. */
   const objectionTo = (record: JobRecord): DropReason | null => {
     const { jobId, submission, submittedAt, failedAt, asideAt } = record;

@@ -123,6 +123,27 @@ describe('a submission', () => {
     expect([world.phase(), world.count('submit')]).toEqual(['completed', 1]);
   });
 
+  it('whose answer was lost does not take over the job of another assessment that has ended', async () => {
+    let ids = 0;
+    const world: Awaited<ReturnType<typeof submitted>> = await submitted(
+      {
+        submit: ({ count }) => (count === 1 ? null : accepted({ jobId: count === 2 ? 'job-1' : 'job-2' })),
+        jobs: ({ at }) => (at < MINUTE ? html(502) : ok([listed('job-1', world.clock.now() - at + 2 * SECOND)])),
+        status: ({ id }) => status('completed', { jobId: id }),
+      },
+      { createId: () => `submission-${(ids += 1)}` },
+    );
+    const lost = world.assessment;
+    await world.run(SECOND);
+    const shown = world.client.submit({ answers: [2] });
+    // Shown to its user: its record is not needed any more.
+    shown.subscribe(() => {});
+    await world.run(30 * SECOND);
+    expect([shown.getSnapshot().phase, lost.getSnapshot().phase]).toEqual(['completed', 'submitting']);
+    await world.run(5 * MINUTE);
+    expect([lost.getSnapshot().phase, world.count('submit')]).toEqual(['completed', 3]);
+  });
+
   it('whose answer was lost becomes a question when the list has two jobs that it could be', async () => {
     const world: Awaited<ReturnType<typeof submitted>> = await submitted({
       submit: ({ count }) => (count === 1 ? null : accepted()),

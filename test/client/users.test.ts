@@ -35,6 +35,24 @@ describe('auth V1', () => {
     expect(assessment.getSnapshot().phase).toBe('cancelled');
   });
 
+  it('sends no answers of a user who signed in after the submission, by a redirect, with the token of the next user', async () => {
+    const shared = { storage: memoryStore(), tokenStorage: memoryStore(), auth: { version: 'v1' as const } };
+    open({ submit: () => flat(503, 'UNAVAILABLE') }, shared);
+    world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.dispose();
+    shared.tokenStorage.set('token', jwt({ sub: 'ann' }));
+    const page = world.openTab(shared);
+    const [assessment] = page.resume();
+    await world.run(60 * SECOND);
+    expect(world.count('submit')).toBeGreaterThan(0);
+    shared.tokenStorage.set('token', jwt({ sub: 'bob' }));
+    await world.run(600 * SECOND);
+    expect(world.calls.filter(({ token }) => token === jwt({ sub: 'bob' })).map(({ route }) => route)).toEqual([]);
+    expect(assessment?.getSnapshot().phase).toBe('cancelled');
+    page.dispose();
+  });
+
   it('continues with a newer token of the same user', async () => {
     const tokenStorage = memoryStore();
     open({}, { tokenStorage, auth: { version: 'v1' } });
