@@ -91,13 +91,18 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     share(),
   );
   const stored = readJson(store.get(TOKEN_KEY), storedSchema);
-  let token: AccessToken | null = stored && tokenIn(stored);
+  // Another user may have signed in since this page was open: the stored token is of an earlier session then.
+  const isOver = shared.isSignedOut() || (stored !== null && !shared.restored(stored.generation));
+  if (isOver) {
+    // The refresh token of that session would bring tokens of its user into this one.
+    store.remove(TOKEN_KEY);
+    store.remove(REFRESH_TOKEN_KEY);
+  }
+  let token: AccessToken | null = stored && !isOver ? tokenIn(stored) : null;
   if (token && !isSendable(token.value)) {
     log({ type: 'token.unsendable' });
     token = null;
   }
-  // Another user may have signed in since this page was open: the stored token is of an earlier session then.
-  if (token && !shared.restored(token.generation)) token = null;
   let identity = token && (stored?.identity ?? token.userId ?? identityOf(null, null, shared.position().session));
   let ended: 'signed-out' | 'rejected' | null = shared.isSignedOut() ? 'signed-out' : null;
   /** Counts sessions. The outcome of a refresh that began in an earlier session is discarded. */

@@ -922,6 +922,34 @@ describe('a refresh token in the storage', () => {
     expect(stored(tab)).toBeNull();
   });
 
+  it('is removed with the access token when the page opens in the session of another user', () => {
+    const before = signedInTab();
+    before.store.set(REFRESH_TOKEN_KEY, "ann's");
+    signedInTab({ budgetStore: before.budgetStore });
+    const after = openTab({ store: before.store, budgetStore: before.budgetStore });
+    expect([after.held, after.store.keys()]).toEqual([null, []]);
+  });
+
+  it.each([
+    ['together with the access token', [TOKEN_KEY, REFRESH_TOKEN_KEY]],
+    ['without an access token', [REFRESH_TOKEN_KEY]],
+  ])('is removed when the page opens after a sign-out, %s', (_what, keys) => {
+    const before = signedInTab();
+    before.store.set(REFRESH_TOKEN_KEY, "ann's");
+    const left = memoryStore();
+    for (const key of keys) left.set(key, before.store.get(key) ?? '');
+    before.tokens.signOut();
+    const after = openTab({ store: left, budgetStore: before.budgetStore });
+    expect([after.held, left.keys()]).toEqual([null, []]);
+  });
+
+  it('is kept when the page opens again in the same session', () => {
+    const before = signedInTab();
+    before.store.set(REFRESH_TOKEN_KEY, "ann's");
+    const after = openTab({ store: before.store, budgetStore: before.budgetStore });
+    expect([after.held, stored(after)]).toEqual(['first', "ann's"]);
+  });
+
   it('is kept for the same user', () => {
     const tab = openTab();
     tab.tokens.signIn({ accessToken: 'first', refreshToken: "ann's", userId: 'ann' });
