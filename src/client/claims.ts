@@ -1,3 +1,5 @@
+import type { Clock } from '../lib/clock.ts';
+import { TokenUnavailableError, TransientError } from '../lib/errors.ts';
 import type { ListedJob } from '../services/api/assessment-api.ts';
 import type { JobRecord, JobStore } from '../services/job-store.ts';
 
@@ -8,12 +10,17 @@ import type { JobRecord, JobStore } from '../services/job-store.ts';
  */
 
 export interface Claims {
-  /** Asks the list once for the records that only the API can assign. Without such records it sends nothing. */
+  /**
+   * Asks the list for the records that only the API can assign, and a few times more where it does not answer. Without such records it
+   * sends nothing.
+   */
   look(): void;
+  dispose(): void;
 }
 
 export interface ClaimsOptions {
   jobs: Pick<JobStore, 'unclaimed' | 'hasJob' | 'save' | 'remove'>;
+  clock: Clock;
   /** How long after a lost submission its job may appear in the list, ms. */
   settlingMs: number;
   /** Whose session it is; null while none is. */
@@ -26,12 +33,16 @@ export interface ClaimsOptions {
 
 /** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
 const TOLERANCE_MS = 2_000;
+/** The waits before the list is asked again, ms. After the last one the records wait for the next page or sign-in. */
+const RETRY_MS = [15_000, 30_000, 60_000, 120_000, 240_000];
 
-/** @example const claims = createClaims({ jobs, settlingMs, userId, list, onClaimed }); */
-export function createClaims({ jobs, settlingMs, userId, list, onClaimed }: ClaimsOptions): Claims {
+/** @example const claims = createClaims({ jobs, clock, settlingMs, userId, list, onClaimed }); */
+export function createClaims({ jobs, clock, settlingMs, userId, list, onClaimed }: ClaimsOptions): Claims {
   /** The records that the list of this user does not know. */
   let unknown: { userId: string | null; ids: Set<string> } = { userId: null, ids: new Set() };
   let isLooking = false;
+  let retries = 0;
+  let timer: unknown;
 
   const open = (user: string): JobRecord[] => {
     if (unknown.userId !== user) unknown = { userId: user, ids: new Set() };
@@ -48,11 +59,23 @@ export function createClaims({ jobs, settlingMs, userId, list, onClaimed }: Clai
     );
     return found.length === 1 ? found[0] : undefined;
   };
-  const look = async (user: string): Promise<void> => {
+  const retry = (leastMs: number | null): void => {
+    const ms = RETRY_MS[retries];
+    if (ms === undefined) return;
+    retries += 1;
+    timer = clock.setTimeout(attempt, Math.max(ms, leastMs ?? 0));
+  };
+  const ask = async (user: string): Promise<void> => {
     const listed = await list();
     if (userId() !== user) return;
+    let isEarly = false;
     for (const record of open(user)) {
       const job = jobOf(record, listed);
+      // The answers may still be under way.
+      if (!job && record.jobId === null && clock.now() - (record.asideAt ?? 0) < settlingMs) {
+        isEarly = true;
+        continue;
+      }
       unknown.ids.add(record.submissionId);
       if (job) {
         const claimed = { ...record, jobId: job.jobId, resultId: job.resultId ?? record.resultId, userId: user };
@@ -64,17 +87,33 @@ export function createClaims({ jobs, settlingMs, userId, list, onClaimed }: Clai
         jobs.remove(record.submissionId);
       }
     }
+    if (isEarly) retry(settlingMs);
+  };
+  const attempt = (): void => {
+    const user = userId();
+    if (user === null || isLooking || open(user).length === 0) return;
+    isLooking = true;
+    void ask(user)
+      .catch((error: unknown) => {
+        // An API without a list assigns nothing: the records stay until they are too old.
+        if (error instanceof TransientError || error instanceof TokenUnavailableError) retry(error.retryAfterMs);
+      })
+      .finally(() => {
+        isLooking = false;
+        if (userId() !== user) look();
+      });
+  };
+  const look = (): void => {
+    clock.clearTimeout(timer);
+    retries = 0;
+    attempt();
   };
 
   return {
-    look() {
-      const user = userId();
-      if (user === null || isLooking || open(user).length === 0) return;
-      isLooking = true;
-      // An API without a list assigns nothing: the records stay until they are too old.
-      void look(user)
-        .catch(() => {})
-        .finally(() => (isLooking = false));
+    look,
+    dispose() {
+      clock.clearTimeout(timer);
+      retries = RETRY_MS.length;
     },
   };
 }

@@ -261,6 +261,7 @@ function openClient<Submission, Result>(
   };
   const claims = createClaims({
     jobs,
+    clock,
     settlingMs: services.pacing.settlingMs,
     userId: tokens.identity,
     list: () => authorised(() => api.jobs(disposal.signal)),
@@ -368,6 +369,7 @@ function openClient<Submission, Result>(
       disposal.abort(new Error('this assessment client was disposed of'));
       for (const { actor } of assessments.values()) actor.stop();
       secondLook.dispose();
+      claims.dispose();
       sessions.unsubscribe();
       services.feed.close();
       tokens.dispose();

@@ -1,4 +1,5 @@
 import { Subscription } from 'rxjs';
+import { throwIfAborted } from '../lib/abort.ts';
 import { isSameUser } from '../lib/identity.ts';
 import type { JobRecord } from '../services/job-store.ts';
 import type { Services } from './create-services.ts';
@@ -26,7 +27,10 @@ export function createSecondLook<Submission, Result>(
   revive: (record: JobRecord) => void,
 ): SecondLook {
   const { api, clock, feed, jobs, resumed$, tokens } = services;
-  const disposal = new AbortController();
+  /** Ends the looks of one user's session: what they still have to send must not carry the token of the next user. */
+  let session = new AbortController();
+  let user = tokens.identity();
+  let isDisposed = false;
   const watched = new Set<string>();
   const looking = new Set<string>();
   /** To be looked at after the next sign-in. */
@@ -42,39 +46,51 @@ export function createSecondLook<Submission, Result>(
     return isSameUser(record.userId, tokens.identity()) ? { ...record, jobId: record.jobId } : null;
   };
   /** The id of the result of a job that is complete; undefined where the server does not say that it is. */
-  const resultIdOf = async (jobId: string): Promise<string | null | undefined> => {
-    const state = await api.status(jobId, disposal.signal).catch(() => null);
+  const resultIdOf = async (jobId: string, signal: AbortSignal): Promise<string | null | undefined> => {
+    const state = await api.status(jobId, signal).catch(() => null);
+    throwIfAborted(signal);
     if (state?.type === 'completed' && state.resultId !== null) return state.resultId;
-    const archived = await api.job(jobId, disposal.signal);
+    const archived = await api.job(jobId, signal);
     return archived.type === 'completed' ? archived.resultId : state?.type === 'completed' ? null : undefined;
   };
-  const look = async (submissionId: string): Promise<void> => {
+  const look = async (submissionId: string, signal: AbortSignal): Promise<void> => {
     if (!failedRecord(submissionId)) return;
     try {
       await tokens.ensureValidToken();
     } catch {
-      if (!disposal.signal.aborted) postponed.add(submissionId);
+      if (!isDisposed) postponed.add(submissionId);
       return;
     }
     const record = failedRecord(submissionId);
-    if (!record) return;
-    const resultId = await resultIdOf(record.jobId);
+    if (!record || signal.aborted) return;
+    const resultId = await resultIdOf(record.jobId, signal);
     if (resultId === undefined) return;
     const known = resultId ?? record.resultId;
     // A result that cannot be shown has failed the assessment, and would fail it again.
-    const result = known === null ? null : await api.result(known, disposal.signal).catch(() => null);
-    if (result?.type === 'invalid' || disposal.signal.aborted || !failedRecord(submissionId)) return;
+    const result = known === null ? null : await api.result(known, signal).catch(() => null);
+    if (result?.type === 'invalid' || signal.aborted || !failedRecord(submissionId)) return;
     stop(submissionId);
     revive({ ...record, resultId: known });
   };
   const lookAt = (submissionId: string): void => {
     if (looking.has(submissionId)) return;
     looking.add(submissionId);
-    void look(submissionId)
+    const { signal } = session;
+    void look(submissionId, signal)
       .catch(() => {})
-      .finally(() => looking.delete(submissionId));
+      .finally(() => {
+        if (!signal.aborted) looking.delete(submissionId);
+      });
   };
   const signIns = tokens.sessions$.subscribe(({ type }) => {
+    const before = user;
+    user = tokens.identity();
+    if (type === 'session.ended' || before === null || user === null || !isSameUser(before, user)) {
+      for (const submissionId of looking) postponed.add(submissionId);
+      looking.clear();
+      session.abort();
+      session = new AbortController();
+    }
     if (type !== 'session.restored') return;
     const ids = [...postponed];
     postponed.clear();
@@ -113,7 +129,8 @@ export function createSecondLook<Submission, Result>(
     },
     forget: stop,
     dispose() {
-      disposal.abort();
+      isDisposed = true;
+      session.abort();
       signIns.unsubscribe();
       for (const submissionId of watched) stop(submissionId);
     },

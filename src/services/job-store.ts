@@ -231,9 +231,12 @@ export function createJobStore(
     if (record.asideAt !== undefined) return;
     // There is no job that its user could come back for.
     if (record.jobId === null && (record.userId === null || record.sentAt === undefined)) return remove(submissionId);
-    // Removed first: a storage that is full keeps the old value, answers included, when it refuses a new one.
-    if (record.submission !== undefined) store.remove(PREFIX + submissionId);
-    save({ ...record, submission: undefined, asideAt: clock.now() });
+    // Removed first: a storage that is full keeps the old value when it refuses a new one, and the next page would show it.
+    store.remove(PREFIX + submissionId);
+    // What only the tab that sends needs is left out, so that the record does not grow.
+    const its = { ...record, submission: undefined, sender: undefined, claimedAt: undefined, claimedBy: undefined };
+    const outcomeUnknown = record.outcomeUnknown || undefined;
+    save({ ...its, outcomeUnknown, asideAt: clock.now() });
     kept.delete(submissionId);
     log({ type: 'job.aside' });
   };
@@ -254,8 +257,9 @@ export function createJobStore(
     tabId,
     save,
     claim(submissionId, settlingMs) {
-      const record = read(submissionId);
-      if (!record || record.asideAt !== undefined) return null;
+      // Another tab, where the next user signs in in this moment, removes a record before it knows that the answers are sent.
+      const record = read(submissionId) ?? kept.get(submissionId);
+      if (!record || record.jobId !== null || record.asideAt !== undefined) return null;
       const { sentAt, claimedAt, claimedBy } = record;
       // A claim in the future dates from before the clock was set back.
       const isRecent = claimedAt !== undefined && Math.abs(clock.now() - claimedAt) < settlingMs;

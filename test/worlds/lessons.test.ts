@@ -68,6 +68,133 @@ describe('a server that knows no idempotency keys', () => {
   });
 });
 
+describe('a storage that is full at a sign-out', () => {
+  const fullStore = () => {
+    const store = memoryStore();
+    const size = () => store.keys().reduce((sum, key) => sum + key.length + (store.get(key) ?? '').length, 0);
+    let limit = Number.POSITIVE_INFINITY;
+    return {
+      ...store,
+      set(key: string, value: string) {
+        const before = store.get(key);
+        const grown = before === null ? key.length + value.length : value.length - before.length;
+        if (size() + grown > limit) throw new Error('QuotaExceededError');
+        store.set(key, value);
+      },
+      fill: () => void (limit = size()),
+    };
+  };
+
+  it('shows the next page no job of the user who has left, and begins no session for it', async () => {
+    const clock = virtualClock();
+    const storage = fullStore();
+    const calls: string[] = [];
+    const openPage = () =>
+      createAssessmentClient({
+        baseUrl: 'https://world.test',
+        socket: false,
+        clock,
+        storage,
+        tokenStorage: memoryStore(),
+        fetch: ((url: string) => {
+          calls.push(url.split('/').at(-1) ?? '');
+          return url.endsWith('submit')
+            ? Promise.resolve(answer(202, { data: { jobId: 'job-1', resultId: 'result-1', status: 'queued' } }))
+            : never;
+        }) as unknown as Fetch,
+      });
+    const client = openPage();
+    client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
+    client.submit({ answers: [1] });
+    await clock.run(1_000);
+    storage.fill();
+    client.signedOut();
+    client.dispose();
+
+    calls.length = 0;
+    const next = openPage();
+    expect(next.resume()).toEqual([]);
+    await clock.run(60_000);
+    expect(calls).toEqual([]);
+    next.signedIn({ accessToken: 'b', expiresIn: 3_600, userId: 'user-1' });
+    expect(next.getSnapshot().assessments).toHaveLength(1);
+    next.dispose();
+  });
+});
+
+describe('a list of jobs that does not answer when a user comes back', () => {
+  it('is asked again, until it tells whose the submission is that was left in flight', async () => {
+    const clock = virtualClock();
+    const startedAt = clock.time();
+    let lists = 0;
+    const client = createAssessmentClient({
+      baseUrl: 'https://world.test',
+      socket: false,
+      clock,
+      storage: memoryStore(),
+      tokenStorage: memoryStore(),
+      fetch: (async (url: string) => {
+        if (url.endsWith('submit')) return never;
+        if (!url.endsWith('/jobs')) return answer(200, { data: { jobId: 'job-1', status: 'processing' } });
+        lists += 1;
+        if (lists === 1) throw new TypeError('fetch failed');
+        const row = { job_id: 'job-1', status: 'processing', created_at: new Date(startedAt).toISOString() };
+        return answer(200, { data: { jobs: [row] } });
+      }) as unknown as Fetch,
+    });
+    client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
+    client.submit({ answers: [1] });
+    await clock.run(1_000);
+    client.signedOut();
+    await clock.run(60_000);
+    client.signedIn({ accessToken: 'b', expiresIn: 3_600, userId: 'user-1' });
+    await clock.run(60_000);
+    expect(lists).toBe(2);
+    expect(client.getSnapshot().assessments.map((it) => it.getSnapshot().jobId)).toEqual(['job-1']);
+    client.dispose();
+    expect(clock.armed()).toBe(0);
+  });
+});
+
+describe('a failed job that is looked at again while the next user signs in', () => {
+  it('is not asked for with the token of that user', async () => {
+    const clock = virtualClock();
+    const storage = memoryStore();
+    const calls: string[] = [];
+    const openPage = () =>
+      createAssessmentClient({
+        baseUrl: 'https://world.test',
+        socket: false,
+        clock,
+        storage,
+        tokenStorage: memoryStore(),
+        fetch: (async (url: string, { headers }: { headers: Record<string, string> }) => {
+          calls.push(`${headers.Authorization} ${url.split('/').slice(-2).join('/')}`);
+          await new Promise<void>((resolve) => void clock.setTimeout(resolve, 100));
+          if (url.endsWith('submit'))
+            return answer(202, { data: { jobId: 'job-1', resultId: 'result-1', status: 'queued' } });
+          return answer(200, { data: { jobId: 'job-1', job_id: 'job-1', status: 'failed' } });
+        }) as unknown as Fetch,
+      });
+    const client = openPage();
+    client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
+    client.submit({ answers: [1] });
+    await clock.run(600_000);
+    client.dispose();
+
+    calls.length = 0;
+    const next = openPage();
+    next.resume();
+    next.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
+    await clock.run(50);
+    expect(calls).toContain('Bearer a status/job-1');
+    next.signedIn({ accessToken: 'b', expiresIn: 3_600, userId: 'user-2' });
+    await clock.run(10_000);
+    expect(calls.filter((call) => call.startsWith('Bearer b') && call.includes('job-1'))).toEqual([]);
+    next.dispose();
+  });
+});
+
 describe('a clock that is set back while a refresh is under way', () => {
   it('does not make the new token live longer than it does', async () => {
     const clock = virtualClock();

@@ -165,6 +165,8 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
     const known = there?.session === session ? there.userId : null;
     const user = userId === undefined ? known : appIn(identityOf(userId, null, session));
     const state = { session, generation, ended: over !== null, ...(over && { reason: over }) };
+    // A storage that is full refuses the longer record, and would keep one of a session under way.
+    if (over === 'signed-out') store.remove(key);
     store.set(key, JSON.stringify({ ...state, sentAt: newest, userId: over === 'signed-out' ? null : user }));
   };
   /** Whether the record is newer than the state of this tab. */
