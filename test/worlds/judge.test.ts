@@ -58,6 +58,27 @@ const believesTheFirstFailure: Create = ((options: Options) => {
   })(options);
 }) as Create;
 const noSockets = { at: 0, do: 'noSockets', forMs: 900_000 } as const;
+/** The second user signs in over the session of the first, whose token stays good. */
+const secondUser = { at: 60_000, do: 'handOver', to: 'user-2', by: 'signIn', where: 'page', submits: 'own' } as const;
+const firstSignsOut = { ...secondUser, by: 'signOut' } as const;
+/** A client to which every user is the same one, whatever the server and the application say. */
+const comparesNothing: Create = ((options: Options) => {
+  const client = createAssessmentClient(options);
+  const signedIn = (session: { accessToken: string }) => client.signedIn({ ...session, userId: 'anyone' });
+  return { ...client, signedIn };
+}) as Create;
+/** A client whose storages keep what it erases. */
+const forgetsToErase = (isKept: (value: string) => boolean): Create =>
+  tampered(({ storage, tokenStorage }) => {
+    const keeping = (store: NonNullable<Options['storage']>) => ({
+      ...store,
+      set(key: string, value: string) {
+        if (isKept(value)) store.set(`kept:${key}`, value);
+        store.set(key, value);
+      },
+    });
+    return { storage: keeping(storage!), tokenStorage: keeping(tokenStorage!) };
+  });
 
 const cases: [rule: string, mistake: string, create: Create, world: Partial<World>][] = [
   [
@@ -130,13 +151,17 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
   [
     '9 a job that is known is never submitted again',
     'forgets after a reload that it has sent the answers, and that the server has accepted them',
-    tampered(({ storage }) => ({
+    tampered(({ storage, tokenStorage }) => ({
       storage: {
         ...storage!,
         set: (key, value) =>
           key.includes(':job:') && value.includes('"jobId":"job')
             ? undefined
-            : storage!.set(key, value.replace(/,"sentAt":\d+/, '')),
+            : storage!.set(key, value.replace(/,"(sentAt|claimedAt)":\d+/g, '')),
+      },
+      tokenStorage: {
+        ...tokenStorage!,
+        remove: (key) => (key.includes(':unsent:') ? undefined : tokenStorage!.remove(key)),
       },
     })),
     { incidents: [{ at: 60_000, do: 'reload' }] },
@@ -196,6 +221,77 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
       storage: { ...storage!, set: (key, value) => (key.includes(':job:') ? undefined : storage!.set(key, value)) },
     })),
     { incidents: [{ at: 60_000, do: 'forgetAll' }] },
+  ],
+  [
+    '14 no request sends what belongs to another user than its token',
+    'compares nothing: it resumes the job of one user for the next one',
+    comparesNothing,
+    { incidents: [secondUser] },
+  ],
+  [
+    '14 no page shows what belongs to another user',
+    'compares nothing: the next user sees the job of the one before',
+    comparesNothing,
+    { incidents: [secondUser] },
+  ],
+  [
+    '14 no page shows what belongs to another user',
+    'keeps what it showed after a sign-out',
+    ((options: Options) => {
+      const client = createAssessmentClient(options);
+      let kept: ReturnType<typeof client.getSnapshot> | null = null;
+      return {
+        ...client,
+        signedOut() {
+          kept = client.getSnapshot();
+          client.signedOut();
+        },
+        getSnapshot: () => kept ?? client.getSnapshot(),
+      };
+    }) as Create,
+    { incidents: [firstSignsOut] },
+  ],
+  [
+    '14 nothing is sent for a user who has left',
+    'does not end the session at a sign-out',
+    ((options: Options) => ({ ...createAssessmentClient(options), signedOut() {} })) as Create,
+    { habits: { keepsSessions: true }, incidents: [noSockets, firstSignsOut] },
+  ],
+  [
+    '15 no storage holds answers of a user who has left',
+    'does not erase the answers of a user who has left',
+    forgetsToErase((value) => value.includes('"submission"')),
+    { incidents: [firstSignsOut] },
+  ],
+  [
+    '15 no storage holds a token of a user who has left',
+    'does not erase the token of a user who has left',
+    forgetsToErase((value) => value.includes('SECRET')),
+    { incidents: [secondUser] },
+  ],
+  [
+    '15 no storage names a user in clear',
+    'writes down who was here',
+    ((options: Options) => {
+      const client = createAssessmentClient(options);
+      const signedIn = (session: { accessToken: string; userId?: string }) => {
+        options.storage!.set('last-user', session.userId ?? '');
+        client.signedIn(session);
+      };
+      return { ...client, signedIn };
+    }) as Create,
+    { habits: { names: 'email' }, incidents: [secondUser] },
+  ],
+  [
+    'promise: the job of each user waits for that user, and is shown',
+    'drops the job of a user who has left',
+    tampered(({ storage }) => ({
+      storage: {
+        ...storage!,
+        set: (key, value) => (value.includes('"asideAt"') ? storage!.remove(key) : storage!.set(key, value)),
+      },
+    })),
+    { incidents: [secondUser] },
   ],
   [
     '16 the same answers of one user while under way are one accepted job',

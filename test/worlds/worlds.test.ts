@@ -29,6 +29,18 @@ describe('in any world', () => {
   });
 });
 
+describe('in any world of two users who take turns on one computer', () => {
+  const numTurns = Math.ceil(numRuns / 10);
+  it(`nothing of one reaches the other (${numTurns} worlds, seed ${seed})`, { timeout: 30 * 60_000 }, async () => {
+    const property = fc.asyncProperty(anyWorld(fc, { families: ['users'] }), async (world) => {
+      const { violations } = await runWorld(world);
+      if (violations.length > 0)
+        throw new Error(`${violations.join('\n')}\n${tellStory(world)}\n${JSON.stringify(world)}`);
+    });
+    await fc.assert(property, { numRuns: numTurns, seed });
+  });
+});
+
 describe('in these worlds, each of which cost a user a result once,', () => {
   it.each<[string, Partial<World>]>([
     ['TC-9 as it was meant: six minutes of work, five minutes of token', { jobMs: 360_000 }],
@@ -133,6 +145,85 @@ describe('in these worlds, each of which cost a user a result once,', () => {
     const { violations, phases } = await runWorld({ ...calmWorld, ...change });
     expect(violations).toEqual([]);
     expect(phases.at(-1)).toBe('completed');
+  });
+});
+
+type HandOver = Extract<World['incidents'][number], { do: 'handOver' }>;
+const handOver = (at: number, to: HandOver['to'], by: HandOver['by'], change: Partial<HandOver> = {}): HandOver => ({
+  at,
+  do: 'handOver',
+  to,
+  by,
+  where: 'page',
+  submits: 'nothing',
+  ...change,
+});
+
+describe('in these worlds, in which two users take turns on one computer,', () => {
+  it.each<[string, Partial<World>]>([
+    ['the first one signs out while the job runs', { incidents: [handOver(60_000, 'user-2', 'signOut')] }],
+    [
+      'the second one signs in over the session of the first, which stays good',
+      { habits: { keepsSessions: true }, incidents: [handOver(60_000, 'user-2', 'signIn', { submits: 'own' })] },
+    ],
+    [
+      'both give the same answers',
+      {
+        incidents: [handOver(60_000, 'user-2', 'signIn', { submits: 'same' }), handOver(120_000, 'user-1', 'signOut')],
+      },
+    ],
+    [
+      'the second one signs in in a new tab, and the first one comes back in the old one',
+      {
+        habits: { keepsSessions: true },
+        incidents: [
+          handOver(60_000, 'user-2', 'signIn', { where: 'tab', submits: 'own' }),
+          handOver(200_000, 'user-1', 'signIn', { where: 'other-tab' }),
+        ],
+      },
+    ],
+    [
+      'the page is reloaded between the two, and the cookie of the first is good',
+      { habits: { keepsSessions: true }, incidents: [handOver(60_000, 'user-2', 'signOut', { where: 'reload' })] },
+    ],
+    [
+      'neither the tokens nor the application say who they are',
+      {
+        habits: { names: 'none', keepsSessions: true },
+        incidents: [handOver(60_000, 'user-2', 'signIn', { submits: 'own' })],
+      },
+    ],
+    [
+      'the application names them by address at every other sign-in',
+      {
+        habits: { names: 'sometimes', claimsUser: true },
+        incidents: [handOver(60_000, 'user-2', 'signOut'), handOver(120_000, 'user-1', 'signOut')],
+      },
+    ],
+    [
+      'both storages are full when the second one signs in, and the page is reloaded',
+      {
+        habits: { keepsSessions: true },
+        incidents: [
+          { at: 50_000, do: 'fullStorage', forMs: 300_000 },
+          handOver(60_000, 'user-2', 'signIn'),
+          { at: 70_000, do: 'reload' },
+        ],
+      },
+    ],
+    [
+      'both storages are full when the first one signs out, and the page is reloaded',
+      {
+        habits: { keepsSessions: true },
+        incidents: [
+          { at: 50_000, do: 'fullStorage', forMs: 300_000 },
+          handOver(60_000, 'user-2', 'signOut', { where: 'reload' }),
+        ],
+      },
+    ],
+  ])('%s: nothing of the one reaches the other, and each is shown the own job', async (_, change) => {
+    const { violations } = await runWorld({ ...calmWorld, ...change });
+    expect(violations).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { VirtualClock } from '../virtual-clock.ts';
 import { flat, invalidToken, nested, ok, type WireAnswer } from './answers.ts';
-import { type PlannedStep, type RowKind, rows, type WireJob, type WireRow } from './jobs.ts';
+import { balanceOf, type PlannedStep, type RowKind, rows, type WireJob, type WireRow } from './jobs.ts';
 import type { WireRoute } from './routes.ts';
 
 /** A request as it arrives. */
@@ -223,7 +223,7 @@ export function wireContract(options: WireOptions) {
       const userId = userOf(token);
       if (userId === null) return deadToken();
       if (route === 'submit') return submit(userId, key);
-      if (route === 'balance') return ok({ token_balance: 4 });
+      if (route === 'balance') return ok({ token_balance: balanceOf(userId) });
       if (route === 'jobs') return ok({ jobs: (jobsByUser.get(userId) ?? []).toReversed().map(jobRow) });
       const job = jobsById.get(id);
       if (!job) return nested(404, 'NOT_FOUND');

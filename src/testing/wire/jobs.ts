@@ -27,13 +27,21 @@ export type RowKind = 'submit' | 'status' | 'job' | 'result' | 'event';
 export const statusAt = ({ plan }: WireJob, time: number): JobStatus =>
   plan.findLast(({ at }) => at <= time)?.status ?? 'processing';
 
+/** The credit of a user: two users never have the same. */
+export const balanceOf = (userId: string): number => (userId === 'user-2' ? 7 : 4);
+
 const percents: Readonly<Record<JobStatus, number>> = { processing: 25, completed: 100, failed: 0 };
 const resultIdAt = (job: WireJob, time: number) =>
   statusAt(job, time) === 'completed' ? job.shownResultId : job.resultId;
 
 /** What the routes and the socket say about a job at a true time. */
 export const rows = {
-  submit: ({ jobId, resultId }: WireJob): WireRow => ({ jobId, resultId, status: 'queued', remainingTokens: 4 }),
+  submit: ({ jobId, resultId, userId }: WireJob): WireRow => ({
+    jobId,
+    resultId,
+    status: 'queued',
+    remainingTokens: balanceOf(userId),
+  }),
   status: (job: WireJob, time: number): WireRow => ({
     jobId: job.jobId,
     status: statusAt(job, time),

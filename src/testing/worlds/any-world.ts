@@ -81,7 +81,9 @@ export type Family =
   /** The same answers once more. */
   | 'again'
   /** An outage takes the refresh down, and work begins without a percentage. */
-  | 'service';
+  | 'service'
+  /** Two users who take turns on the computer, and storages that are full. */
+  | 'users';
 
 export const families: readonly Family[] = [
   'front',
@@ -97,10 +99,11 @@ export const families: readonly Family[] = [
   'refusals',
   'again',
   'service',
+  'users',
 ];
 
 export interface AnyWorldOptions {
-  /** The kinds of trouble that may occur. @default all of them, {@link families} */
+  /** The kinds of trouble that may occur. @default all of {@link families} but `users`, whose worlds are searched by themselves */
   families?: readonly Family[];
 }
 
@@ -152,6 +155,11 @@ const habitsOf = (fc: FastCheck): Partial<Record<Family, Partial<{ [K in keyof H
   rows: {
     lateRowMs: mostly(fc, 'lateRowMs', [5_000, 20_000, 60_000]),
     goneRowMs: mostly(fc, 'goneRowMs', [0, 10_000]),
+  },
+  users: {
+    names: mostly(fc, 'names', ['email', 'number', 'none', 'none', 'sometimes']),
+    claimsUser: fc.boolean(),
+    keepsSessions: fc.boolean(),
   },
   slow: { slowBodyMs: mostly(fc, 'slowBodyMs', [20_000, 60_000]) },
   dates: {
@@ -264,6 +272,7 @@ const incidentsOf = (fc: FastCheck, at: Arbitrary<number>): Partial<Record<Famil
         forMs,
       }),
     ],
+    users: [fc.record({ at, do: fc.constant('fullStorage' as const), forMs: seconds(fc, 400) })],
     again: [
       fc.record({
         at: fc.oneof({ weight: 1, arbitrary: fc.constantFrom(0, 1_000, 2_000) }, { weight: 2, arbitrary: at }),
@@ -275,7 +284,10 @@ const incidentsOf = (fc: FastCheck, at: Arbitrary<number>): Partial<Record<Famil
   };
 };
 
-function anyWorldOf(fc: FastCheck, { families: wanted = families }: AnyWorldOptions): Arbitrary<World> {
+function anyWorldOf(
+  fc: FastCheck,
+  { families: wanted = families.filter((it) => it !== 'users') }: AnyWorldOptions,
+): Arbitrary<World> {
   const at = seconds(fc, 700);
   // What ends the story early is rare, so that most stories are long.
   const rare = new Set<string>(['cancel', 'signInAsOther']);
@@ -301,6 +313,26 @@ function anyWorldOf(fc: FastCheck, { families: wanted = families }: AnyWorldOpti
       ? plain
       : fc.oneof({ weight: 2, arbitrary: plain }, { weight: 1, arbitrary: fc.oneof(...special) });
   const habits: Record<string, Arbitrary<unknown>> = Object.assign({}, ...wanted.map((family) => habitsOf(fc)[family]));
+  const others = fc.array(incident, { maxLength: 6 });
+  const turn: Arbitrary<Incident> = fc.record({
+    at: fc.oneof({ weight: 1, arbitrary: fc.constantFrom(0, 1_000, 2_000) }, { weight: 2, arbitrary: at }),
+    do: fc.constant('handOver' as const),
+    to: fc.constantFrom('user-2', 'user-2', 'user-1'),
+    by: fc.constantFrom('signOut', 'signIn'),
+    where: fc.constantFrom('page', 'page', 'reload', 'tab', 'other-tab'),
+    submits: fc.constantFrom('nothing', 'own', 'same'),
+  });
+  const incidents = wanted.includes('users')
+    ? fc.oneof(
+        { weight: 3, arbitrary: others },
+        {
+          weight: 1,
+          arbitrary: fc
+            .record({ some: others, turns: fc.array(turn, { minLength: 1, maxLength: 4 }) })
+            .map(({ some, turns }) => [...turns, ...some]),
+        },
+      )
+    : others;
   return fc.record({
     seed: fc.integer({ min: 0, max: 1_000_000 }),
     tokenTtlMs: fc.constantFrom(3_600_000, 300_000, 120_000, 3_600_000, 300_000),
@@ -313,6 +345,6 @@ function anyWorldOf(fc: FastCheck, { families: wanted = families }: AnyWorldOpti
       { weight: 1, arbitrary: fc.constant({}) },
       { weight: 2, arbitrary: fc.record(habits) as Arbitrary<Partial<Habits>> },
     ),
-    incidents: fc.array(incident, { maxLength: 6 }),
+    incidents,
   });
 }

@@ -18,6 +18,14 @@ export interface SeenRequest {
   page: number;
   /** Seconds of Retry-After in its answer, if any. */
   retryAfter?: number;
+  /** The user to whom its token was issued; null without a token. */
+  user: string | null;
+  /** The id of a job or a result in its address; empty where there is none. */
+  id: string;
+  /** Its idempotency key, if any. */
+  key: string | null;
+  /** Its body, if any. */
+  body: string;
 }
 
 /** A submission that created a job. */
@@ -47,6 +55,8 @@ export function fakeBackend(world: World, clock: VirtualClock) {
   const startedAt = clock.time();
   /** Every access token that was ever issued, and its expiry by the client's clock: what its holder knows. */
   const knownExpiries = new Map<string, number>();
+  /** The user to whom each access token was issued. */
+  const tokenUsers = new Map<string, string>();
   const lostAt = new Map<WireJob, number>();
   /** Jobs that the status route has forgotten. */
   const forgotten = new Set<WireJob>();
@@ -87,30 +97,55 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     unreadableSubmissions: [] as number[],
     /** True times at which a live socket brought the end of a job that is complete. */
     completionsHeard: [] as number[],
+    /** Tokens that were sent over sockets. */
+    authentications: [] as { at: number; user: string | null }[],
   };
   /** The refresh token in the browser's cookie jar: the good one, or an older one. */
   let jar: string | null = null;
   /** Whose cookie that is. */
   let signedInUser = '';
+  let signIns = 0;
   const refreshing = new Set<SeenRequest>();
-  /** The first page that received the id of its job, and how many pages were open or gone by then. */
-  let told: { page: number; pages: number } | null = null;
+  /** By user: the first page that received the id of its job, and how many pages were open or gone by then. */
+  const told = new Map<string | null, { page: number; pages: number }>();
+  /** The jobs whose id has reached a page. */
+  const toldJobs = new Set<string>();
 
   // --- habits: how this server says what the contract says
 
-  /** A JWT that says nothing of its lifetime but when it ends, or an opaque token. */
+  /** A JWT that says nothing of its lifetime but when it ends, one that only names its user, or an opaque token. */
   const mint = (userId: string, serial: number): { value: string; expiry: number } => {
     const secret = `SECRET-${serial}-${world.seed}`;
     const end = clock.time() + world.tokenTtlMs;
+    const part = (value: unknown) => btoa(JSON.stringify(value)).replaceAll('=', '');
+    const jwt = (claims: object) => `${part({ alg: 'HS256' })}.${part(claims)}.${secret}`;
     if (habits.tokens === 'stated') {
-      knownExpiries.set(secret, clock.now() + world.tokenTtlMs);
-      return { value: secret, expiry: end };
+      const value = habits.claimsUser ? jwt({ sub: userId }) : secret;
+      tokenUsers.set(value, userId);
+      knownExpiries.set(value, clock.now() + world.tokenTtlMs);
+      return { value, expiry: end };
     }
     const expiry = Math.floor(end / 1_000) * 1_000;
-    const part = (value: unknown) => btoa(JSON.stringify(value)).replaceAll('=', '');
-    const value = `${part({ alg: 'HS256' })}.${part({ sub: userId, exp: expiry / 1_000 })}.${secret}`;
+    const value = jwt({ sub: userId, exp: expiry / 1_000 });
+    tokenUsers.set(value, userId);
     knownExpiries.set(value, habits.clockAheadMs === 0 ? expiry : Number.POSITIVE_INFINITY);
     return { value, expiry };
+  };
+  /** The user's id as the application has it. */
+  const nameOf = (userId: string): string | number | undefined => {
+    const email = `${userId}@example.test`;
+    switch (habits.names) {
+      case 'email':
+        return email;
+      case 'number':
+        return Number(userId.replace(/\D/g, ''));
+      case 'none':
+        return undefined;
+      case 'sometimes':
+        return signIns % 2 === 1 ? email : undefined;
+      default:
+        return userId;
+    }
   };
   const deadToken = (): WireAnswer => {
     seen.unauthorized += 1;
@@ -279,12 +314,21 @@ export function fakeBackend(world: World, clock: VirtualClock) {
   const fetchAs = (page: () => number) => async (url: string, init: Init) => {
     const { route, id } = routeOf(init.method, url);
     const name = route ?? 'login-page';
-    const request: SeenRequest = { route: name, at: clock.time(), page: page() };
-    seen.requests.push(request);
     const token = init.headers.Authorization?.replace('Bearer ', '') ?? null;
+    const request: SeenRequest = {
+      route: name,
+      at: clock.time(),
+      page: page(),
+      user: tokenUsers.get(token ?? '') ?? null,
+      id,
+      key: init.headers['Idempotency-Key'] ?? null,
+      body: init.body ?? '',
+    };
+    seen.requests.push(request);
     if (clock.now() >= (knownExpiries.get(token ?? '') ?? Number.POSITIVE_INFINITY)) seen.expiredTokens += 1;
     // A tab that was open before, in a browser without storage events, does not know of it.
-    const mayKnow = told !== null && (request.page === told.page || request.page > told.pages);
+    const toldTo = told.get(request.user);
+    const mayKnow = toldTo !== undefined && (request.page === toldTo.page || request.page > toldTo.pages);
     if (name === 'submit' && mayKnow) seen.submittedAgain += 1;
     if (name === 'refresh') {
       seen.refreshes.push(clock.time());
@@ -327,9 +371,10 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       const isShowable = parsesAsJson(text) && !text.includes('"of":"foreign"');
       if (name === 'result' && status === 200 && !isShowable)
         seen.unreadableResults.push({ at: clock.time(), page: request.page });
-      const isTold = name === 'submit' && status === 202 && text === JSON.stringify(body) && !front;
+      const isWhole = name === 'submit' && status === 202 && text === JSON.stringify(body) && !front;
+      const toldJob = isWhole ? String((body as { data: { jobId: unknown } }).data.jobId) : null;
       return {
-        isTold,
+        toldJob,
         response: {
           ...responseOf([status, text, headers]),
           ...(name === 'result' && habits.slowBodyMs > 0 && { body: slowBody(text, aborted) }),
@@ -337,8 +382,11 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       };
     };
     try {
-      const { response, isTold } = await Promise.race([exchange(), aborted]);
-      if (isTold) told ??= { page: request.page, pages: state.page };
+      const { response, toldJob } = await Promise.race([exchange(), aborted]);
+      if (toldJob !== null) {
+        toldJobs.add(toldJob);
+        if (!told.has(request.user)) told.set(request.user, { page: request.page, pages: state.page });
+      }
       return response;
     } finally {
       open.delete(handle);
@@ -368,6 +416,8 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     listeners = new Map<string, ((payload: unknown) => void)[]>();
     anyListeners: ((event: string, payload: unknown) => void)[] = [];
     isOpen = false;
+    /** Whose events it brings; null until the server has said so. */
+    user: string | null = null;
 
     on(event: string, listener: (payload: unknown) => void) {
       this.listeners.set(event, [...(this.listeners.get(event) ?? []), listener]);
@@ -394,6 +444,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     }
     emit(event: string, payload: unknown) {
       const token = (payload as { token: string }).token;
+      seen.authentications.push({ at: clock.time(), user: tokenUsers.get(token) ?? null });
       if (clock.now() >= (knownExpiries.get(token) ?? Number.POSITIVE_INFINITY)) seen.expiredTokens += 1;
       clock.setTimeout(
         () => {
@@ -416,6 +467,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       this.disconnect();
     }
     send(event: string, payload: unknown) {
+      if (event === 'authenticated') this.user = (payload as { userId: string }).userId;
       if (event === 'analysis-complete') seen.completionsHeard.push(clock.time());
       for (const listener of this.listeners.get(event) ?? []) listener(payload);
       if (!ownEvents.has(event)) for (const listener of this.anyListeners) listener(event, payload);
@@ -442,21 +494,35 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     state,
     /** What is open on the network: requests under way, sockets. */
     open: () => ({ requests: open.size, sockets: sockets.size }),
+    /** The users whose events open sockets bring. */
+    listeningUsers: () => [...sockets].flatMap(({ user }) => user ?? []),
     secrets: () => [...knownExpiries.keys()],
+    /** Every access token that was issued, and its user. */
+    tokenUsers: (): ReadonlyMap<string, string> => tokenUsers,
     jobs: () =>
       wire.jobs().map((job) => {
-        const { jobId, userId, doneAt } = job;
-        return { jobId, userId, doneAt, lostAt: lostAt.get(job) ?? null };
+        const { jobId, resultId, shownResultId, userId, acceptedAt, doneAt } = job;
+        return {
+          jobId,
+          resultId,
+          shownResultId,
+          userId,
+          acceptedAt,
+          doneAt,
+          lostAt: lostAt.get(job) ?? null,
+          isTold: toldJobs.has(jobId),
+        };
       }),
     signIn(userId: string) {
-      // One browser: a sign-in ends the session of the previous user.
-      wire.endSessions();
+      // One browser: a sign-in ends the session of the previous user, on most servers.
+      if (!habits.keepsSessions) wire.endSessions();
+      signIns += 1;
       // Who has signed in meets no login page.
       for (const it of fronts) if (it.route === 'any' && it.answer.startsWith('login-')) it.left = 0;
       const { accessToken, cookie, lifeMs } = wire.signIn(userId);
       jar = cookie;
       signedInUser = userId;
-      return { accessToken, ...(habits.tokens === 'stated' && { expiresIn: lifeMs / 1_000 }), userId };
+      return { accessToken, ...(habits.tokens === 'stated' && { expiresIn: lifeMs / 1_000 }), userId: nameOf(userId) };
     },
     hasSession: () => jar !== null && jar === wire.cookieOf(signedInUser),
     endTokens: wire.endTokens,

@@ -5,11 +5,13 @@ import type { KeyValueStore } from '../../lib/storage.ts';
 import { REFRESH_INTERVAL_MS } from '../wire/contract.ts';
 import type { FakeBackend, SeenRequest } from './fake-backend.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
+import { dependsOnTabs, type Ledger, rulesOfUsers } from './whose.ts';
 import { FOR_EVER_MS, type Incident, type World } from './world.ts';
 
 /** What the user did that decides about the ending. */
 export interface Deeds {
   cancelled: boolean;
+  /** Another user has taken over the computer, see {@link rulesOfUsers}. */
   otherUser: boolean;
   /** The user signed out before the page knew of the acceptance: the answers were erased. */
   leftUnsent: boolean;
@@ -42,6 +44,8 @@ export interface Trial {
   startedAt: number;
   /** The tab that the user looks at. */
   tabNumber: number;
+  /** What belongs to whom. */
+  ledger: Ledger;
   /** When the story ended: the pages are closed after that. */
   endedAt: number;
   deeds: Deeds;
@@ -63,6 +67,8 @@ const MOST_UNREADABLE_RESULTS_AN_HOUR = 12;
 /** … and not given up before so many downloads, and so much time: what answers may not be the API. */
 const LEAST_UNREADABLE_RESULTS = 10;
 const LEAST_UNREADABLE_MS = 15 * 60_000;
+/** A call may wait this long for the token of another tab before it leaves, ms. */
+const TAB_ANSWER_MS = 301;
 /** The monitoring timeout, and one status call and its retries. */
 const LONGEST_SILENCE_MS = 33 * 60_000;
 
@@ -75,17 +81,21 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   // A page whose clock is set again cannot tell how much time has passed.
   const hasJump = world.incidents.some((it) => it.do === 'jump');
   const hasSleep = world.incidents.some((it) => it.do === 'sleep');
-  const sessions = 1 + world.incidents.filter((it) => it.do === 'signOut').length;
-  const tabs = 1 + world.incidents.filter((it) => it.do === 'submitAgain' && it.where === 'tab').length;
+  const sessions = 1 + returns(world);
+  const opensTab = (it: Incident) => 'where' in it && it.where === 'tab';
+  const tabs = 1 + world.incidents.filter(opensTab).length;
   const rules: Record<string, boolean> = {};
   const rule = (name: string, isKept: boolean) => void (rules[name] = isKept);
 
   const isAmbiguous = cannotTellJobs(world);
-  rule('1 one accepted submission per assessment', isAmbiguous || seen.submissionsAccepted <= 1);
+  const submitters = new Set(seen.accepted.map(({ userId }) => userId)).size;
+  rule('1 one accepted submission per assessment', isAmbiguous || seen.submissionsAccepted <= Math.max(1, submitters));
   rule('2 no request carries a token that its sender knows to be expired', hasJump || seen.expiredTokens === 0);
   rule('3 one refresh at a time', seen.concurrentRefreshes <= 1);
   const gaps = seen.refreshes.slice(1).map((at, index) => at - (seen.refreshes[index] ?? 0));
-  rule('3 at most one refresh a minute', hasJump || gaps.every((gap) => gap >= REFRESH_INTERVAL_MS));
+  // What was not written is not known to the next page.
+  const hasForgotten = world.incidents.some((it) => it.do === 'fullStorage') && reopenings(world) > 0;
+  rule('3 at most one refresh a minute', hasJump || hasForgotten || gaps.every((gap) => gap >= REFRESH_INTERVAL_MS));
   rule('3 no refresh token is used twice', seen.reuses === 0 || world.loss > 0 || world.incidents.some(losesAnswers));
   const failures = moments.filter(({ view }) => view.phase === 'failed');
   rule(
@@ -101,10 +111,11 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   const settled = events.filter((it) => it.type === 'assessment.settled').length;
   rule(
     '8 completed once, with the result of its own job',
-    completions(views).every((result) => isAmbiguous || result === backend.jobs()[0]?.jobId) &&
-      settled <= (1 + reopenings(world)) * (1 + returns(world)),
+    isAmbiguous ||
+      (views.every((view) => isOwnResult(trial, view)) &&
+        settled <= (1 + reopenings(world)) * (1 + returns(world)) * (deeds.otherUser ? 2 + returns(world) : 1)),
   );
-  rule('9 a job that is known is never submitted again', seen.submittedAgain === 0);
+  rule('9 a job that is known is never submitted again', hasForgotten || seen.submittedAgain === 0);
   const out = JSON.stringify([views, events, storage.keys().map((key) => storage.get(key))]);
   rule(
     '10 no secret leaves',
@@ -112,7 +123,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   );
   rule(
     '11 status calls keep their distance',
-    hasJump || distances(seen.requests).every((ms) => ms >= defaultTimings.minDistanceMs - 1),
+    hasJump || distances(trial).every((ms) => ms >= defaultTimings.minDistanceMs - (tabs > 1 ? TAB_ANSWER_MS : 1)),
   );
   rule(
     '11 Retry-After is obeyed',
@@ -128,6 +139,10 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     '13 a sign-in is asked for only when the session is over',
     moments.every((it) => isSignInDue(trial, it)),
   );
+  // A tab that opens while the storage is full counts sessions from the beginning, and the other tabs take its sign-in for an old one.
+  const isUncounted = world.incidents.some((it) => it.do === 'fullStorage') && tabs > 1;
+  for (const [name, isKept] of Object.entries(rulesOfUsers(trial.ledger, backend)))
+    rule(name, isKept || (isUncounted && dependsOnTabs(name)));
   const isOpen = last !== undefined && !['completed', 'failed', 'cancelled'].includes(last.phase);
   rule(
     '13 what has not ended keeps its record',
@@ -142,7 +157,9 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   );
   rule(
     '18 a submission whose answer cannot be read is repeated by the user alone',
-    isAmbiguous || world.habits?.keys !== 'off' || seen.unreadableSubmissions.length <= 1 + deeds.sentAgain,
+    isAmbiguous ||
+      world.habits?.keys !== 'off' ||
+      seen.unreadableSubmissions.length <= Math.max(1, trial.ledger.submissions.size) + deeds.sentAgain,
   );
   rule(
     '18 no route is called without end',
@@ -153,7 +170,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   );
   rule(
     '18 a user who waits longer than the deadline sees why',
-    hasJump || hasSleep || longestSilence(trial) <= LONGEST_SILENCE_MS,
+    hasJump || hasSleep || deeds.otherUser || longestSilence(trial) <= LONGEST_SILENCE_MS,
   );
   rule(
     '18 a user whose submission has to wait long sees why',
@@ -161,11 +178,17 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   );
   // A status route that is broken for good does not say that it has forgotten the job: then the deadline counts.
   const isMute = world.incidents.some((it) => it.do === 'front' && it.forMs === FOR_EVER_MS);
+  // The list of jobs has nothing to say to a user without a name.
+  const isNameless = ['none', 'sometimes'].includes(world.habits?.names ?? 'id');
   const isForgotten =
     backend.jobs().length > 0 &&
     backend.jobs().every(({ lostAt, doneAt }) => lostAt !== null && lostAt < doneAt) &&
     !isMute;
-  rule('18 a user whose job the server has forgotten sees so', !isForgotten || deeds.otherUser || isToldLately(trial));
+  rule(
+    '18 a user whose job the server has forgotten sees so',
+    !isForgotten || deeds.otherUser || deeds.leftUnsent || isNameless || isToldLately(trial),
+  );
+  rule('promise: the job of each user waits for that user, and is shown', isShownToEach(trial));
   rule('promise: a result that the feed reports is shown soon', isShownSoon(trial));
 
   const expected = expectedEndings(trial);
@@ -243,12 +266,13 @@ function lengthOf(incident: Incident): number {
 }
 
 /** Whether a result that a live feed has reported in a calm time was shown soon after. */
-function isShownSoon({ world, backend, moments, startedAt }: Trial): boolean {
+function isShownSoon({ world, backend, moments, startedAt, deeds }: Trial): boolean {
   const { latencyMs, loss, jobFails, habits = {}, incidents } = world;
   const [job, ...others] = backend.jobs();
   const mayBeLate = ['lateRowMs', 'slowBodyMs', 'goneRowMs', 'failures', 'clockAheadMs', 'submitLimitMs'] as const;
   // A token of unknown lifetime may end while the minute between two refreshes runs.
-  const isHindered = loss > 0 || habits.tokens === 'exp-only' || mayBeLate.some((name) => habits[name]);
+  const isHindered =
+    deeds.otherUser || loss > 0 || habits.tokens === 'exp-only' || mayBeLate.some((name) => habits[name]);
   if (!job || others.length > 0 || jobFails || isHindered) return true;
   const { doneAt } = job;
   const isCalm = incidents.every((incident) => {
@@ -324,9 +348,11 @@ const losesAnswers = (incident: Incident) =>
     incident.do,
   );
 const reopenings = (world: World) =>
-  world.incidents.filter((it) => it.do === 'reload' || (it.do === 'submitAgain' && it.where !== 'page')).length;
+  world.incidents.filter(
+    (it) => it.do === 'reload' || ((it.do === 'submitAgain' || it.do === 'handOver') && it.where !== 'page'),
+  ).length;
 /** After a sign-out and a sign-in every tab resumes what was not shown there. */
-const returns = (world: World) => world.incidents.filter((it) => it.do === 'signOut').length;
+const returns = (world: World) => world.incidents.filter((it) => it.do === 'signOut' || it.do === 'handOver').length;
 /** Whether the clock does not tell how old a job is. */
 const isClockWrong = ({ habits, incidents }: World) =>
   (habits?.clockAheadMs ?? 0) !== 0 || incidents.some((it) => it.do === 'jump');
@@ -337,29 +363,66 @@ const isClockWrong = ({ habits, incidents }: World) =>
 const cannotTellJobs = (world: World) =>
   ['off', 'late'].includes(world.habits?.keys ?? 'on') && isClockWrong(world) && !(world.habits?.saysDate ?? false);
 
-const completions = (views: AssessmentView[]): unknown[] =>
-  views.flatMap((view) => (view.phase === 'completed' ? [(view.result as { of?: unknown }).of] : []));
+/** The job whose result the view shows; undefined where it shows none. */
+const jobShownBy = (view: AssessmentView): unknown =>
+  view.phase === 'completed' ? (view.result as { of?: unknown }).of : undefined;
 
-/** Between two status calls of one page. */
-function distances(requests: FakeBackend['seen']['requests']): number[] {
-  const latest = new Map<number, number>();
-  return requests
+/** Whether the view shows no result, or that of the job of its own submission. */
+function isOwnResult({ backend, ledger }: Trial, view: AssessmentView): boolean {
+  const user = ledger.submissions.get(view.id);
+  const shown = jobShownBy(view);
+  return view.phase !== 'completed' || backend.jobs().find((job) => job.userId === user)?.jobId === shown;
+}
+
+/** Whether nothing tells whose a submission is that was left before its answer: neither a name of its user nor the time of its job. */
+const cannotClaim = (world: World): boolean => {
+  const { names = 'id', claimsUser = false, tokens = 'stated' } = world.habits ?? {};
+  const isNamed = names === 'sometimes' || names === 'none' ? claimsUser || tokens === 'exp-only' : true;
+  return !isNamed || isClockWrong(world);
+};
+
+/** Whether the end of each job was shown to its user, who came back for it. */
+function isShownToEach({ world, backend, ledger, moments, deeds }: Trial): boolean {
+  // A record that no storage takes is gone with its page.
+  const isFull = world.incidents.some((it) => it.do === 'fullStorage') && reopenings(world) > 0;
+  if (!deeds.otherUser || deeds.cancelled || isFull) return true;
+  const isUnreadable = world.incidents.some((it) => it.do === 'garble' && it.route === 'result' && it.forMs > HOUR_MS);
+  return backend.jobs().every(({ jobId, userId, lostAt, isTold }) => {
+    const isEnd = (view: AssessmentView) =>
+      jobShownBy(view) === jobId || ((world.jobFails || isUnreadable) && view.phase === 'failed');
+    return (
+      lostAt !== null ||
+      (!isTold && cannotClaim(world)) ||
+      moments.some(({ view }) => isEnd(view) && ledger.submissions.get(view.id) === userId)
+    );
+  });
+}
+
+/** Between two status calls of one page for one job; a sign-in begins with a call. */
+function distances({ backend: { seen }, ledger: { turns } }: Trial): number[] {
+  const latest = new Map<string, number>();
+  return seen.requests
     .filter(({ route }) => route === 'status')
-    .flatMap(({ page, at }) => {
-      const before = latest.get(page);
-      latest.set(page, at);
-      return before === undefined ? [] : [at - before];
+    .flatMap(({ page, at, id }) => {
+      const place = `${page} ${id}`;
+      const before = latest.get(place);
+      latest.set(place, at);
+      if (before === undefined || turns.some((turn) => turn.at >= before && turn.at <= at)) return [];
+      return [at - before];
     });
 }
 
-/** The next call of the same kind by the same page comes no sooner than the server asked. */
+/** The next call of the same kind by the same page, for the same assessment, comes no sooner than the server asked. */
 function isObeyed(
   request: FakeBackend['seen']['requests'][number],
   later: FakeBackend['seen']['requests'],
   latencyMs: number,
 ): boolean {
   if (request.retryAfter === undefined || request.route === 'refresh') return true;
-  const next = later.find(({ route, page }) => route === request.route && page === request.page);
+  const next = later.find(
+    ({ route, page, key, id }) =>
+      route === request.route && page === request.page && key === request.key && id === request.id,
+  );
   // The client counts from the answer, which came a little after the request.
   return !next || next.at - request.at >= request.retryAfter * 1_000 - latencyMs * 2;
 }

@@ -30,6 +30,9 @@ export type FrontAnswer =
 /** What becomes of the body of an answer. */
 export type Garbling = 'nan' | 'cut' | 'html' | 'null' | 'foreign';
 
+/** The users of the one computer. The first one begins. */
+export type WorldUser = 'user-1' | 'user-2';
+
 /** Something that happens to a client or its server, at a moment of the story. */
 export type Incident = { at: number } & (
   | {
@@ -55,6 +58,19 @@ export type Incident = { at: number } & (
   | { do: 'foreignRows'; of: 'job' | 'user'; forMs: number }
   /** The user submits the same answers again while they are under way. */
   | { do: 'submitAgain'; where: 'page' | 'reload' | 'tab'; order: 'same' | 'reordered' }
+  /**
+   * Another user takes over the computer, or the same one signs in again: after a sign-out, or straight over the session of the user
+   * before. In the page, in the next page of its tab, in a new tab, or in another tab that is open. The user submits answers once.
+   */
+  | {
+      do: 'handOver';
+      to: WorldUser;
+      by: 'signOut' | 'signIn';
+      where: 'page' | 'reload' | 'tab' | 'other-tab';
+      submits: 'nothing' | 'own' | 'same';
+    }
+  /** The storages are full: what would make one larger is refused with a throw, and the old value stays. */
+  | { do: 'fullStorage'; forMs: number }
 );
 
 /** How a server differs from the plain one. Every part is optional; see {@link plainHabits}. */
@@ -95,6 +111,15 @@ export interface Habits {
   saysDate: boolean;
   /** The body of a result arrives in parts over this time, ms. */
   slowBodyMs: number;
+  /**
+   * What the application says of its users at a sign-in: their id, an e-mail address, a number, nothing, or the address at every other
+   * sign-in.
+   */
+  names: 'id' | 'email' | 'number' | 'none' | 'sometimes';
+  /** Tokens whose lifetime is stated are JWTs that claim their user. */
+  claimsUser: boolean;
+  /** The sign-in of another user does not end the session of the one before. */
+  keepsSessions: boolean;
 }
 
 export const plainHabits: Habits = {
@@ -116,6 +141,9 @@ export const plainHabits: Habits = {
   tokens: 'stated',
   saysDate: false,
   slowBodyMs: 0,
+  names: 'id',
+  claimsUser: false,
+  keepsSessions: false,
 };
 
 export interface World {
