@@ -84,11 +84,11 @@ export function createServices<Submission, Result>(
   moveOldLayout(wholeStorage, storage, isAlone, log);
   moveOldLayout(wholeTokenStorage, tokenStorage, isAlone, log);
   const page = options.page ?? browserPage();
-  /** Changes of the storage by other tabs. */
-  const changes$ = eventsOf(page?.window, 'storage').pipe(
+  /** Changes of the storage by other tabs: whole keys, and those of this API. */
+  const storageKeys$ = eventsOf(page?.window, 'storage').pipe(
     map((event) => (event as Event & { key: string | null }).key),
-    map((key) => ({ key: key === null ? null : (storage.keyWithin(key) ?? '') })),
   );
+  const changes$ = storageKeys$.pipe(map((key) => ({ key: key === null ? null : (storage.keyWithin(key) ?? '') })));
   const world = { clock, random, log };
   const send: typeof fetch = options.fetch ?? pageFetch;
 
@@ -102,7 +102,7 @@ export function createServices<Submission, Result>(
         keys: options.auth?.v1TokenKeys ?? ['token', 'auth_token'],
         outagePatienceMs: timings.outagePatienceMs,
         onStorageChange: (listener) => {
-          const watch = eventsOf(page?.window, 'storage').subscribe(listener);
+          const watch = storageKeys$.subscribe(listener);
           return () => watch.unsubscribe();
         },
       }),

@@ -23,11 +23,12 @@ export interface TokenServiceV1Options {
   own: KeyValueStore;
   /** The keys of the token, in order of precedence. A sign-in stores the token under the first. */
   keys: readonly [string, ...string[]];
-  /** Registers a listener for changes of the storage by other tabs.
+  /**
+   * Registers a listener for changes of the storage by other tabs. It receives the key; null for a storage that was cleared.
    *
    * @returns unsubscribes
    */
-  onStorageChange: (listener: () => void) => () => void;
+  onStorageChange: (listener: (key: string | null) => void) => () => void;
   /** How long the rejection of a token that has not expired by its `exp` counts as an outage, ms. */
   outagePatienceMs: number;
 }
@@ -133,7 +134,13 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     if (held && held.value !== announced) begin(held.value);
     else if (announced !== '' && read() === null) end('signed-out');
   };
-  const unsubscribe = onStorageChange(recheck);
+  const unsubscribe = onStorageChange((key) => {
+    // After a rejection the application of this tab may remove the token itself, and the answers wait for the next sign-in. Another tab
+    // that removes it signs out.
+    const isRemoved = (key === null || keys.includes(key)) && read() === null;
+    if (isRemoved && endedAs === 'rejected' && givenUp !== '') end('signed-out');
+    else recheck();
+  });
 
   return {
     events$: events.asObservable(),

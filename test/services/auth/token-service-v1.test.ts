@@ -19,7 +19,7 @@ function openTab({ stored = null, random = () => 1 }: { stored?: string | null; 
   const clock = virtualClock();
   const store = memoryStore();
   const recorded = recordedLog();
-  const storageListeners = new Set<() => void>();
+  const storageListeners = new Set<(key: string | null) => void>();
   if (stored !== null) store.set('token', stored);
   const tokens = createTokenServiceV1({
     clock,
@@ -44,9 +44,9 @@ function openTab({ stored = null, random = () => 1 }: { stored?: string | null; 
     heard,
     storageListeners,
     /** What another tab does to the storage, of which the browser tells us. */
-    inAnotherTab(change: () => void) {
+    inAnotherTab(change: () => void, key: string | null = 'token') {
       change();
-      for (const listener of storageListeners) listener();
+      for (const listener of storageListeners) listener(key);
     },
     get held() {
       return tokens.current()?.value ?? null;
@@ -336,6 +336,26 @@ describe('a change by another tab', () => {
     tab.inAnotherTab(() => tab.store.set('token', tokenOf('ann', { exp: seconds - 3_600 })));
     expect(tab.heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
     expect(tab.held).toBeNull();
+  });
+
+  it.each(['token', null])('that removes the token after a rejection is a sign-out, once (key %s)', async (key) => {
+    const tab = openTab({ stored: 'one' });
+    await refuseUntilGivenUp(tab);
+    tab.inAnotherTab(() => tab.store.remove('token'), key);
+    tab.inAnotherTab(() => {}, key);
+    expect(tab.heard.slice(1)).toEqual([{ type: 'session.ended', reason: 'signed-out' }]);
+  });
+
+  it('is no sign-out after a rejection when the application of this tab has removed the token, or there was none', async () => {
+    const tab = openTab({ stored: 'one' });
+    await refuseUntilGivenUp(tab);
+    tab.store.remove('token');
+    await tab.tokens.forCall(new AbortController().signal);
+    tab.inAnotherTab(() => tab.store.set('theme', 'dark'), 'theme');
+    const empty = openTab();
+    await empty.tokens.renew(null);
+    empty.inAnotherTab(() => empty.store.remove('token'));
+    for (const { heard } of [tab, empty]) expect(heard).toEqual([{ type: 'session.ended', reason: 'rejected' }]);
   });
 
   it('is not announced while there is no session before and after it', () => {
