@@ -126,7 +126,13 @@ const messages = {
     token: tokenSchema,
     sentAt: number,
   }),
-  ended: object({ type: z.literal('ended'), session: ordinal, reason: z.enum(['signed-out', 'rejected']) }),
+  ended: object({
+    type: z.literal('ended'),
+    session: ordinal,
+    /** The newest token that the tab knew. Older versions of this package do not send it. */
+    generation: z.optional(ordinal),
+    reason: z.enum(['signed-out', 'rejected']),
+  }),
   ask: object({ type: z.literal('ask'), session: ordinal, generation: ordinal }),
 };
 type Message = z.infer<(typeof messages)[keyof typeof messages]>;
@@ -191,14 +197,18 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
           (session === message.session && (over !== null || generation > message.generation));
         if (!isNewer) return;
         const offer = held();
-        if (over) post({ type: 'ended', session, reason: over });
+        if (over) post({ type: 'ended', session, generation, reason: over });
         else if (offer) post({ type: 'token', session, generation, ...offer });
         return;
       }
-      case 'ended':
-        if (message.session < session || (message.session === session && isAsOver(message.reason))) return;
+      case 'ended': {
+        const { reason } = message;
+        // The rejection of an older token says nothing about the newest one, which may have come after it. A sign-out is always final.
+        const isStale = reason === 'rejected' && (message.generation ?? generation) < generation;
+        if (message.session < session || (message.session === session && (isStale || isAsOver(reason)))) return;
         session = message.session;
-        return end(message.reason);
+        return end(reason);
+      }
       case 'token': {
         const { token, sentAt } = message;
         const isSignIn = message.session > session;
@@ -299,7 +309,7 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
       }
       over = reason;
       write();
-      post({ type: 'ended', session, reason });
+      post({ type: 'ended', session, generation, reason });
     },
     look,
     hear,

@@ -211,7 +211,7 @@ describe('the record', () => {
     tab.store.set(KEY, JSON.stringify(written));
     tab.shared.ended('signed-out');
     expect(tab.written).toEqual({ ...position, ended: true, reason: 'signed-out', sentAt: 100, userId: null });
-    expect(tab.said).toEqual([{ type: 'ended', session: position.session, reason: 'signed-out' }]);
+    expect(tab.said).toEqual([{ type: 'ended', ...position, reason: 'signed-out' }]);
     expect(openTab({ store: tab.store }).shared.isSignedOut()).toBe(true);
   });
 
@@ -219,7 +219,7 @@ describe('the record', () => {
     const tab = openTabAt57();
     tab.shared.ended('rejected');
     expect(tab.written).toEqual(record(5, 7, { ended: true, reason: 'rejected' }));
-    expect(tab.said).toEqual([{ type: 'ended', session: 5, reason: 'rejected' }]);
+    expect(tab.said).toEqual([{ type: 'ended', session: 5, generation: 7, reason: 'rejected' }]);
   });
 });
 
@@ -253,6 +253,19 @@ describe('a message to a tab in session 5 with token 7', () => {
       { type: 'ended', session: 6, reason: 'rejected' },
       [{ type: 'ended', reason: 'rejected' }],
       { session: 6, generation: 7 },
+    ],
+    [
+      'the rejection of our token',
+      { type: 'ended', session: 5, generation: 7, reason: 'rejected' },
+      [{ type: 'ended', reason: 'rejected' }],
+      { session: 5, generation: 7 },
+    ],
+    ['the rejection of an older token', { type: 'ended', session: 5, generation: 6, reason: 'rejected' }, ...nothing],
+    [
+      'a sign-out in a tab with an older token',
+      { type: 'ended', session: 5, generation: 6, reason: 'signed-out' },
+      [{ type: 'ended', reason: 'signed-out' }],
+      { session: 5, generation: 7 },
     ],
     ['the end of an earlier one', { type: 'ended', session: 4, reason: 'rejected' }, ...nothing],
     ['nothing', null, ...nothing],
@@ -311,7 +324,7 @@ describe('a request of another tab', () => {
     tab.hear(ask(6, 6));
     expect(tab.said).toEqual([]);
     tab.hear(ask(5, 7));
-    expect(tab.said).toEqual([{ type: 'ended', session: 5, reason: 'rejected' }]);
+    expect(tab.said).toEqual([{ type: 'ended', session: 5, generation: 7, reason: 'rejected' }]);
   });
 });
 

@@ -330,6 +330,22 @@ describe('a rejected refresh', () => {
   });
 });
 
+describe('a rejection in a tab that never had a token', () => {
+  it('leaves the good session of the other tabs alone', async () => {
+    const { browser, first } = await signedInBrowser(1);
+    first.freeze();
+    const late = browser.openTab();
+    browser.fates.push('refused');
+    const refused = late.tokens.renew(null);
+    await browser.clock.run(SECOND);
+    expect((await refused).type).toBe('rejected');
+    first.thaw();
+    await browser.clock.run(SECOND);
+    expect(browser.accepts(first.held)).toBe(true);
+    expect(eventsOf(first)).not.toContain('session.ended');
+  });
+});
+
 describe('sessions', () => {
   it('a sign-out in one tab ends the session in the others, without a refresh', async () => {
     const { browser, tabs, second } = await signedInBrowser(3);
