@@ -11,8 +11,8 @@ import type { JobRecord, JobStore } from '../services/job-store.ts';
 
 export interface Claims {
   /**
-   * Asks the list for the records that only the API can assign, and a few times more where it does not answer. Without such records it
-   * sends nothing.
+   * Asks the list for the records that only the API can assign, and again after a failed call or while a job may still appear. Without
+   * such records it sends nothing.
    */
   look(): void;
   dispose(): void;
@@ -23,6 +23,8 @@ export interface ClaimsOptions {
   clock: Clock;
   /** How long after a lost submission its job may appear in the list, ms. */
   settlingMs: number;
+  /** How long a submission may be under way, ms. */
+  submitTimeoutMs: number;
   /** Whose session it is; null while none is. */
   userId: () => string | null;
   /** The jobs of the user who is signed in. */
@@ -33,87 +35,106 @@ export interface ClaimsOptions {
 
 /** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
 const TOLERANCE_MS = 2_000;
-/** The waits before the list is asked again, ms. After the last one the records wait for the next page or sign-in. */
+/** The waits before the list is asked again after a failed call, ms. After the last one the records wait for the next page or sign-in. */
 const RETRY_MS = [15_000, 30_000, 60_000, 120_000, 240_000];
 
-/** @example const claims = createClaims({ jobs, clock, settlingMs, userId, list, onClaimed }); */
-export function createClaims({ jobs, clock, settlingMs, userId, list, onClaimed }: ClaimsOptions): Claims {
-  /** The records that the list of this user does not know. */
-  let unknown: { userId: string | null; ids: Set<string> } = { userId: null, ids: new Set() };
-  let isLooking = false;
-  let retries = 0;
+/** @example const claims = createClaims({ jobs, clock, settlingMs, submitTimeoutMs, userId, list, onClaimed }); */
+export function createClaims(options: ClaimsOptions): Claims {
+  const { jobs, clock, settlingMs, submitTimeoutMs, userId, list, onClaimed } = options;
+  /** The records that the list of this user does not assign. */
+  let unassigned: { userId: string | null; ids: Set<string> } = { userId: null, ids: new Set() };
+  /** The look under way; one for another user takes its place. */
+  let current: { userId: string } | null = null;
+  let failures = 0;
   let timer: unknown;
+  let isDisposed = false;
 
   const open = (user: string): JobRecord[] => {
-    if (unknown.userId !== user) unknown = { userId: user, ids: new Set() };
-    return jobs.unclaimed(user).filter(({ submissionId }) => !unknown.ids.has(submissionId));
+    if (unassigned.userId !== user) unassigned = { userId: user, ids: new Set() };
+    return jobs.unclaimed(user).filter(({ submissionId }) => !unassigned.ids.has(submissionId));
   };
-  const jobOf = (record: JobRecord, listed: readonly ListedJob[]): ListedJob | undefined => {
-    const { jobId, submissionId, submittedAt, sentAt = submittedAt, asideAt = sentAt } = record;
-    if (jobId !== null) return listed.find((it) => it.jobId === jobId);
-    const found = listed.filter(
+  /** After this moment the list has the job of a record, or will never have it. */
+  const settledAt = ({ submittedAt, sentAt = submittedAt, claimedAt = sentAt, asideAt = claimedAt }: JobRecord) =>
+    Math.max(asideAt, claimedAt) + submitTimeoutMs + settlingMs;
+  /** The jobs of the list that can be the one of this record. */
+  const candidatesFor = (record: JobRecord, listed: readonly ListedJob[]): ListedJob[] => {
+    const { jobId, submissionId, submittedAt, sentAt = submittedAt } = record;
+    if (jobId !== null) return listed.filter((it) => it.jobId === jobId);
+    return listed.filter(
       (it) =>
         it.createdAt >= sentAt - TOLERANCE_MS &&
-        it.createdAt <= asideAt + settlingMs &&
+        it.createdAt <= settledAt(record) &&
         !jobs.hasJob(it.jobId, submissionId),
     );
-    return found.length === 1 ? found[0] : undefined;
   };
-  const retry = (leastMs: number | null): void => {
-    const ms = RETRY_MS[retries];
-    if (ms === undefined) return;
-    retries += 1;
-    timer = clock.setTimeout(attempt, Math.max(ms, leastMs ?? 0));
+  const claim = (record: JobRecord, { jobId, resultId }: ListedJob, user: string): void => {
+    const claimed = { ...record, jobId, resultId: resultId ?? record.resultId, userId: user };
+    delete claimed.asideAt;
+    jobs.save(claimed);
+    onClaimed(claimed);
   };
-  const ask = async (user: string): Promise<void> => {
-    const listed = await list();
-    if (userId() !== user) return;
-    let isEarly = false;
+  const lookAgainIn = (waitMs: number): void => {
+    clock.clearTimeout(timer);
+    if (!isDisposed) timer = clock.setTimeout(attempt, waitMs);
+  };
+  const assign = (user: string, listed: readonly ListedJob[], askedAt: number): void => {
     for (const record of open(user)) {
-      const job = jobOf(record, listed);
-      // The answers may still be under way.
-      if (!job && record.jobId === null && clock.now() - (record.asideAt ?? 0) < settlingMs) {
-        isEarly = true;
-        continue;
-      }
-      unknown.ids.add(record.submissionId);
-      if (job) {
-        const claimed = { ...record, jobId: job.jobId, resultId: job.resultId ?? record.resultId, userId: user };
-        delete claimed.asideAt;
-        jobs.save(claimed);
-        onClaimed(claimed);
-      } else if (record.jobId === null && record.asideAt !== undefined) {
-        // The submission never arrived, and its answers are erased.
-        jobs.remove(record.submissionId);
+      const { submissionId, jobId, asideAt } = record;
+      const [job, ...others] = candidatesFor(record, listed);
+      if (job && others.length === 0) {
+        unassigned.ids.add(submissionId);
+        claim(record, job, user);
+      } else if (jobId === null && askedAt <= settledAt(record)) {
+        const waitMs = settledAt(record) - askedAt;
+        // The clock has been set back since: the record stays as it is.
+        if (waitMs > submitTimeoutMs + settlingMs) unassigned.ids.add(submissionId);
+        else lookAgainIn(waitMs + 1);
+      } else {
+        unassigned.ids.add(submissionId);
+        // The submission never arrived, and its answers are erased. One of several jobs may be paid for: its record stays.
+        if (!job && jobId === null && asideAt !== undefined) jobs.remove(submissionId);
       }
     }
-    if (isEarly) retry(settlingMs);
+  };
+  const retryAfter = (error: unknown): void => {
+    const waitMs = RETRY_MS[failures];
+    // A sign-in looks again by itself, and an API without a list assigns nothing: the records stay until they are too old.
+    if (waitMs === undefined || !(error instanceof TransientError || error instanceof TokenUnavailableError)) return;
+    failures += 1;
+    lookAgainIn(Math.max(waitMs, error.retryAfterMs ?? 0));
+  };
+  const ask = async (mine: { userId: string }): Promise<void> => {
+    const askedAt = clock.now();
+    try {
+      const listed = await list();
+      if (current !== mine || userId() !== mine.userId) return;
+      failures = 0;
+      assign(mine.userId, listed, askedAt);
+    } catch (error) {
+      if (current === mine) retryAfter(error);
+    } finally {
+      if (current === mine) current = null;
+    }
   };
   const attempt = (): void => {
     const user = userId();
-    if (user === null || isLooking || open(user).length === 0) return;
-    isLooking = true;
-    void ask(user)
-      .catch((error: unknown) => {
-        // An API without a list assigns nothing: the records stay until they are too old.
-        if (error instanceof TransientError || error instanceof TokenUnavailableError) retry(error.retryAfterMs);
-      })
-      .finally(() => {
-        isLooking = false;
-        if (userId() !== user) look();
-      });
-  };
-  const look = (): void => {
+    if (isDisposed || user === null || current?.userId === user) return;
     clock.clearTimeout(timer);
-    retries = 0;
-    attempt();
+    // A look for the user before is of no use any more.
+    current = null;
+    if (open(user).length === 0) return;
+    current = { userId: user };
+    void ask(current);
   };
 
   return {
-    look,
+    look() {
+      failures = 0;
+      attempt();
+    },
     dispose() {
+      isDisposed = true;
       clock.clearTimeout(timer);
-      retries = RETRY_MS.length;
     },
   };
 }

@@ -263,6 +263,7 @@ function openClient<Submission, Result>(
     jobs,
     clock,
     settlingMs: services.pacing.settlingMs,
+    submitTimeoutMs: services.submitTimeoutMs,
     userId: tokens.identity,
     list: () => authorised(() => api.jobs(disposal.signal)),
     onClaimed(record) {
@@ -298,7 +299,9 @@ function openClient<Submission, Result>(
         user = tokens.identity();
         const others = [...assessments.values()].filter((it) => !isOfUser(it, user));
         leave(others, !isSameUser(before, user));
-        if (isInUse && before !== user) resume();
+        if (!isInUse) return;
+        if (before !== user) resume();
+        else if (event.type === 'session.restored') claims.look();
       }
     }
   });

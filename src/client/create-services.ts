@@ -51,6 +51,8 @@ export interface Services<Submission, Result> {
   log: Log;
   inspect: AssessmentClientOptions['inspect'];
   pacing: Pacing;
+  /** How long a submission may be under way, ms. */
+  submitTimeoutMs: number;
   /** From acceptance to the question whether to wait longer, ms; it may change while we run. */
   monitoringTimeoutMs: () => number;
   /** Whether a stored record of another assessment names this job. */
@@ -73,6 +75,7 @@ export function createServices<Submission, Result>(
   const settings = createRuntimeSettings(options.settings, log);
   const paths = { ...defaultPaths, ...options.paths };
   const timings = { ...defaultTimings, ...options.timings };
+  const timeouts = { ...defaultTimeouts, ...timings.timeouts };
   // One name for each API: what this page stores, and what tabs tell one another, is for clients of the same one.
   const name = apiNameOf(baseUrl, paths.refresh);
   const wholeStorage = storeOf(options.storage, 'localStorage', log);
@@ -178,7 +181,7 @@ export function createServices<Submission, Result>(
       tokens,
       slept$,
       paths,
-      timeouts: { ...defaultTimeouts, ...timings.timeouts },
+      timeouts,
       resultSchema: options.resultSchema ?? (anyObject as Schema<object> as Schema<Result>),
       idempotencyHeader,
       isTokenRefused: options.auth?.isTokenRefused,
@@ -191,6 +194,7 @@ export function createServices<Submission, Result>(
     log,
     inspect: options.inspect,
     pacing: timings,
+    submitTimeoutMs: timeouts.submit,
     monitoringTimeoutMs: settings.monitoringTimeoutMs,
     idempotent: idempotencyHeader !== null,
     isKnownJob: (jobId, exceptSubmissionId) => jobs.hasJob(jobId, exceptSubmissionId),

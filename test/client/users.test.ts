@@ -1,13 +1,26 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { SignInRequiredError } from '../../src/lib/errors.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
+import { virtualClock } from '../../src/testing/virtual-clock.ts';
 import { jwt } from '../support/jwt.ts';
 import { sharedStorage } from '../support/shared-storage.ts';
-import { accepted, ok, openScriptedWorld, type Reply, type Script, status, flat } from '../support/scripted-world.ts';
+import {
+  accepted,
+  type Answerer,
+  flat,
+  listed,
+  ok,
+  openScriptedWorld,
+  type Reply,
+  type Script,
+  status,
+} from '../support/scripted-world.ts';
 
 /* Two users on one computer, one after the other: nothing of the first reaches the second. */
 
 const SECOND = 1_000;
+/** What the clock of every world shows at first. */
+const START = virtualClock().now();
 const later = { expiresIn: 3_600 };
 const answers = { answers: [1, 2, 3] };
 
@@ -132,6 +145,7 @@ describe('users of whom nothing is known', () => {
 describe('a paid job of one user', () => {
   const ann = { accessToken: jwt({ sub: 'ann' }), ...later };
   const bob = { accessToken: jwt({ sub: 'bob' }), ...later };
+  const processing: Answerer = ({ id }) => status('processing', { jobId: id });
   const calledAs = (session: { accessToken: string }) =>
     world.calls.filter(({ token }) => token === session.accessToken);
 
@@ -199,6 +213,109 @@ describe('a paid job of one user', () => {
     await world.run(SECOND);
     expect([phase(), world.count('submit')]).toEqual(['waiting', 1]);
     expect(world.calls.filter(({ route }) => route === 'status').map(({ id }) => id)).toEqual(['job-7']);
+  });
+
+  describe('whose submission was in flight when its user left, and who is back at once,', () => {
+    /** Ann submits, the answer never comes, Bob signs in, and Ann is back in the next second. */
+    const comeBack = async (jobs: Answerer) => {
+      const storage = memoryStore();
+      open({ submit: () => new Promise(() => {}), jobs, status: processing }, { storage });
+      world.client.signedIn(ann);
+      world.client.submit(answers);
+      await world.run(SECOND);
+      world.client.signedIn(bob);
+      await world.run(SECOND);
+      world.client.signedIn(ann);
+      return { records: () => storage.keys().filter((key) => key.includes(':job:')).length };
+    };
+    const row = (jobId = 'job-7', atMs = 0) => listed(jobId, START + atMs);
+
+    it('is found when the list names it seconds later', async () => {
+      const { records } = await comeBack(({ at }) => ok({ jobs: at < 10 * SECOND ? [] : [row('job-7', 9 * SECOND)] }));
+      await world.run(5 * SECOND);
+      expect([records(), phase()]).toEqual([1, undefined]);
+      await world.run(60 * SECOND);
+      expect([phase(), world.count('submit')]).toEqual(['waiting', 1]);
+    });
+
+    it('is forgotten when the list does not name it after the longest time that a submission takes', async () => {
+      const { records } = await comeBack(() => ok({ jobs: [] }));
+      await world.run(33 * SECOND);
+      expect(records()).toBe(1);
+      await world.run(5 * SECOND);
+      expect([records(), world.count('jobs')]).toEqual([0, 2]);
+      await world.run(600 * SECOND);
+      expect(world.count('jobs')).toBe(2);
+    });
+
+    it('keeps its record while two jobs can be it', async () => {
+      const { records } = await comeBack(() => ok({ jobs: [row('job-7'), row('job-8')] }));
+      await world.run(600 * SECOND);
+      expect([records(), phase(), world.count('jobs')]).toEqual([1, undefined, 2]);
+    });
+
+    it.each<[string, () => Reply | Promise<Reply>]>([
+      ['no answer', () => null],
+      ['an outage', () => flat(503, 'UNAVAILABLE')],
+    ])('is found although the first lists met %s', async (_, trouble) => {
+      await comeBack(({ count }) => (count < 4 ? trouble() : ok({ jobs: [row()] })));
+      await world.run(120 * SECOND);
+      expect([phase(), world.count('submit')]).toEqual(['waiting', 1]);
+    });
+
+    it('is looked for a limited number of times where the API has no list, and keeps its record', async () => {
+      const { records } = await comeBack(() => flat(404, 'NOT_FOUND'));
+      await world.run(24 * 3_600 * SECOND);
+      expect([records(), world.count('jobs')]).toEqual([1, 6]);
+      const before = world.calls.filter(({ route }) => route === 'jobs').map(({ at }) => at);
+      const waits = before.slice(1).map((at, index) => at - (before[index] ?? 0));
+      expect(waits).toEqual([...waits].sort((a, b) => a - b));
+    });
+
+    it('is found when the user changes twice during a look', async () => {
+      const { records } = await comeBack(({ count }) =>
+        count === 1 ? new Promise<Reply>(() => {}) : ok({ jobs: [row()] }),
+      );
+      await world.run(SECOND);
+      expect(world.count('jobs')).toBe(1);
+      world.client.signedIn(bob);
+      await world.run(SECOND);
+      world.client.signedIn(ann);
+      await world.run(SECOND);
+      expect([phase(), records(), world.count('jobs')]).toEqual(['waiting', 1, 2]);
+    });
+
+    it('leaves nothing running when the page ends between two looks', async () => {
+      await comeBack(() => null);
+      await world.run(SECOND);
+      expect(world.close()).toEqual({ timers: 0, requests: 0, sockets: 0 });
+    });
+  });
+
+  it('is found when its answers left a second time long after the first', async () => {
+    const shared = { storage: memoryStore(), tokenStorage: memoryStore() };
+    const minutes = (count: number) => count * 60 * SECOND;
+    open(
+      {
+        submit: ({ count }) => (count < 3 ? flat(503, 'UNAVAILABLE') : new Promise(() => {})),
+        jobs: ({ at }) => ok({ jobs: at < minutes(10) ? [] : [listed('job-7', START + lastLeft())] }),
+        status: processing,
+      },
+      shared,
+    );
+    const lastLeft = () => world.calls.findLast(({ route }) => route === 'submit')?.at ?? 0;
+    world.client.signedIn(ann);
+    world.client.submit(answers);
+    await world.run(minutes(10));
+    expect(world.count('submit')).toBeGreaterThan(2);
+    world.client.dispose();
+    // The tab is gone, and another one has the record without the answers.
+    const page = world.openTab({ ...shared, tokenStorage: memoryStore() });
+    page.signedIn(ann);
+    page.resume();
+    await world.run(5 * SECOND);
+    expect(page.getSnapshot().assessments.map((it) => it.getSnapshot().phase)).toEqual(['waiting']);
+    page.dispose();
   });
 
   it('leaves no balance: not the last one, and not one that arrives late', async () => {
