@@ -158,6 +158,7 @@ describe('a submission', () => {
     ['the page of a firewall', html(403)],
     ['a page that says 404', html(404)],
     ['half of its JSON', [200, '{"success":true,"da']],
+    ['rows in unknown words', ok({ jobs: [{ identifier: 'job-1' }] })],
   ])('whose answer cannot be read looks again when the list of jobs was answered with %s', async (_case, odd) => {
     const world: Awaited<ReturnType<typeof submitted>> = await submitted({
       submit: () => [200, { ok: true }],
@@ -171,6 +172,16 @@ describe('a submission', () => {
       false,
       1,
     ]);
+  });
+
+  it('whose answer was lost is not sent again while the list of jobs cannot be read', async () => {
+    const world: Awaited<ReturnType<typeof submitted>> = await submitted({
+      submit: () => null,
+      jobs: ({ at }) => ok([at < 5 * MINUTE ? { identifier: 'job-1' } : listed('job-1', world.clock.now() - at)]),
+      status: () => status('processing'),
+    });
+    await world.run(6 * MINUTE);
+    expect([world.phase(), world.count('submit')]).toEqual(['waiting', 1]);
   });
 
   it('whose answer cannot be read becomes a question when the list of jobs is never answered by the API', async () => {

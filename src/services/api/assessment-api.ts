@@ -108,7 +108,7 @@ export interface AssessmentApi<Submission, Result> {
   status(jobId: string, signal: AbortSignal, canWait?: boolean, beforeSending?: () => void): Promise<JobState>;
   /** The archive's view of a job, for when the status route does not know it. */
   job(jobId: string, signal: AbortSignal): Promise<JobState>;
-  /** The user's jobs, newest first; rows that make no sense are left out. */
+  /** The user's jobs, newest first; rows that make no sense are left out, but a list of only such rows is an answer that makes no sense. */
   jobs(signal: AbortSignal): Promise<ListedJob[]>;
   /** @param owner digest of the API's own id of the user, where a status or archive row told it: another user's result is not read */
   result(resultId: string, signal: AbortSignal, owner?: string | null): Promise<ResultState<Result>>;
@@ -158,7 +158,6 @@ const rowSchema = object({
   user_id: maybeId,
 });
 const jobSchema = object({ data: rowSchema });
-const listSchema = object({ data: z.unknown() });
 const listedSchema = object({
   jobId: maybeId,
   job_id: maybeId,
@@ -167,6 +166,22 @@ const listedSchema = object({
   result_id: maybeId,
   createdAt: z.optional(z.unknown()),
   created_at: z.optional(z.unknown()),
+});
+/** A list of which no row can be read is not an empty one: its job would be started, and paid for, a second time. */
+const listSchema = object({
+  data: z.pipe(
+    z.unknown(),
+    z.transform((data, { issues }) => {
+      const list = listIn(data);
+      const rows = (list?.rows ?? []).map(listedRow);
+      const read = rows.filter((it) => typeof it === 'object');
+      const [first] = rows;
+      const misfit = typeof first === 'string' && read.length === 0 ? first : null;
+      const path = list ? [...list.path, 0, ...(misfit ? [misfit] : [])] : [];
+      if (!list || misfit !== null) issues.push({ code: 'custom', message: 'no list of jobs', input: data, path });
+      return read;
+    }),
+  ),
 });
 const resultRowSchema = object({ id: maybeId, user_id: maybeId, test_result: z.optional(z.unknown()) });
 const resultSchema = object({ data: z.optional(z.nullable(resultRowSchema)) });
@@ -311,7 +326,7 @@ export function createAssessmentApi<Submission, Result>(
       const { data, serverNow } = await call('jobs', listSchema, signal);
       // The server's times are compared with the client's: what its clock shows at this moment tells how far they are apart.
       const aheadMs = serverNow === null ? 0 : serverNow - clock.now();
-      return rowsOf(data).flatMap((row) => listedJob(row, aheadMs));
+      return data.map((job) => ({ ...job, createdAt: job.createdAt - aheadMs }));
     },
     async result(id, signal, owner = null) {
       try {
@@ -364,19 +379,24 @@ function keysIn({ headers, status }: HttpAnswer, error: Error | null): boolean |
   return error === null && status < 300 && headers?.get('x-idempotency-supported') ? false : null;
 }
 
-/** The rows of a list: the list itself, or the first list in its envelope (`{ jobs: [...] }`, `{ items: [...] }`). */
-function rowsOf(data: unknown): unknown[] {
-  if (Array.isArray(data)) return data;
-  return (Object.values(data ?? {}).find(Array.isArray) as unknown[] | undefined) ?? [];
+/** The rows of a list: the list itself, or the first list with rows in its envelope (`{ jobs: [...] }`, `{ items: [...] }`). */
+function listIn(data: unknown): { rows: unknown[]; path: string[] } | undefined {
+  if (Array.isArray(data)) return { rows: data, path: [] };
+  const lists = Object.entries(data ?? {}).flatMap(([name, rows]) =>
+    Array.isArray(rows) ? [{ rows, path: [name] }] : [],
+  );
+  return lists.find(({ rows }) => rows.length > 0) ?? lists[0];
 }
 
-function listedJob(row: unknown, aheadMs: number): ListedJob[] {
+/** A row by the server's clock, or the name of the field that does not fit; empty where the row is no object. */
+function listedRow(row: unknown): ListedJob | string {
   const read = fit(row, listedSchema);
-  const jobId = read?.job_id ?? read?.jobId ?? read?.id ?? null;
-  const created = read?.created_at ?? read?.createdAt;
+  if (!read) return '';
+  const jobId = read.job_id ?? read.jobId ?? read.id;
+  if (jobId === null) return 'job_id';
+  const created = read.created_at ?? read.createdAt;
   const createdAt = typeof created === 'number' ? created : Date.parse(typeof created === 'string' ? created : '');
-  if (!read || jobId === null || Number.isNaN(createdAt)) return [];
-  return [{ jobId, resultId: read.result_id ?? read.resultId, createdAt: createdAt - aheadMs }];
+  return Number.isNaN(createdAt) ? 'created_at' : { jobId, resultId: read.result_id ?? read.resultId, createdAt };
 }
 
 /** The place of the first issue, by field names alone: values are personal data. */

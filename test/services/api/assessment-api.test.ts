@@ -757,8 +757,33 @@ describe('the list of jobs', () => {
     }
   });
 
-  it('leaves out rows that make no sense', async () => {
-    server.reply(200, yes([null, 5, {}, { job_id: 'j1' }, { created_at: 'now', job_id: 'j2' }]));
+  it('leaves out rows that make no sense, beside one that does', async () => {
+    const row = { job_id: 'j3', created_at: new Date(T0).toISOString() };
+    server.reply(200, yes([null, 5, {}, { job_id: 'j1' }, { created_at: 'now', job_id: 'j2' }, row]));
+    expect((await jobs()).map(({ jobId }) => jobId)).toEqual(['j3']);
+  });
+
+  it.each([[[]], [{ jobs: [] }], [{ errors: [], items: [], total: 0 }]])('is empty in %j', async (data) => {
+    server.reply(200, yes(data));
     expect(await jobs()).toEqual([]);
+    expect(recorded.of('answer.unreadable')).toEqual([]);
+  });
+
+  const created_at = new Date(T0).toISOString();
+  it.each<[unknown, string]>([
+    [{ success: true }, 'data'],
+    [{ success: true, jobs: [{ job_id: 'j1', created_at }] }, 'data'],
+    [yes(null), 'data'],
+    [yes('no jobs'), 'data'],
+    [yes({ total: 0, jobs: null }), 'data'],
+    [yes({ total: 1, jobs: { j1: { created_at } } }), 'data'],
+    [yes([null]), 'data.0'],
+    [yes([{ identifier: 'j1', created_at }]), 'data.0.job_id'],
+    [yes({ jobs: [{ job_id: 'j1', created: created_at }] }), 'data.jobs.0.created_at'],
+    [yes({ errors: [], jobs: [{ job_id: 'j1', created_at: 'yesterday' }] }), 'data.jobs.0.created_at'],
+  ])('that cannot be read in %j is no word that there is no job, and its log names "%s"', async (body, field) => {
+    server.reply(200, body);
+    await expect(jobs()).rejects.toMatchObject({ code: 'invalid-response', status: 200 });
+    expect(recorded.of('answer.unreadable')).toEqual([{ type: 'answer.unreadable', route: 'jobs', field }]);
   });
 });
