@@ -51,6 +51,7 @@ function openPage(
         submitted.push(clock.now() - startedAt);
         return submit?.() ?? json(202, { data: { jobId: 'j1', resultId: 'r1' } });
       }
+      if (/\/jobs(\?|$)/.test(input)) return json(200, { data: { jobs: [] } });
       // Every look at the job: the archive is asked in turn while the status route fails.
       if (!/\/(status|jobs)\//.test(input)) return json(200, { data: { token_balance: 3 } });
       asked.push(clock.now() - startedAt);
