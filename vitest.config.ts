@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Folders whose tests only compute: they start no process, browser or server, and have no DOM. */
@@ -13,8 +14,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // A condition that is waited for is there at once, or the machine is busy.
     expect: { poll: { timeout: 20_000 } },
-    // Vitest leaves one core free, which on two cores is half of them; many tests here wait for sockets, not for a core.
-    maxWorkers: '100%',
+    // More workers than cores: many tests here wait for sockets and browsers, not for a core.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     reporters: ['default'],
     projects: [
       { extends: true, test: { name: 'apart', include: ['test/**/*.test.{ts,tsx}'], exclude: computing } },
