@@ -39,11 +39,20 @@ function check(name: string, command: string, ...args: string[]): Promise<void> 
 
 try {
   process.env[CHROMIUM_VARIABLE] = ensureChromium();
-  process.env[FIREFOX_VARIABLE] = ensureFirefox();
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.stdout.write('0 passed, 1 failed\n');
   process.exit(1);
+}
+
+/** Firefox is the second browser: where none can be installed, its tests are left out, and the output says so. */
+const leftOut: string[] = [];
+try {
+  process.env[FIREFOX_VARIABLE] = ensureFirefox();
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.stdout.write('left out: test/browser/firefox.test.ts\n');
+  leftOut.push('--exclude', 'test/browser/firefox.test.ts');
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'assessment-monitor-'));
@@ -87,6 +96,7 @@ spawnSync(
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
+    ...leftOut,
     ...process.argv.slice(2),
   ],
   { stdio: 'inherit' },
