@@ -6,7 +6,7 @@ describe('the generated documents of the chart', () => {
   let documents: Readonly<Record<string, string>>;
   beforeAll(() => {
     documents = chartDocuments();
-  }, 240_000);
+  }, 480_000);
 
   it.each(['docs/assessment.mmd', 'docs/overview.mmd', 'docs/chart.md', 'README.md'])(
     '%s shows the chart as it is',

@@ -9,7 +9,7 @@ describe('wherever an assessment can get to', () => {
   let map: ModelMap;
   beforeAll(() => {
     map = explore(assessmentMachine);
-  }, 240_000);
+  }, 480_000);
 
   const named = Object.values<Rule>(rules).map(({ name, check }) => [name, check] as const);
   it.each(named)('%s', (_, check) => {

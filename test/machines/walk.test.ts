@@ -21,7 +21,7 @@ describe('the chart, walked on live actors', () => {
       .untaken()
       .map(({ from, event, guard, target }) => `${from}: ${event} [${guard}] -> ${target}`);
     expect(untaken).toEqual([]);
-  }, 240_000);
+  }, 480_000);
 });
 
 describe('a walk notices', () => {

@@ -17,5 +17,5 @@ describe('a machine of your own', () => {
     for (const path of pathsOver(map)) await walk(stage, path);
     const dead = stage.untaken().filter(({ guard }) => guard === 'isGivingUp');
     expect(dead.map(({ from }) => from)).toContain('active.polling.checking');
-  }, 120_000);
+  }, 300_000);
 });
