@@ -23,7 +23,7 @@ import type {
   Unauthorized,
 } from '../machines/assessment-outcomes.ts';
 import type { JobInput, SubmitInput } from '../machines/assessment-setup.ts';
-import type { AssessmentApi, JobState, ListedJob } from '../services/api/assessment-api.ts';
+import { type AssessmentApi, isTakenBetween, type JobState, type ListedJob } from '../services/api/assessment-api.ts';
 import type { TokenService } from '../services/auth/token-service.ts';
 import type { JobFeed } from '../services/feed/job-feed.ts';
 import type { Pacer } from '../services/pacer.ts';
@@ -101,8 +101,6 @@ const MOST_UNANSWERED_SEARCHES = 30;
 const MOST_MISSING_LISTS = 5;
 /** The waits between such searches grow from the first to the last, ms. */
 const SEARCH_WAIT = { firstMs: 5_000, mostMs: 30_000 };
-/** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
-const LIST_TOLERANCE_MS = 2_000;
 /** Between two looks at most this share of the confirmation time counts: a clock that jumps ahead confirms nothing. */
 const CONFIRMING_SHARE = 1 / 5;
 /** A result that came whole and cannot be shown is fetched so often in all. */
@@ -178,8 +176,7 @@ export function createCalls<Submission, Result>(
     const isOthers = (jobId: string) =>
       services.isKnownJob(jobId, submissionId) || (submissions.get(jobId) ?? submissionId) !== submissionId;
     const found = listed.filter(
-      ({ jobId, createdAt }) =>
-        createdAt >= since - LIST_TOLERANCE_MS && createdAt <= clock.now() + pacing.settlingMs && !isOthers(jobId),
+      (it) => isTakenBetween(it, since, clock.now() + pacing.settlingMs) && !isOthers(it.jobId),
     );
     return found.length > 1 ? 'several' : (found[0] ?? null);
   };

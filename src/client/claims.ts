@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { TokenUnavailableError, TransientError } from '../lib/errors.ts';
-import type { ListedJob } from '../services/api/assessment-api.ts';
+import { isTakenBetween, type ListedJob } from '../services/api/assessment-api.ts';
 import type { JobRecord, JobStore } from '../services/job-store.ts';
 
 /*
@@ -33,8 +33,6 @@ export interface ClaimsOptions {
   onClaimed: (record: JobRecord) => void;
 }
 
-/** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
-const TOLERANCE_MS = 2_000;
 /** The waits before the list is asked again after a failed call, ms. After the last one the records wait for the next page or sign-in. */
 const RETRY_MS = [15_000, 30_000, 60_000, 120_000, 240_000];
 
@@ -60,12 +58,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   const candidatesFor = (record: JobRecord, listed: readonly ListedJob[]): ListedJob[] => {
     const { jobId, submissionId, submittedAt, sentAt = submittedAt } = record;
     if (jobId !== null) return listed.filter((it) => it.jobId === jobId);
-    return listed.filter(
-      (it) =>
-        it.createdAt >= sentAt - TOLERANCE_MS &&
-        it.createdAt <= settledAt(record) &&
-        !jobs.hasJob(it.jobId, submissionId),
-    );
+    return listed.filter((it) => isTakenBetween(it, sentAt, settledAt(record)) && !jobs.hasJob(it.jobId, submissionId));
   };
   const claim = (record: JobRecord, { jobId, resultId }: ListedJob, user: string): void => {
     const claimed = { ...record, jobId, resultId: resultId ?? record.resultId, userId: user };

@@ -4,7 +4,7 @@ import type { AnyTab } from '../../e2e/tabs/run-tabs.ts';
 /**
  * Takes all of the 64 KiB that a page may have in flight with keepalive, by requests that the server does not answer.
  *
- * @returns what became of one more request with keepalive
+ * @returns what became of one more request with keepalive: `refused` comes at once. The 3 s only bound a test that is about to fail.
  */
 export async function fillQuota(tab: AnyTab, backend: Backend): Promise<unknown> {
   backend.configure({ faults: [{ route: 'submit', kind: 'hang' }] });

@@ -1,9 +1,8 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Backend } from '../../backend/index.ts';
-import { type HandmadeChromium, startChromium } from '../../e2e/tabs/chromium-by-hand.ts';
+import { describe, expect, it } from 'vitest';
 import type { TabBook } from '../../e2e/tabs/tab.ts';
-import { bookOf, inTab, openTab, serveTabs, until } from '../../e2e/tabs/run-tabs.ts';
+import { bookOf, inTab, until } from '../../e2e/tabs/run-tabs.ts';
+import { chromiumTabs } from './chromium-tabs.ts';
 import { fillQuota, loseRequest } from './keepalive-quota.ts';
 
 /*
@@ -12,33 +11,9 @@ import { fillQuota, loseRequest } from './keepalive-quota.ts';
  */
 
 const repeats = Number(process.env.REPEAT ?? 1);
-const HOUR = 3_600_000;
 
-let chromium: HandmadeChromium;
-let backend: Backend;
-let pages: Page[] = [];
-
-beforeAll(async () => {
-  chromium = await startChromium();
-});
-afterAll(() => chromium?.close());
-beforeEach(async () => {
-  // Nothing dies by itself, and no job ends by itself: the tests say when.
-  backend = await serveTabs({ accessTokenTtlMs: HOUR, jobDurationMs: HOUR });
-  // Ports come round again, and with them what an earlier test wrote down.
-  await chromium.forget(backend.url);
-});
-afterEach(async () => {
-  await Promise.all(pages.map((page) => page.close()));
-  pages = [];
-  await backend.close();
-});
-
-const open = async (settings: Record<string, string> = {}): Promise<Page> => {
-  const page = await openTab(chromium, backend.url, settings);
-  pages.push(page);
-  return page;
-};
+const real = chromiumTabs();
+const { open } = real;
 const untilBook = (what: string, page: Page, isTrue: (book: TabBook) => boolean) =>
   until(what, async () => (isTrue(await bookOf(page)) ? true : null), 15_000);
 /** It knows its job and looks whether it has ended. */
@@ -64,10 +39,10 @@ async function openBusyTabs(count: number, settings: Record<string, string> = {}
 describe.each(Array.from({ length: repeats }, (_, index) => index + 1))('real tabs, time %d', () => {
   it('that all find their token dead refresh once between them, and all show their results', async () => {
     const tabs = await openBusyTabs(4);
-    backend.endTokens();
-    backend.finishJobs();
+    real.backend.endTokens();
+    real.backend.finishJobs();
     await Promise.all(tabs.map((tab) => shows('completed', tab)));
-    const { refreshes, refreshCalls, reuseDetections, submissionsAccepted, logins } = backend.counts();
+    const { refreshes, refreshCalls, reuseDetections, submissionsAccepted, logins } = real.backend.counts();
     expect({ refreshes, refreshCalls, reuseDetections, submissionsAccepted, logins }).toEqual({
       refreshes: 1,
       refreshCalls: 1,
@@ -79,44 +54,43 @@ describe.each(Array.from({ length: repeats }, (_, index) => index + 1))('real ta
 
   it('continue when the one that refreshes is closed in the middle of it', async () => {
     const tabs = await openBusyTabs(3);
-    backend.configure({ faults: [{ route: 'refresh', kind: 'dribble', ms: 5, times: 1 }] });
-    backend.endTokens();
+    real.backend.configure({ faults: [{ route: 'refresh', kind: 'dribble', ms: 5, times: 1 }] });
+    real.backend.endTokens();
     // Each of them finds out at its next look at the job.
-    backend.dropSockets();
+    real.backend.dropSockets();
     const leading = await until('a tab that refreshes', async () => {
       const books = await Promise.all(tabs.map(bookOf));
       return tabs[books.findIndex(({ isRefreshing }) => isRefreshing)] ?? null;
     });
     await leading.close();
-    backend.finishJobs();
+    real.backend.finishJobs();
     await Promise.all(tabs.filter((tab) => tab !== leading).map((tab) => shows('completed', tab)));
-    expect(backend.counts().reuseDetections).toBe(0);
-    expect(backend.counts().refreshesRejected).toBe(0);
+    expect(real.backend.counts().reuseDetections).toBe(0);
+    expect(real.backend.counts().refreshesRejected).toBe(0);
   });
 
   it('are signed out together, without a refresh', async () => {
     const tabs = await openBusyTabs(3);
     await inTab(tabs[1] as Page, (tab) => tab.signOut());
     await Promise.all(tabs.map((tab) => shows('nothing', tab)));
-    expect(backend.counts().refreshCalls).toBe(0);
+    expect(real.backend.counts().refreshCalls).toBe(0);
     await inTab(tabs[2] as Page, (tab) => tab.signIn());
     await Promise.all(tabs.map((tab) => shows('waiting', tab)));
-    backend.finishJobs();
+    real.backend.finishJobs();
     await Promise.all(tabs.map((tab) => shows('completed', tab)));
-    expect(backend.counts().submissionsAccepted).toBe(3);
+    expect(real.backend.counts().submissionsAccepted).toBe(3);
   });
 
   it('that slept through the end of their token and of their job show the result when they wake, after one refresh', async () => {
     const [tab] = (await openBusyTabs(1)) as [Page];
-    const front = await chromium.context.newPage();
-    pages.push(front);
-    await chromium.freeze(tab);
-    backend.endTokens();
-    backend.finishJobs();
-    backend.dropSockets();
-    await chromium.thaw(tab);
+    await real.openOther();
+    await real.chromium.freeze(tab);
+    real.backend.endTokens();
+    real.backend.finishJobs();
+    real.backend.dropSockets();
+    await real.chromium.thaw(tab);
     await shows('completed', tab);
-    expect(backend.counts()).toMatchObject({ refreshCalls: 1, submissionsAccepted: 1 });
+    expect(real.backend.counts()).toMatchObject({ refreshCalls: 1, submissionsAccepted: 1 });
   });
 
   it.each(['none', 'websocket'])(
@@ -127,39 +101,39 @@ describe.each(Array.from({ length: repeats }, (_, index) => index + 1))('real ta
         window.addEventListener('pageshow', ({ persisted }) => Object.assign(window, { persisted }));
       });
       await tab.goto('about:blank');
-      backend.endTokens();
-      backend.finishJobs();
+      real.backend.endTokens();
+      real.backend.finishJobs();
       await tab.goBack({ waitUntil: 'commit' });
       // A page with an open socket may not be kept: it is loaded again then, and finds its job in the storage.
       if (socket === 'none') expect(await tab.evaluate('window.persisted')).toBe(true);
       await tab.waitForFunction(() => 'tab' in window);
       await shows('completed', tab);
-      expect(backend.counts()).toMatchObject({ refreshCalls: 1, submissionsAccepted: 1 });
+      expect(real.backend.counts()).toMatchObject({ refreshCalls: 1, submissionsAccepted: 1 });
     },
   );
 
   it('without a network continue when it is back', async () => {
     const [tab] = (await openBusyTabs(1, { socket: 'none' })) as [Page];
-    await chromium.context.setOffline(true);
+    await real.chromium.context.setOffline(true);
     const isCutOff = ({ events }: TabBook) =>
       events.some((event) => event.type === 'request.finished' && event.outcome === 'transient');
     await untilBook('a call that fails', tab, isCutOff);
-    backend.endTokens();
-    backend.finishJobs();
-    await chromium.context.setOffline(false);
+    real.backend.endTokens();
+    real.backend.finishJobs();
+    await real.chromium.context.setOffline(false);
     await shows('completed', tab);
-    expect(backend.counts()).toMatchObject({ submissionsAccepted: 1, refreshCalls: 1, reuseDetections: 0 });
+    expect(real.backend.counts()).toMatchObject({ submissionsAccepted: 1, refreshCalls: 1, reuseDetections: 0 });
   });
 
   it('refresh once while other requests have taken the keepalive quota of the page', async () => {
     const tab = await open({ fetch: 'page', socket: 'none' });
     await inTab(tab, (it) => it.signIn());
-    expect(await fillQuota(tab, backend)).toBe('refused');
+    expect(await fillQuota(tab, real.backend)).toBe('refused');
     await inTab(tab, (it) => it.refresh());
-    expect(backend.counts()).toMatchObject({ refreshCalls: 1, refreshes: 1, reuseDetections: 0 });
+    expect(real.backend.counts()).toMatchObject({ refreshCalls: 1, refreshes: 1, reuseDetections: 0 });
   });
 
   it('learn of a lost request later than of one that the full quota refuses', async () => {
-    expect(await loseRequest(await open(), backend)).toBe('later');
+    expect(await loseRequest(await open(), real.backend)).toBe('later');
   });
 });

@@ -1,38 +1,15 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Backend } from '../../backend/index.ts';
-import { type HandmadeChromium, startChromium } from '../../e2e/tabs/chromium-by-hand.ts';
-import { bookOf, inTab, openTab, serveTabs, until } from '../../e2e/tabs/run-tabs.ts';
+import { describe, expect, it } from 'vitest';
+import { bookOf, inTab, until } from '../../e2e/tabs/run-tabs.ts';
+import { chromiumTabs } from './chromium-tabs.ts';
 import type { TabHandle } from '../../e2e/tabs/tab.ts';
 
 /* Two users who take turns at one real browser: nothing of the first reaches the second. */
 
-const HOUR = 3_600_000;
 const [ann, bob] = ['ann.of.this.test@example.test', 'bob@example.test'];
 
-let chromium: HandmadeChromium;
-let backend: Backend;
-let pages: Page[] = [];
-
-beforeAll(async () => {
-  chromium = await startChromium();
-});
-afterAll(() => chromium?.close());
-beforeEach(async () => {
-  backend = await serveTabs({ accessTokenTtlMs: HOUR, jobDurationMs: HOUR });
-  await chromium.forget(backend.url);
-});
-afterEach(async () => {
-  await Promise.all(pages.map((page) => page.close()));
-  pages = [];
-  await backend.close();
-});
-
-const open = async (settings: Record<string, string> = {}): Promise<Page> => {
-  const page = await openTab(chromium, backend.url, { socket: 'none', ...settings });
-  pages.push(page);
-  return page;
-};
+const real = chromiumTabs();
+const open = (settings: Record<string, string> = {}) => real.open({ socket: 'none', ...settings });
 const shows = (phase: string, page: Page) =>
   until(phase, async () => ((await bookOf(page)).phase === phase ? true : null), 15_000);
 const textOf = (page: Page, id: string): Promise<string> => page.locator(`#${id}`).innerText();
@@ -61,7 +38,7 @@ describe('two users at one browser', () => {
     await signIn(first, ann);
     await submit(first);
     await shows('waiting', first);
-    backend.finishJobs();
+    real.backend.finishJobs();
     await shows('completed', first);
     expect(await textOf(first, 'result')).not.toBe('');
     await until('the balance', async () => ((await textOf(first, 'balance')) === '' ? null : true));
@@ -88,9 +65,9 @@ describe('two users at one browser', () => {
     expect(sent.filter((it) => it.includes('/status/'))).toEqual([]);
     await signIn(second, ann);
     await shows('waiting', second);
-    backend.finishJobs();
+    real.backend.finishJobs();
     await shows('completed', second);
-    expect(backend.counts().submissionsAccepted).toBe(1);
+    expect(real.backend.counts().submissionsAccepted).toBe(1);
   });
 
   it('stay signed out after a reload although the logout call failed and the cookie is still good', async () => {
@@ -104,7 +81,7 @@ describe('two users at one browser', () => {
     expect(await inTab(page, (tab) => tab.refresh().then(String, (error: Error) => error.name))).toBe(
       'SignInRequiredError',
     );
-    expect(backend.counts().refreshCalls).toBe(0);
+    expect(real.backend.counts().refreshCalls).toBe(0);
     await signIn(page, ann);
     await shows('waiting', page);
   });
@@ -161,7 +138,7 @@ describe('two users at one browser', () => {
     await signIn(page, ann);
     await submit(page);
     await shows('waiting', page);
-    backend.finishJobs();
+    real.backend.finishJobs();
     await shows('completed', page);
     const summary = /"shortSummary":"([^"]+)"/.exec(await until('a result', async () => results[0] ?? null))?.[1] ?? '';
     const name = /Assessment of tab [0-9a-f-]{36}/.exec(sent.join())?.[0] ?? '';

@@ -1,5 +1,6 @@
 import { createAssessmentClient } from 'assessment-monitor';
 import { appPage, type AsyncStorageLike, openAsyncStore } from 'assessment-monitor/react-native';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openScriptedWorld, status } from '../support/scripted-world.ts';
 
@@ -13,7 +14,7 @@ function asyncStorage(entries: Record<string, string> = {}) {
   const stored = new Map(Object.entries(entries));
   const writes: string[] = [];
   const refusing = new Set<string>();
-  const later = <T>(action: () => T): Promise<T> => new Promise((resolve) => setTimeout(resolve)).then(action);
+  const later = <T>(action: () => T): Promise<T> => setImmediate().then(action);
   const storage: AsyncStorageLike = {
     getAllKeys: () => later(() => [...stored.keys()]),
     getItem: (key) => later(() => stored.get(key) ?? null),

@@ -1,11 +1,9 @@
-import { createAssessmentClient } from 'assessment-monitor';
+import { type AssessmentClient, type AssessmentClientOptions, createAssessmentClient } from 'assessment-monitor';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { virtualClock } from '../../src/testing/virtual-clock.ts';
 
 /* What random worlds found in this package, each in as few lines as show it. */
-
-type Fetch = typeof globalThis.fetch;
 
 const answer = (status: number, body: unknown): Response =>
   ({ status, headers: { get: () => null }, text: async () => JSON.stringify(body) }) as unknown as Response;
@@ -13,24 +11,35 @@ const answer = (status: number, body: unknown): Response =>
 const unknown = { success: false, error: 'NOT_FOUND', message: 'no' };
 const never = new Promise<Response>(() => {});
 
+type Serve = (url: string, init: { headers: Record<string, string> }) => Promise<Response>;
+/** A page without a socket on a server that answers by this function. Its answers are the part of a `Response` that the client reads. */
+const openPageOn = (serve: Serve, options: Partial<AssessmentClientOptions>): AssessmentClient =>
+  createAssessmentClient({
+    baseUrl: 'https://world.test',
+    socket: false,
+    storage: memoryStore(),
+    tokenStorage: memoryStore(),
+    fetch: serve as unknown as typeof globalThis.fetch,
+    ...options,
+  });
+
 describe('a server that knows no idempotency keys', () => {
   const openPage = (storage = memoryStore(), calls: string[] = []) => {
     const clock = virtualClock();
-    const client = createAssessmentClient({
-      baseUrl: 'https://world.test',
-      socket: false,
-      idempotencyHeader: null,
-      clock,
-      storage,
-      tokenStorage: memoryStore(),
-      // Another tab sends what this one has left.
-      unsentAnswers: 'local',
-      fetch: ((url: string) => {
+    const client = openPageOn(
+      (url: string) => {
         const route = url.split('/').at(-1) ?? '';
         calls.push(route);
         return route === 'jobs' ? Promise.resolve(answer(404, unknown)) : never;
-      }) as unknown as Fetch,
-    });
+      },
+      {
+        idempotencyHeader: null,
+        clock,
+        storage,
+        // Another tab sends what this one has left.
+        unsentAnswers: 'local',
+      },
+    );
     client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
     return { client, storage, calls, settle: (ms = 0) => clock.run(ms) };
   };
@@ -90,19 +99,15 @@ describe('a storage that is full at a sign-out', () => {
     const storage = fullStore();
     const calls: string[] = [];
     const openPage = () =>
-      createAssessmentClient({
-        baseUrl: 'https://world.test',
-        socket: false,
-        clock,
-        storage,
-        tokenStorage: memoryStore(),
-        fetch: ((url: string) => {
+      openPageOn(
+        (url: string) => {
           calls.push(url.split('/').at(-1) ?? '');
           return url.endsWith('submit')
             ? Promise.resolve(answer(202, { data: { jobId: 'job-1', resultId: 'result-1', status: 'queued' } }))
             : never;
-        }) as unknown as Fetch,
-      });
+        },
+        { clock, storage },
+      );
     const client = openPage();
     client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
     client.submit({ answers: [1] });
@@ -127,21 +132,17 @@ describe('a list of jobs that does not answer when a user comes back', () => {
     const clock = virtualClock();
     const startedAt = clock.time();
     let lists = 0;
-    const client = createAssessmentClient({
-      baseUrl: 'https://world.test',
-      socket: false,
-      clock,
-      storage: memoryStore(),
-      tokenStorage: memoryStore(),
-      fetch: (async (url: string) => {
+    const client = openPageOn(
+      async (url: string) => {
         if (url.endsWith('submit')) return never;
         if (!url.endsWith('/jobs')) return answer(200, { data: { jobId: 'job-1', status: 'processing' } });
         lists += 1;
         if (lists === 1) throw new TypeError('fetch failed');
         const row = { job_id: 'job-1', status: 'processing', created_at: new Date(startedAt).toISOString() };
         return answer(200, { data: { jobs: [row] } });
-      }) as unknown as Fetch,
-    });
+      },
+      { clock },
+    );
     client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
     client.submit({ answers: [1] });
     await clock.run(1_000);
@@ -162,20 +163,17 @@ describe('a failed job that is looked at again while the next user signs in', ()
     const storage = memoryStore();
     const calls: string[] = [];
     const openPage = () =>
-      createAssessmentClient({
-        baseUrl: 'https://world.test',
-        socket: false,
-        clock,
-        storage,
-        tokenStorage: memoryStore(),
-        fetch: (async (url: string, { headers }: { headers: Record<string, string> }) => {
+      openPageOn(
+        async (url: string, { headers }: { headers: Record<string, string> }) => {
           calls.push(`${headers.Authorization} ${url.split('/').slice(-2).join('/')}`);
+          // The way of an answer, in virtual time.
           await new Promise<void>((resolve) => void clock.setTimeout(resolve, 100));
           if (url.endsWith('submit'))
             return answer(202, { data: { jobId: 'job-1', resultId: 'result-1', status: 'queued' } });
           return answer(200, { data: { jobId: 'job-1', job_id: 'job-1', status: 'failed' } });
-        }) as unknown as Fetch,
-      });
+        },
+        { clock, storage },
+      );
     const client = openPage();
     client.signedIn({ accessToken: 'a', expiresIn: 3_600, userId: 'user-1' });
     client.submit({ answers: [1] });
@@ -199,13 +197,7 @@ describe('a clock that is set back while a refresh is under way', () => {
   it('does not make the new token live longer than it does', async () => {
     const clock = virtualClock();
     let arrive: (response: Response) => void = () => {};
-    const client = createAssessmentClient({
-      baseUrl: 'https://world.test',
-      clock,
-      storage: memoryStore(),
-      tokenStorage: memoryStore(),
-      fetch: (() => new Promise<Response>((resolve) => (arrive = resolve))) as unknown as Fetch,
-    });
+    const client = openPageOn(() => new Promise<Response>((resolve) => (arrive = resolve)), { clock });
     client.signedIn({ accessToken: 'first', expiresIn: 60 });
     const token = client.ensureValidToken(true);
     await clock.run(1_000);

@@ -68,6 +68,18 @@ export interface ListedJob {
   createdAt: number;
 }
 
+/** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
+const LIST_TOLERANCE_MS = 2_000;
+
+/**
+ * Whether a job of the list can be that of a submission whose answer was lost.
+ *
+ * @param sentAt when the submission first left, ms since the epoch by the client's clock
+ * @param until after this moment the server did not take it, ms since the epoch
+ */
+export const isTakenBetween = ({ createdAt }: ListedJob, sentAt: number, until: number): boolean =>
+  createdAt >= sentAt - LIST_TOLERANCE_MS && createdAt <= until;
+
 export type ResultState<Result> =
   | { type: 'ready'; result: Result }
   /** The row is there, the analysis is not: the server answers 200 with `test_result: null`. */

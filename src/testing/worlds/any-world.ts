@@ -118,6 +118,7 @@ export interface AnyWorldOptions {
  * }));
  */
 export function anyWorld(fc: FastCheckLike, options: AnyWorldOptions = {}): ArbitraryLike<World> {
+  // The public types name nothing of fast-check, which only those who call this install: its own types are wider than these.
   return anyWorldOf(fc as unknown as FastCheck, options) as unknown as ArbitraryLike<World>;
 }
 

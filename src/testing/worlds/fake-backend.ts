@@ -311,7 +311,9 @@ export function fakeBackend(world: World, clock: VirtualClock) {
 
   const later = (ms: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, ms, null));
   type Init = { method?: string; headers: Record<string, string>; body?: string; signal: AbortSignal };
-  const fetchAs = (page: () => number) => async (url: string, init: Init) => {
+  /** The network of a page. Its answers are the part of a `Response` that the client reads. */
+  const fetchAs = (page: () => number) => answering(page) as unknown as typeof globalThis.fetch;
+  const answering = (page: () => number) => async (url: string, init: Init) => {
     const { route, id } = routeOf(init.method, url);
     const name = route ?? 'login-page';
     const token = init.headers.Authorization?.replace('Bearer ', '') ?? null;
@@ -478,9 +480,9 @@ export function fakeBackend(world: World, clock: VirtualClock) {
   };
 
   return {
-    fetch: fetch as unknown as typeof globalThis.fetch,
+    fetch,
     /** The network of one page: its requests are counted as that page's own. */
-    fetchOf: (page: number) => fetchAs(() => page) as unknown as typeof globalThis.fetch,
+    fetchOf: (page: number) => fetchAs(() => page),
     /** From now on something in front of the API answers. @param forMs how long; 0 for one request */
     putInFront: (route: WorldRoute | 'any', answer: FrontAnswer, forMs: number) =>
       void fronts.push({ ...cast(route, forMs), answer }),
