@@ -32,6 +32,8 @@ export interface CallInit {
 
 /** The answer to a request of a {@link Call}. */
 export interface CallAnswer {
+  /** The whole address that answered. A relative `Location` is relative to it. */
+  readonly url: string;
   readonly status: number;
   /** The parsed JSON; undefined where the body is not JSON. */
   readonly body: unknown;
@@ -106,6 +108,23 @@ export interface TokenSource {
   /** Calls the listener after each sign-in, sign-out and renewal. @returns a function that ends it */
   onChange?(listener: () => void): () => void;
 }
+
+/** What a refresh request of an application's own is sent with. */
+export interface RefreshCall {
+  /** The refresh token of the latest `signedIn` or refresh, whichever tab made it; null where it is in a cookie. */
+  readonly refreshToken: string | null;
+  /** Aborts when the request takes too long. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A refresh request of an application's own: one request, under the client's lock and budget. What it throws counts as "the token may
+ * have been rotated".
+ *
+ * @throws SignInRequiredError the session is over
+ * @throws TransientError with `maybeDone: false`: the server did not rotate the token, such as after a 429
+ */
+export type RefreshTokens = (call: RefreshCall) => Promise<IssuedToken>;
 
 /** What a feed is connected with. */
 export interface FeedConnection {
