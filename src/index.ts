@@ -20,7 +20,7 @@ export type { JobStatus, StatusWords } from './services/api/status-words.ts';
 export type { ProgressScale } from './services/job-report.ts';
 export type { IssuedToken } from './services/auth/access-token.ts';
 export type { Metrics } from './services/metrics.ts';
-export type { MonitorEvent } from './lib/log.ts';
+export type { MonitorEvent, RefusalCause } from './lib/log.ts';
 export type { Schema } from './lib/schema.ts';
 
 // The types of the options, and the defaults that an application may want to share.

@@ -2,13 +2,37 @@ import type { ErrorCode } from './errors.ts';
 import type { Clock } from './clock.ts';
 
 /** The calls of the API, by name: URLs carry ids and stay out of logs. */
-export type RouteName = 'submit' | 'status' | 'result' | 'job' | 'jobs' | 'balance' | 'refresh';
+export const routeNames = ['submit', 'status', 'result', 'job', 'jobs', 'balance', 'refresh'] as const;
+export type RouteName = (typeof routeNames)[number];
 
 /** How a call ended. `aborted`: the client cancelled it, because the state that sent it was left. */
-export type RequestOutcome = 'ok' | 'unauthorized' | 'transient' | 'rejected' | 'aborted';
+export const requestOutcomes = ['ok', 'unauthorized', 'transient', 'rejected', 'aborted'] as const;
+export type RequestOutcome = (typeof requestOutcomes)[number];
+
+/**
+ * Why the server refused a token, as far as the client can tell.
+ *
+ * - `expired`: the token expired while the request was under way, or the server says so.
+ * - `stale-generation`: a refresh has replaced the token, or is under way and may have.
+ * - `skew`: the token has expired by the server's clock only.
+ * - `outage`: the token is fresh from a refresh and the server has accepted none since: its verifier is down.
+ * - `revoked`: the server accepted this very token before, or says so. An outage begins with this cause.
+ * - `dialect`: nothing is wrong with the token, and the refusal is another status than 401, or a login page.
+ */
+export const refusalCauses = [
+  'expired',
+  'stale-generation',
+  'skew',
+  'outage',
+  'revoked',
+  'dialect',
+  'unknown',
+] as const;
+export type RefusalCause = (typeof refusalCauses)[number];
 
 /** How a refresh ended; see `RefreshOutcome`. */
-export type RefreshOutcomeName = 'refreshed' | 'limited' | 'transient' | 'ambiguous' | 'rejected';
+export const refreshOutcomes = ['refreshed', 'limited', 'transient', 'ambiguous', 'rejected'] as const;
+export type RefreshOutcomeName = (typeof refreshOutcomes)[number];
 
 /** A part of the platform that has a fallback. */
 export type PlatformPart = 'crypto.randomUUID' | 'crypto.getRandomValues';
@@ -29,6 +53,8 @@ export type MonitorEvent =
       status: number | null;
       generation: number | null;
       ms: number;
+      /** Only where the outcome is `unauthorized`. */
+      cause?: RefusalCause;
     }
   /** A success that does not fit the contract; `field` is the first that does not, by name. */
   | { type: 'answer.unreadable'; route: RouteName; field: string }
@@ -87,9 +113,11 @@ export function logCall(
   clock: Clock,
   route: RouteName,
   generation: number | null,
-): (outcome: RequestOutcome, status: number | null) => void {
+): (outcome: RequestOutcome, status: number | null, cause?: RefusalCause | null) => void {
   const startedAt = clock.now();
   log({ type: 'request.started', route, generation });
-  return (outcome, status) =>
-    log({ type: 'request.finished', route, outcome, status, generation, ms: clock.now() - startedAt });
+  return (outcome, status, cause) => {
+    const ms = clock.now() - startedAt;
+    log({ type: 'request.finished', route, outcome, status, generation, ms, ...(cause && { cause }) });
+  };
 }

@@ -143,6 +143,11 @@ export function isTokenRefused({ status, code, challenge }: RefusalHint): boolea
   return REFUSAL_STATUSES.has(status) || REFUSAL_CODES.has(plain(code)) || REFUSAL_CHALLENGE.test(challenge);
 }
 
+/** What the code of a refusal says about the token, where it says more than that it is invalid. */
+export function refusalWord(code: string): 'expired' | 'revoked' | null {
+  return /revoked/i.test(code) ? 'revoked' : /expired/i.test(code) ? 'expired' : null;
+}
+
 /** Codes with which an identity provider says that a refresh token is over. */
 const REFRESH_REFUSALS = new Set(
   (

@@ -3,12 +3,20 @@ import * as z from 'zod/mini';
 import { throwIfAborted } from '../../lib/abort.ts';
 import { digestOf } from '../../lib/digest.ts';
 import { RejectedError, TransientError, UnauthorizedError } from '../../lib/errors.ts';
-import { type Log, logCall, type RouteName } from '../../lib/log.ts';
+import { type Log, logCall, type RefusalCause, type RouteName } from '../../lib/log.ts';
 import type { Schema } from '../../lib/schema.ts';
 import { fit, idSchema, maybeId, maybeNumber, object, type Shape } from '../../lib/schemas.ts';
 import type { TokenService } from '../auth/token-service.ts';
 import { percentOf, type ProgressScale } from '../job-report.ts';
-import { errorOf, type HttpAnswer, isApiWord, isLoginPage, type RefusalHint } from './answer.ts';
+import {
+  errorOf,
+  type HttpAnswer,
+  isApiWord,
+  isLoginPage,
+  readServerError,
+  type RefusalHint,
+  refusalWord,
+} from './answer.ts';
 import { exchange, type HttpDeps, type HttpRequest } from './http.ts';
 import { createStatusReader, type StatusWords } from './status-words.ts';
 
@@ -130,7 +138,7 @@ export interface AssessmentApi<Submission, Result> {
 
 export interface AssessmentApiOptions<Result> extends HttpDeps {
   tokens: Pick<TokenService, 'current' | 'forCall' | 'accepted' | 'observeServerTime'> &
-    Partial<Pick<TokenService, 'unanswered' | 'metLoginPage'>>;
+    Partial<Pick<TokenService, 'unanswered' | 'metLoginPage' | 'whyRefused'>>;
   log: Log;
   /** The page was asleep until now. */
   slept$: Observable<unknown>;
@@ -242,9 +250,20 @@ export function createAssessmentApi<Submission, Result>(
       throw isSuspect && route !== 'submit' ? new UnauthorizedError(generation) : reason;
     });
     const error = errorOf(answer, generation, options.isTokenRefused);
+    // Before the token service hears of the answer: it may correct the expiry of this token.
+    const cause = error instanceof UnauthorizedError ? causeOf(answer, generation) : null;
     if (isLoginPage(answer)) tokens.metLoginPage?.(answer.sentAt);
     else hearServer(answer, error, generation);
-    return { answer, error, finish };
+    return { answer, error, finish, cause };
+  };
+
+  /** What is wrong with the token comes before the server's word, and both before the form of the answer. */
+  const causeOf = (answer: HttpAnswer, generation: number): RefusalCause => {
+    const fault = tokens.whyRefused?.(generation, answer.serverNow) ?? null;
+    const isDialect = answer.status !== 401 || isLoginPage(answer);
+    if (fault !== null && fault !== 'revoked' && fault !== 'outage') return fault;
+    const word = refusalWord(readServerError(answer.body).code);
+    return word ?? (isDialect && fault !== 'outage' ? 'dialect' : (fault ?? 'unknown'));
   };
 
   /** Only the API's own answers tell of the token and of the server's clock: a proxy may have answered all others. */
@@ -263,12 +282,12 @@ export function createAssessmentApi<Submission, Result>(
     signal: AbortSignal,
     request: CallRequest = {},
   ): Promise<Answered<T>> => {
-    const { answer, error, finish } = await send(route, signal, request);
+    const { answer, error, finish, cause } = await send(route, signal, request);
     if (route === 'submit') recognisesKeys = keysIn(answer, error) ?? recognisesKeys;
     // Some servers answer the second request of a key with 409 and the job of the first.
     const isKnown = route === 'submit' && answer.status === 409 && fit(answer.body, shape) !== null;
     if (error && !isKnown) {
-      finish(outcomeOf(error), answer.status);
+      finish(outcomeOf(error), answer.status, cause);
       throw error instanceof RejectedError && !MAY_REFUSE.has(route) ? failedCall(error, answer.retryAfterMs) : error;
     }
     const read = shape.safeParse(answer.body);

@@ -55,6 +55,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   let identity: string | null = null;
   const server = createServerClock(clock);
   const loginPages = createLoginPages(clock);
+  let acceptedGeneration: number | null = null;
   let refusals = 0;
   /** When the server first rejected the token without accepting it since, ms since the epoch. */
   let refusedSince = 0;
@@ -180,7 +181,19 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       retryAt = clock.now() + retryAfterMs;
       return { type: 'outage', retryAfterMs };
     },
-    accepted: forgetRefusals,
+    whyRefused(generation, serverNow) {
+      const held = usable();
+      if (held && held.generation !== generation) return 'stale-generation';
+      if (!held) return read() ? 'expired' : 'revoked';
+      const expiresAt = claimedExpiry(held.value);
+      if (expiresAt !== null && serverNow !== null && serverNow >= expiresAt) return 'skew';
+      if (refusals > 0) return 'outage';
+      return acceptedGeneration === generation && expiresAt !== null ? 'revoked' : null;
+    },
+    accepted(generation) {
+      acceptedGeneration = generation;
+      forgetRefusals();
+    },
     unanswered: () => false,
     metLoginPage: loginPages.met,
     observeServerTime: server.observe,

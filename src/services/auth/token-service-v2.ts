@@ -398,6 +398,18 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       if (held && rejected !== null) return refuse(held) ?? refresh('refused');
       return refresh('none');
     },
+    whyRefused(generation, serverNow) {
+      if (token?.generation !== generation || coordinator.isInDoubt(generation)) return 'stale-generation';
+      if (ended) return 'revoked';
+      const held = usable();
+      if (!held) return 'expired';
+      // By the server's clock: its `exp`, or where the token has none, the expiry by the clock that described it.
+      const { expiresAt } = held;
+      const byLifetime = described?.isKnown && expiresAt !== null ? expiresAt + described.skewMs : null;
+      if (isPast(claimedExpiry(held.value) ?? byLifetime, serverNow)) return 'skew';
+      if (unproven?.generation === generation) return 'outage';
+      return acceptedGeneration === generation && expiresAt !== null ? 'revoked' : null;
+    },
     accepted(generation) {
       loginPages.reset();
       unanswered = 0;
@@ -460,6 +472,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   };
   return service;
 }
+
+const isPast = (at: number | null, now: number | null): boolean => at !== null && now !== null && now >= at;
 
 /** The token without what is stored beside it. */
 const tokenIn = ({ value, generation, expiresAt, ttlMs, userId }: z.infer<typeof storedSchema>): AccessToken => ({

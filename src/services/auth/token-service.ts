@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs';
+import type { RefusalCause } from '../../lib/log.ts';
 import type { AccessToken, IssuedToken } from './access-token.ts';
 
 /** The events of the token service. No event contains a token. */
@@ -24,6 +25,9 @@ export type RenewalOutcome =
   | { type: 'outage'; retryAfterMs: number }
   /** The session has ended. */
   | { type: 'rejected' };
+
+/** What can be wrong with a token that the server refuses. */
+export type TokenFault = Exclude<RefusalCause, 'dialect' | 'unknown'>;
 
 /** A token for a call, or null. `inDoubt`: a refresh may have invalidated it. */
 export type TokenForCall = (AccessToken & { inDoubt?: boolean }) | null;
@@ -64,6 +68,12 @@ export interface TokenService {
    * @param refused the generation of the rejected token, or null when there was no token to send
    */
   renew(refused: number | null): Promise<RenewalOutcome>;
+  /**
+   * Why the server refused the token of this generation; null where the tokens do not tell. For the log: nothing is decided by it.
+   *
+   * @param serverNow the time of the server at its answer, ms since the epoch; null where it is not known
+   */
+  whyRefused(generation: number, serverNow: number | null): TokenFault | null;
   /** Reports that the server accepted the token of this generation. */
   accepted(generation: number): void;
   /**

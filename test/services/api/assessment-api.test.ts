@@ -243,7 +243,15 @@ describe.each(routes)('every call: %s', (route, call, timeoutMs) => {
     await call(createApi(), signal).catch(() => {});
     expect(recorded.events).toEqual([
       { type: 'request.started', route, generation: 7 },
-      { type: 'request.finished', route, outcome, status, generation: 7, ms: 120 },
+      {
+        type: 'request.finished',
+        route,
+        outcome,
+        status,
+        generation: 7,
+        ms: 120,
+        ...(outcome === 'unauthorized' && { cause: 'unknown' }),
+      },
     ]);
   });
 
