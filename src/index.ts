@@ -23,6 +23,24 @@ export type { Metrics } from './services/metrics.ts';
 export type { MonitorEvent, RefusalCause } from './lib/log.ts';
 export type { Schema } from './lib/schema.ts';
 
+// The three ports: a backend, a token source and a feed of your own.
+export type {
+  ApiJobState,
+  ApiListedJob,
+  ApiResultState,
+  ApiSubmission,
+  Call,
+  CallAnswer,
+  CallInit,
+  ConnectFeed,
+  FeedConnection,
+  FeedMessage,
+  JobApi,
+  RefreshCall,
+  RefreshTokens,
+  TokenSource,
+} from './ports.ts';
+
 // The types of the options, and the defaults that an application may want to share.
 export type { Pacing } from './actors/delays.ts';
 export type { Random } from './lib/backoff.ts';

@@ -7,16 +7,22 @@ import type { JobFeedEvent } from './services/feed/vocabulary.ts';
 
 /** What one call needs: a token that may be sent now, and a request that is bounded and sends it to the API only. */
 export interface Call {
-  /** The access token, for an SDK that sends its own requests. It belongs in a header, never in an address. */
+  /**
+   * The access token, for an SDK that sends its own requests. It belongs in a header, never in an address. Empty for a session by cookie,
+   * see {@link TokenSource}.
+   */
   readonly token: string;
   /** Aborts when the assessment no longer needs the answer, and when the call takes too long. */
   readonly signal: AbortSignal;
   /**
-   * Sends one request with the token as bearer token. Every answer is an answer, whatever its status.
+   * Sends one request with the token as bearer token. Every answer is an answer, whatever its status. Where a call then throws an error
+   * without a status, or returns what cannot be read, its last answer decides: a refused token needs no code of yours.
    *
-   * @param path relative to `baseUrl`, or a whole address within its origin, such as a `Location` header
+   * @param path relative to `baseUrl`, or a whole address within its origin, such as a `Location`, resolved by {@link CallAnswer.url}
    * @throws TransientError no answer came, or it broke off
    * @throws TypeError the address is on another origin: the token does not leave the API
+   * @example
+   * const { body } = await call.request('/v1/analyses', { body: answers, headers: { 'Idempotency-Key': key } });
    */
   request(path: string, init?: CallInit): Promise<CallAnswer>;
 }
@@ -37,6 +43,7 @@ export interface CallAnswer {
   readonly status: number;
   /** The parsed JSON; undefined where the body is not JSON. */
   readonly body: unknown;
+  /** The headers that the page may read: across origins only those that `Access-Control-Expose-Headers` names. */
   readonly headers: Headers;
   /** The wait that the server asks for, ms, bounded; null where it asks for none. */
   readonly retryAfterMs: number | null;
@@ -80,6 +87,14 @@ export interface ApiSubmission {
   readonly retryAfterMs?: number | null | undefined;
 }
 
+/** A row of the user's list of jobs. */
+export interface ApiListedJob {
+  readonly jobId: string;
+  readonly resultId?: string | null | undefined;
+  /** When the server took the submission: ms since the epoch by the server's clock, or a text that `Date` reads. */
+  readonly createdAt: number | string;
+}
+
 /**
  * A backend in three calls. Outcomes are values. What is thrown is sorted by its HTTP status, wherever an SDK keeps it: a refused token
  * leads to one refresh and one retry, a refusal of the submission ends it, and everything else is tried again.
@@ -88,21 +103,35 @@ export interface ApiSubmission {
  * refusal of the token is let through.
  */
 export interface JobApi<Submission = unknown, Result = unknown> {
-  /** @param key the same key is the same job, however often it is sent */
+  /**
+   * Sends the answers. A lost answer is repeated under the same key, so the backend must make one job of one key. For a backend without
+   * keys set the option `idempotencyHeader: null`: then only the user sends the answers again.
+   *
+   * @param key the same key is the same job, however often it is sent: letters, digits, `-` and `_`
+   */
   submit(submission: Submission, key: string, call: Call): Promise<ApiSubmission>;
   status(jobId: string, call: Call): Promise<ApiJobState>;
   /** @param id the id of the result, or of the job where `status` named none */
   result(id: string, call: Call): Promise<ApiResultState<Result>>;
   /** A second place that knows jobs, asked when the first does not. */
   job?(jobId: string, call: Call): Promise<ApiJobState>;
+  /** The user's jobs, newest first. It tells whether a submission arrived whose answer was lost, and whose a stored job is. */
+  jobs?(call: Call): Promise<readonly ApiListedJob[]>;
   balance?(call: Call): Promise<number>;
 }
 
-/** An SDK that looks after its own tokens. */
+/**
+ * An SDK that looks after its own tokens.
+ *
+ * A session by cookie alone has no token to give: `{ accessToken: '', userId }` sends no `Authorization` header, and the browser adds its
+ * cookie, across origins too.
+ */
 export interface TokenSource {
   /**
    * @param options.fresh the API has refused the token that this source returned last, so a cached one does not help
-   * @returns null only when the user is signed out
+   * @returns null only when the user is signed out. A token that does not claim its user needs `IssuedToken.userId`: without it each page
+   * is another user.
+   * @throws anything when there is no answer now, such as a network error: the session is kept, and the question is repeated
    */
   getToken(options: { fresh: boolean }): Promise<string | IssuedToken | null>;
   /** Calls the listener after each sign-in, sign-out and renewal. @returns a function that ends it */
@@ -118,8 +147,8 @@ export interface RefreshCall {
 }
 
 /**
- * A refresh request of an application's own: one request, under the client's lock and budget. What it throws counts as "the token may
- * have been rotated".
+ * A refresh request of an application's own: one request, under the client's lock and budget: one at a time and at most one a minute, in
+ * all tabs. Whatever else it throws means that the server may have rotated the token.
  *
  * @throws SignInRequiredError the session is over
  * @throws TransientError with `maybeDone: false`: the server did not rotate the token, such as after a 429
@@ -128,6 +157,7 @@ export type RefreshTokens = (call: RefreshCall) => Promise<IssuedToken>;
 
 /** What a feed is connected with. */
 export interface FeedConnection {
+  /** A token that is good now; empty for a session by cookie. It belongs in a header or a message, never in an address. */
   readonly token: string;
   /** Aborts when the connection is no longer needed. */
   readonly signal: AbortSignal;
