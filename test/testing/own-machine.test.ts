@@ -9,13 +9,18 @@ const stubbornMachine = assessmentMachine.provide({
   guards: { isGivingUp: () => false },
 });
 
+/** Where the walk never takes a transition that `isGivingUp` guards. */
+async function untakenOf(machine: typeof assessmentMachine): Promise<string[]> {
+  // One way to begin and one path for each state are enough for a look; without these options all of them are walked.
+  const map = explore(machine, { inputs: { 'a resumed job': modelInputs['a resumed job'] } });
+  const stage = liveStage(machine);
+  for (const path of pathsOver(map, { classOf: ({ value }) => JSON.stringify(value) })) await walk(stage, path);
+  return stage.untaken().flatMap(({ guard, from }) => (guard === 'isGivingUp' ? [from] : []));
+}
+
 describe('a machine of your own', () => {
   it('is walked, and what it can never do any more is named', async () => {
-    // One way to begin is enough for a look; without `inputs` all of them are walked.
-    const map = explore(stubbornMachine, { inputs: { 'a resumed job': modelInputs['a resumed job'] } });
-    const stage = liveStage(stubbornMachine);
-    for (const path of pathsOver(map)) await walk(stage, path);
-    const dead = stage.untaken().filter(({ guard }) => guard === 'isGivingUp');
-    expect(dead.map(({ from }) => from)).toContain('active.polling.checking');
-  }, 300_000);
+    expect(await untakenOf(stubbornMachine)).toContain('active.polling.checking');
+    expect(await untakenOf(assessmentMachine)).not.toContain('active.polling.checking');
+  }, 120_000);
 });
