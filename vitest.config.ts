@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+const components = 'test/react/**/*.test.tsx';
 /** Folders whose tests only compute: they start no process, browser or server, and have no DOM. */
 const computing = ['actors', 'client', 'docs', 'inspect', 'lib', 'machines', 'messages', 'services', 'worlds'].map(
   (folder) => `test/${folder}/**/*.test.ts`,
@@ -18,9 +19,13 @@ export default defineConfig({
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
     reporters: ['default'],
     projects: [
-      { extends: true, test: { name: 'apart', include: ['test/**/*.test.{ts,tsx}'], exclude: computing } },
+      {
+        extends: true,
+        test: { name: 'apart', include: ['test/**/*.test.{ts,tsx}'], exclude: [components, ...computing] },
+      },
       // One worker loads the chart once for all of its files, which halves the CPU time of these tests.
       { extends: true, test: { name: 'together', include: computing, isolate: false } },
+      { extends: true, test: { name: 'components', include: [components], isolate: false } },
     ],
   },
 });

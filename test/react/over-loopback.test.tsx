@@ -1,5 +1,5 @@
 import './support/document.ts';
-import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
+import { act, cleanup, fireEvent, render, within } from '@testing-library/react';
 import { AssessmentProvider, useBalance } from 'assessment-monitor/react';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openStage, type Stage } from '../../e2e/scenarios/stage.ts';
@@ -32,7 +32,7 @@ const untilPhase = async (phase: string) => {
   await act(() => stage.until(`it is ${phase}`, () => newest()?.getSnapshot().phase === phase));
   expect(text('output')).toBe(phase);
 };
-const press = (name: string) => fireEvent.click(screen.getByRole('button', { name }));
+const press = (name: string) => fireEvent.click(within(document.body).getByRole('button', { name }));
 
 describeEachMode(() => {
   it('shows an assessment from the click to the result over real HTTP with one submission and one socket', async () => {

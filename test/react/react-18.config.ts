@@ -51,6 +51,8 @@ export default defineConfig({
     })),
   },
   test: {
+    // One worker loads the package once for all files, which halves the CPU time.
+    isolate: false,
     include: ['test/react/**/*.test.tsx'],
     // React 18 has no Activity.
     exclude: ['test/react/activity.test.tsx'],
