@@ -27,6 +27,8 @@ export type { WireRoute } from './wire/routes.ts';
 
 export { checkBackend } from './conformance.ts';
 export type { ConformanceOptions, ConformanceReport, Difference } from './conformance.ts';
+export { testCall } from './test-call.ts';
+export type { TestCallOptions } from './test-call.ts';
 export { anyWorld, families } from './worlds/any-world.ts';
 export type { AnyWorldOptions, Family } from './worlds/any-world.ts';
 export { openTestWorld } from './worlds/open-test-world.ts';

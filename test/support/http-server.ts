@@ -6,7 +6,7 @@ export interface SeenRequest {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];
-  /** Parsed, or undefined where there was none. */
+  /** Parsed JSON, or the text where it is none; undefined where there was no body. */
   body: unknown;
 }
 
@@ -34,7 +34,7 @@ export async function startServer(): Promise<LoopbackServer> {
       let text = '';
       for await (const chunk of incoming) text += String(chunk);
       const { method = '', url = '', headers } = incoming;
-      const request = { method, path: url, headers, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+      const request = { method, path: url, headers, body: text === '' ? undefined : parse(text) };
       requests.push(request);
       handler(response, request);
       for (const { count, resolve } of waiting) if (requests.length >= count) resolve();
@@ -64,4 +64,12 @@ export async function startServer(): Promise<LoopbackServer> {
       await once(server, 'close');
     },
   };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
 }

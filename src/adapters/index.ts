@@ -1,0 +1,11 @@
+export { ensureOk, FailedAnswerError } from './answers.ts';
+export { aip151 } from './aip151.ts';
+export type { Aip151Options } from './aip151.ts';
+export { oauth2Refresh } from './oauth2-refresh.ts';
+export type { Oauth2RefreshOptions } from './oauth2-refresh.ts';
+export { restOperations } from './rest-operations.ts';
+export type { RestOperationsOptions } from './rest-operations.ts';
+export { sse } from './sse.ts';
+export type { SseOptions } from './sse.ts';
+export { webSocket } from './web-socket.ts';
+export type { SocketNews, WebSocketLike, WebSocketOptions } from './web-socket.ts';
