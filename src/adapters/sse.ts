@@ -49,9 +49,11 @@ export function sse({ url, toMessage, fetch }: SseOptions): ConnectFeed {
     const response = await send(url, {
       headers: {
         Accept: 'text/event-stream',
-        Authorization: `Bearer ${token}`,
+        ...(token !== '' && { Authorization: `Bearer ${token}` }),
         ...(latest !== null && { 'Last-Event-ID': latest.id }),
       },
+      // Without a token the session is in a cookie.
+      ...(token === '' && { credentials: 'include' }),
       // A redirect could carry the token to another origin.
       redirect: 'error',
       cache: 'no-store',
@@ -89,10 +91,10 @@ class StreamRefusedError extends Error {
   }
 }
 
-/** Whether two tokens are of one user. Of two opaque tokens that is not known, so the server sends no events twice. */
+/** Whether two tokens are known to be of one user. Of two opaque tokens that is not known: the new stream begins with its first event. */
 function isSameUser(one: string, other: string): boolean {
   const user = claimedUser(one);
-  return one === other || (user !== null && user === claimedUser(other));
+  return (one !== '' && one === other) || (user !== null && user === claimedUser(other));
 }
 
 function parse(data: string): unknown {

@@ -74,6 +74,18 @@ describe('sse', () => {
     expect(early.lives()).toBe(0);
   });
 
+  it('sends no token for a session by cookie, and the cookie in its place', async () => {
+    const sent: RequestInit[] = [];
+    const fetch = (_url: unknown, init: RequestInit) => (
+      sent.push(init),
+      Promise.resolve(new Response(null, { status: 503 }))
+    );
+    const feed = openFeed(sse({ url: server.url, toMessage, fetch }), '');
+    await expect.poll(feed.state).toBe('rejected');
+    expect(sent[0]).toMatchObject({ credentials: 'include', headers: { Accept: 'text/event-stream' } });
+    expect(sent[0]?.headers).not.toHaveProperty('Authorization');
+  });
+
   it('takes a page in place of the stream for no stream, follows no redirect, and ignores an event that cannot be read', async () => {
     const front = await startServer();
     const foreign = await startServer();
