@@ -1,7 +1,9 @@
 export { createAssessmentClient } from './client/client.ts';
 export type { AssessmentClient, ClientSnapshot } from './client/client.ts';
 export type { Assessment } from './client/assessment.ts';
-export type { AssessmentClientOptions, AuthVersion, RuntimeSettings } from './client/options.ts';
+export type { AssessmentClientOptions, AuthVersion, RuntimeSettings, SettingsSource } from './client/options.ts';
+export { settingsFrom } from './client/settings-from.ts';
+export type { FlagClient, FlagDetails, FlagEvent } from './client/settings-from.ts';
 export { stateNameOf } from './client/view.ts';
 export type { AssessmentPhase, AssessmentSnapshot, AssessmentStateName, AssessmentView } from './client/view.ts';
 export { describeProblem } from './messages/index.ts';

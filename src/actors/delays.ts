@@ -37,6 +37,8 @@ export interface DelayServices {
   clock: Clock;
   random: Random;
   pacing: Pacing;
+  /** Instead of the poll intervals of `pacing`, ms; null for these. */
+  pollIntervalMs: () => number | null;
 }
 
 /** A job counts as old after this time: one that did not take seconds will take minutes. */
@@ -69,7 +71,10 @@ const inProportion = ({ baseMs, share, ...bounds }: typeof LOST, ageMs: number):
  *
  * @param submittedAt when the user submitted this assessment, ms since the epoch
  */
-export function createDelays({ clock, random, pacing }: DelayServices, submittedAt: (submissionId: string) => number) {
+export function createDelays(
+  { clock, random, pacing, pollIntervalMs }: DelayServices,
+  submittedAt: (submissionId: string) => number,
+) {
   const ageMs = ({ submissionId }: AssessmentContext): number => clock.now() - submittedAt(submissionId);
   /** Retry-After wins; else the wait grows with the failures. */
   const retryWait = ({ retryAfterMs, failures }: AssessmentContext, bounds: Backoff): number =>
@@ -82,7 +87,8 @@ export function createDelays({ clock, random, pacing }: DelayServices, submitted
         return context.retryAfterMs ?? backoff(context.failures, inProportion(LOST, ageMs(context)), random);
       if (context.failures > 0) return retryWait(context, POLL_RETRY);
       const age = Math.min(1, Math.max(0, ageMs(context) / OLD_MS));
-      return jitter(pacing.pollMinMs + (pacing.pollMaxMs - pacing.pollMinMs) * age, 0.2, random);
+      const byAge = pacing.pollMinMs + (pacing.pollMaxMs - pacing.pollMinMs) * age;
+      return jitter(pollIntervalMs() ?? byAge, 0.2, random);
     },
     heartbeat: ({ context }: Facts): number => {
       if (context.unhurried) return backoff(context.failures, inProportion(BACK, ageMs(context)), random);

@@ -65,7 +65,7 @@ export function startAssessment<Submission, Result>(
   record: JobRecord,
   begin: 'assessment.submit' | 'assessment.resume',
 ): OwnedAssessment<Result> {
-  const { clock, inspect, jobs, log, tokens, monitoringTimeoutMs } = services;
+  const { clock, inspect, jobs, log, tokens, monitoringTimeoutMs, settingChanges$ } = services;
   const { submissionId: id, submittedAt, answersDigest } = record;
 
   const release = bound.add(id, {
@@ -200,14 +200,25 @@ export function startAssessment<Submission, Result>(
   const settle = (): void => {
     release();
     unwatch();
+    moving.unsubscribe();
     for (const resolve of waiting.splice(0)) resolve(view);
   };
 
   const unwatch = record.jobId === null ? jobs.watch(id, learn) : () => {};
+  let timeoutMs = monitoringTimeoutMs();
+  const moving = settingChanges$.subscribe((name) => {
+    if (name !== 'monitoringTimeoutMs') return;
+    const byMs = monitoringTimeoutMs() - timeoutMs;
+    timeoutMs += byMs;
+    if (byMs !== 0) actor.send({ type: 'deadline.moved', byMs });
+  });
   actor.subscribe({
     next: observe,
     // A client that was disposed of stops its actors without an ending.
-    complete: unwatch,
+    complete() {
+      unwatch();
+      moving.unsubscribe();
+    },
     // A defect in the machine. The store keeps the record, so the next page resumes the job.
     error(error) {
       log({ type: 'listener.failed', error: error instanceof Error ? error.name : 'unknown' });

@@ -1,4 +1,4 @@
-import { filter, map, NEVER, type Observable } from 'rxjs';
+import { defer, distinctUntilChanged, filter, map, NEVER, type Observable, of, startWith, switchMap } from 'rxjs';
 import type { Pacing } from '../actors/delays.ts';
 import { pageFetch } from './kept-alive.ts';
 import {
@@ -19,13 +19,13 @@ import {
   defaultTimeouts,
   defaultTimings,
 } from './options.ts';
-import { createRuntimeSettings } from './runtime-settings.ts';
+import { createRuntimeSettings, type LiveSettings } from './runtime-settings.ts';
 import { type AssessmentApi, createAssessmentApi } from '../services/api/assessment-api.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createJobFeed, type JobFeed } from '../services/feed/job-feed.ts';
 import { createJobStore, type JobStore } from '../services/job-store.ts';
-import type { Log } from '../lib/log.ts';
+import type { Log, SettingName } from '../lib/log.ts';
 import { createPageSignals, eventsOf, type PageEvent } from '../services/page-signals.ts';
 import { createRefreshCoordinator } from '../services/auth/refresh-coordinator.ts';
 import { createRefreshRequest } from '../services/auth/refresh-request.ts';
@@ -55,6 +55,9 @@ export interface Services<Submission, Result> {
   submitTimeoutMs: number;
   /** From acceptance to the question whether to wait longer, ms; it may change while we run. */
   monitoringTimeoutMs: () => number;
+  /** Instead of the poll intervals of `pacing`, ms; null for these. It may change while we run. */
+  pollIntervalMs: () => number | null;
+  settingChanges$: Observable<SettingName>;
   /** Whether a stored record of another assessment names this job. */
   isKnownJob: (jobId: string, exceptSubmissionId: string) => boolean;
   /** Claims the sending of the answers for this tab. @returns null, or when they first left, where another tab has just sent them */
@@ -72,7 +75,7 @@ export function createServices<Submission, Result>(
 ): Services<Submission, Result> {
   const baseUrl = checkBaseUrl(options.baseUrl);
   const { random = Math.random, idempotencyHeader = 'Idempotency-Key' } = options;
-  const settings = createRuntimeSettings(options.settings, log);
+  const settings = createRuntimeSettings(options.settings, log, clock);
   const paths = { ...defaultPaths, ...options.paths };
   const timings = { ...defaultTimings, ...options.timings };
   const timeouts = { ...defaultTimeouts, ...timings.timeouts };
@@ -133,7 +136,9 @@ export function createServices<Submission, Result>(
         ...world,
         ...timings,
         store: tokenStorage,
-        isRefreshEnabled: settings.refresh,
+        isRefreshEnabled: () => settings.read('refresh'),
+        isPreventive: () => settings.read('preventiveRefresh'),
+        settingChanges$: settings.changed$,
         shared,
         coordinator: createRefreshCoordinator({ ...world, store: storage, shared, lock, minIntervalMs, request }),
       });
@@ -147,19 +152,22 @@ export function createServices<Submission, Result>(
   const slept$ = resumed$.pipe(filter(({ reason }) => reason !== 'visible'));
   const { socket = { transports: ['polling', 'websocket'] } } = options;
   const feed: JobFeed = socket
-    ? createJobFeed({
-        clock,
-        random,
-        log,
-        connectTimeoutMs: timings.connectTimeoutMs,
-        stableAfterMs: timings.stableAfterMs,
-        url: originOf(baseUrl),
-        path: paths.socket,
-        transports: socket.transports,
-        load: options.loadSocketIo ?? loadSocketIo,
-        tokens,
-        resumed$,
-      })
+    ? switchable(
+        settings,
+        createJobFeed({
+          clock,
+          random,
+          log,
+          connectTimeoutMs: timings.connectTimeoutMs,
+          stableAfterMs: timings.stableAfterMs,
+          url: originOf(baseUrl),
+          path: paths.socket,
+          transports: socket.transports,
+          load: options.loadSocketIo ?? loadSocketIo,
+          tokens,
+          resumed$,
+        }),
+      )
     : { events$: NEVER, close: () => {} };
 
   const answers = { session: tokenStorage, local: storage, memory: memoryStore() };
@@ -195,10 +203,29 @@ export function createServices<Submission, Result>(
     inspect: options.inspect,
     pacing: timings,
     submitTimeoutMs: timeouts.submit,
-    monitoringTimeoutMs: settings.monitoringTimeoutMs,
+    pollIntervalMs: () => settings.read('pollIntervalMs'),
+    monitoringTimeoutMs: () => settings.read('monitoringTimeoutMs'),
+    settingChanges$: settings.changed$,
     idempotent: idempotencyHeader !== null,
     isKnownJob: (jobId, exceptSubmissionId) => jobs.hasJob(jobId, exceptSubmissionId),
     claim: (submissionId) => jobs.claim(submissionId, timings.settlingMs),
     disclaim: jobs.disclaim,
+  };
+}
+
+/** A feed that can be switched off: its subscribers then lose it, and the socket closes. */
+function switchable({ read, changed$ }: LiveSettings, feed: JobFeed): JobFeed {
+  const isOn$ = defer(() =>
+    changed$.pipe(
+      filter((name) => name === 'socket'),
+      startWith(null),
+      map(() => read('socket')),
+      distinctUntilChanged(),
+    ),
+  );
+  const lost$ = of({ type: 'feed.lost' } as const);
+  return {
+    ...feed,
+    events$: isOn$.pipe(switchMap((isOn, index) => (isOn ? feed.events$ : index === 0 ? NEVER : lost$))),
   };
 }

@@ -14,12 +14,42 @@ import type { TabChannel } from '../services/auth/shared-session.ts';
 import type { KeyValueStore } from '../lib/storage.ts';
 import type { TabLocks } from '../services/auth/tab-lock.ts';
 
-/** Settings that can change in production without a new build: the client reads them each time they matter. */
+/**
+ * Settings that can change in production without a new build. A change applies to assessments that are under way, too. A value that
+ * makes no sense counts as its last good one.
+ */
 export interface RuntimeSettings {
-  /** Whether tokens are refreshed at all. When off, a token that expires pauses the assessment until the next sign-in. @default true */
+  /**
+   * Whether tokens are refreshed at all. When off, a token that expires pauses the assessment until the next sign-in, or until it is on
+   * again.
+   *
+   * @default true
+   */
   refresh?: boolean | undefined;
-  /** From the acceptance to the question whether to wait longer, ms. @default 1_800_000, the server's own limit */
+  /** Whether a token is refreshed ahead of its expiry. When off, it is refreshed when it has expired. @default true */
+  preventiveRefresh?: boolean | undefined;
+  /** Whether the socket is used. When off, assessments poll. @default true */
+  socket?: boolean | undefined;
+  /**
+   * Between two status polls of a job of any age, ms, from 1_000 to 60_000. A wait that has begun ends as it began.
+   *
+   * @default `timings.pollMinMs` to `timings.pollMaxMs`, by the age of the job
+   */
+  pollIntervalMs?: number | undefined;
+  /**
+   * From the acceptance to the question whether to wait longer, ms. A change moves the deadline of an assessment under way by the
+   * difference.
+   *
+   * @default 1_800_000, the server's own limit
+   */
   monitoringTimeoutMs?: number | undefined;
+}
+
+/** Settings that announce their changes, such as `settingsFrom` makes of a feature flag client. */
+export interface SettingsSource {
+  get(): RuntimeSettings;
+  /** Calls the listener after each change. @returns a function that ends it */
+  subscribe(listener: () => void): () => void;
 }
 
 /** How the API authenticates. `v2`: short-lived tokens with refresh. `v1`: one stored token, no refresh. */
@@ -111,8 +141,13 @@ export interface AssessmentClientOptions<Result = unknown> {
     }
   >;
 
-  /** Called whenever one of its values matters. @default no change */
-  settings?: (() => RuntimeSettings) | undefined;
+  /**
+   * A function is called whenever one of its values matters, and every 10 s while an assessment is under way. A source announces its
+   * changes.
+   *
+   * @default no change
+   */
+  settings?: (() => RuntimeSettings) | SettingsSource | undefined;
 
   /** Receives everything that happens, the client's own creation included, one event each and free of secrets. */
   onEvent?: (event: MonitorEvent & { at: number }) => void;

@@ -37,8 +37,9 @@ export type RefreshOutcomeName = (typeof refreshOutcomes)[number];
 /** A part of the platform that has a fallback. */
 export type PlatformPart = 'crypto.randomUUID' | 'crypto.getRandomValues';
 
-/** A field of `settings()`; `settings` for all of it. */
-export type SettingName = 'settings' | 'refresh' | 'monitoringTimeoutMs';
+/** A field of `settings`; `settings` for all of it. */
+export type SettingName =
+  'settings' | 'refresh' | 'preventiveRefresh' | 'socket' | 'pollIntervalMs' | 'monitoringTimeoutMs';
 
 /**
  * Everything that happens, as data: one searchable log line per event. Events never contain a token, an answer, a result or an
@@ -91,7 +92,9 @@ export type MonitorEvent =
   | { type: 'job.dropped'; reason: 'malformed' | 'old-version' | 'another-user' | 'no-submission' | 'expired' }
   /** The job of a user who is not signed in any more waits in the storage for that user: its ids, without answers. */
   | { type: 'job.aside' }
-  /** The application's `settings()` threw, or this field of it makes no sense; its last good value counts. Once per field. */
+  /** This field of the application's `settings` has another value, and the client applies it to what runs. */
+  | { type: 'settings.changed'; field: Exclude<SettingName, 'settings'> }
+  /** The application's `settings` threw, or this field of it makes no sense; its last good value counts. Once per field. */
   | { type: 'settings.invalid'; field: SettingName }
   | { type: 'storage.unavailable' }
   /** A part of the platform is missing or throws, and a fallback is in use. Logged once for each client. */

@@ -53,6 +53,8 @@ export type AssessmentEvent =
   | UserEvent
   /** Another tab of the same browser learned that the server accepted this submission. */
   | { type: 'submission.known'; jobId: string; resultId: string | null }
+  /** The monitoring timeout has changed: the deadline is `byMs` later, or earlier where it is negative. */
+  | { type: 'deadline.moved'; byMs: number }
   /** The chart's own timer, armed at `deadlineAt`. */
   | { type: 'deadline.passed' }
   | FeedEvent

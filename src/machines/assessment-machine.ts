@@ -144,6 +144,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
         'page.resumed': { actions: ['armDeadline', 'hurry'] },
         // Only recorded here: one more status call comes before the assessment pauses.
         'deadline.passed': { actions: 'noteOverdue' },
+        'deadline.moved': { actions: ['moveDeadline', 'armDeadline'] },
       },
       initial: 'deciding',
       states: {
@@ -444,6 +445,10 @@ export const assessmentMachine = assessmentSetup.createMachine({
               // An attempt before that time would be put off again: the view keeps saying when the next one follows.
               { guard: 'isPutOff', actions: ['postponeDeadline', 'armDeadline'] },
               { actions: ['extendDeadline', 'armDeadline'], target: 'deciding' },
+            ],
+            'deadline.moved': [
+              { guard: 'isPutOff', actions: ['moveDeadline', 'armDeadline'] },
+              { actions: ['moveDeadline', 'lookAgain', 'armDeadline'], target: 'deciding' },
             ],
           },
         },

@@ -363,6 +363,10 @@ export const assessmentSetup = setup({
       assertEvent(event, 'assessment.keepWaiting');
       return { ...inTime, deadlineAt: event.deadlineAt };
     }),
+    moveDeadline: assign(({ context, event }) => {
+      assertEvent(event, 'deadline.moved');
+      return { overdue: false, deadlineAt: context.deadlineAt + event.byMs };
+    }),
     postponeDeadline: assign(({ event }) => {
       assertEvent(event, 'assessment.keepWaiting');
       return { overdue: false, deadlineAt: event.deadlineAt };

@@ -189,6 +189,7 @@ const ofTheWorld: CasesOf<Exclude<AssessmentEvent, { type: `assessment.${string}
   'session.restored': userIds.map((userId) => ({ type: 'session.restored', userId })),
   'page.resumed': [{ type: 'page.resumed', reason: 'visible' }],
   'submission.known': [{ type: 'submission.known', jobId: ids.job, resultId: ids.result }],
+  'deadline.moved': [{ type: 'deadline.moved', byMs: 60_000 }],
   'deadline.passed': [{ type: 'deadline.passed' }],
 };
 

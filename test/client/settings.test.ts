@@ -1,9 +1,10 @@
+import type { RuntimeSettings } from 'assessment-monitor';
 import { describe, expect, it } from 'vitest';
 import { openScriptedWorld } from '../support/scripted-world.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-type Settings = ReturnType<NonNullable<NonNullable<Parameters<typeof openScriptedWorld>[1]>['settings']>>;
+type Settings = RuntimeSettings;
 
 const reports = ({ events }: ReturnType<typeof openScriptedWorld>) =>
   events.flatMap((it) => (it.type === 'settings.invalid' ? [it.field] : []));

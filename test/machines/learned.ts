@@ -78,6 +78,8 @@ const isAsked = ({ before, event }: Edge) =>
 const isMoreTime = (edge: Edge) => is(edge, 'assessment.keepWaiting') && isAsked(edge) && !isPutOff(edge);
 /** The server has asked for minutes: an attempt before that would be put off again. */
 const isPutOff = ({ before }: Edge) => isAt(before, 'timed-out') && (before.context.retryAfterMs ?? 0) >= 60_000;
+/** An assessment that waits too long waits less long by another timeout, or is looked at once more. */
+const isNewDeadline = (edge: Edge) => is(edge, 'deadline.moved') && isAt(edge.before, 'timed-out') && !isPutOff(edge);
 /** A hint is followed at once by what only waits, and kept in mind by all others. */
 const isNotedHint = (edge: Edge) =>
   isHint(edge) && !isAt(edge.before, 'polling.waiting') && !isAt(edge.before, 'timed-out.resting');
@@ -128,6 +130,13 @@ function deadline(edge: Edge): Learned {
   if (is(edge, 'assessment.keepWaiting') && isPutOff(edge)) {
     return { deadlineAt: detail(edge, 'deadlineAt', 0), overdue: false, timedOut };
   }
+  if (is(edge, 'deadline.moved')) {
+    return {
+      deadlineAt: deadlineAt + detail(edge, 'byMs', 0),
+      overdue: false,
+      timedOut: timedOut && !isNewDeadline(edge),
+    };
+  }
   // A job that another tab has submitted, or that runs within its deadline after all, is not delayed until that is known again.
   const isLookedAtAgain =
     (isAt(edge.before, 'auth-failed') && isSignIn(edge)) ||
@@ -142,7 +151,7 @@ function deadline(edge: Edge): Learned {
 
 function trouble(edge: Edge): Learned {
   const { failures, retryAfterMs, problem } = edge.before.context;
-  const isNewStart = isMoreTime(edge) || (isAt(edge.before, 'auth-failed') && isSignIn(edge));
+  const isNewStart = isMoreTime(edge) || isNewDeadline(edge) || (isAt(edge.before, 'auth-failed') && isSignIn(edge));
   const isVerdict = is(edge, 'checkStatus: failed', 'submitAssessment: rejected') || isLost(edge) || isUseless(edge);
   const counted = isVerdict
     ? { failures, retryAfterMs: detail<number | null>(edge, 'retryAfterMs', null) }

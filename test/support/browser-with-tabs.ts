@@ -1,3 +1,4 @@
+import { NEVER } from 'rxjs';
 import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/auth/refresh-coordinator.ts';
 import { createSharedSession } from '../../src/services/auth/shared-session.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
@@ -136,6 +137,8 @@ export function openBrowser({
       log,
       store: memoryStore(),
       isRefreshEnabled: () => true,
+      isPreventive: () => true,
+      settingChanges$: NEVER,
       outagePatienceMs: 10 * MINUTE,
     });
     const heard: TokenEvent[] = [];

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { NEVER } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { SignInRequiredError, TokenUnavailableError } from '../../src/lib/errors.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -93,6 +94,8 @@ function openTab(scheduler: fc.Scheduler, answers: readonly Answer[]) {
     log: () => {},
     store,
     isRefreshEnabled: () => true,
+    isPreventive: () => true,
+    settingChanges$: NEVER,
     outagePatienceMs: 10 * MINUTE,
   });
   tokens.events$.subscribe((event) => {

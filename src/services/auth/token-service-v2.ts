@@ -1,4 +1,4 @@
-import { defer, finalize, share, Subject } from 'rxjs';
+import { defer, finalize, type Observable, share, Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { SignInRequiredError, TokenUnavailableError } from '../../lib/errors.ts';
 import {
@@ -37,6 +37,10 @@ export interface TokenServiceV2Options {
   store: KeyValueStore;
   /** Called at each use, so that refreshing can be switched off in production without a new build. */
   isRefreshEnabled: () => boolean;
+  /** Called at each use: whether a token is refreshed ahead of its expiry. */
+  isPreventive: () => boolean;
+  /** Emits when one of these two may have changed. */
+  settingChanges$: Observable<unknown>;
   /**
    * How long the rejection of a fresh token counts as an outage, ms. When every token is rejected for this long although refreshes work,
    * the session ends.
@@ -72,17 +76,19 @@ type Charge = 'none' | 'suspected' | 'refused';
  * The service does not poll the clock: one timer announces the next refresh, and all else is computed on demand.
  *
  * @example
- * const tokens = createTokenServiceV2({ coordinator, shared, clock, random, log, store, isRefreshEnabled, outagePatienceMs });
+ * const tokens = createTokenServiceV2({ coordinator, shared, clock, random, log, store, outagePatienceMs, ...settings });
  */
 export function createTokenServiceV2(options: TokenServiceV2Options): TokenService {
-  const { coordinator, shared, clock, random, log, store, isRefreshEnabled, outagePatienceMs } = options;
+  const { coordinator, shared, clock, random, log, store, outagePatienceMs } = options;
+  const { isRefreshEnabled, isPreventive, settingChanges$ } = options;
   const events = new Subject<TokenEvent>();
   /** The timer runs only while `events$` has subscribers, so that none is left when the last assessment has ended. */
   let isObserved = false;
   const events$ = defer(() => {
     isObserved = true;
     schedule();
-    return events;
+    const applying = settingChanges$.subscribe(applySettings);
+    return events.pipe(finalize(() => applying.unsubscribe()));
   }).pipe(
     finalize(() => {
       isObserved = false;
@@ -122,6 +128,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   let refused: { generation: number; count: number; since: number; isRenewed: boolean } | null = null;
   /** The API has refused a refresh ahead of time: the token is used to its end, and no further refresh is tried. */
   let isRefreshOver = false;
+  /** A refresh was needed while refreshing was switched off. */
+  let isDenied = false;
   let acceptedGeneration: number | null = null;
   /** Protected calls in a row that the network did not answer, the token that was suspected for it, and how often one was. */
   let unanswered = 0;
@@ -130,12 +138,14 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
 
   const usable = (): AccessToken | null => (token && isUsable(token, clock.now()) ? token : null);
 
+  const isDueAhead = (held: AccessToken): boolean => isPreventive() && isExpiringSoon(held, clock.now());
+
   /** Announces the next refresh when it is due, at a random moment in the first part of the refresh window. */
   const schedule = (share = random() * SPREAD): void => {
     clock.clearTimeout(timer);
     if (!isObserved || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
     const ahead = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());
-    const due = isRefreshOver ? token.expiresAt - expiryMarginMs(token) : ahead;
+    const due = isRefreshOver || !isPreventive() ? token.expiresAt - expiryMarginMs(token) : ahead;
     const generation = token.generation;
     timer = clock.setTimeout(
       () => {
@@ -185,6 +195,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
 
   /** Forgets what was observed of the tokens of an earlier session. */
   const forget = (): void => {
+    isDenied = false;
     unproven = null;
     refused = null;
     suspect = null;
@@ -306,7 +317,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
 
   const refresh = async (charge: Charge): Promise<RenewalOutcome> => {
     const mayKeep = charge !== 'refused';
-    if (!isRefreshEnabled()) return usable() && mayKeep ? { type: 'holds' } : { type: 'rejected' };
+    if (!isRefreshEnabled()) {
+      isDenied = !(usable() && mayKeep);
+      return { type: isDenied ? 'rejected' : 'holds' };
+    }
     if (isRefreshOver) return usable() && charge === 'none' ? { type: 'holds' } : giveUp();
     const begun = session;
     const outcome = await ask();
@@ -321,6 +335,14 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       }
     }
     return { type: ended ? 'rejected' : 'renewed' };
+  };
+
+  /** Refreshing is on again: what paused for want of a refresh resumes, as after a sign-in of the same user. */
+  const applySettings = (): void => {
+    schedule();
+    if (!isDenied || !isRefreshEnabled()) return;
+    isDenied = false;
+    events.next({ type: 'session.restored', userId: token?.userId ?? null });
   };
 
   /** Keeps a good token although the API has refused to renew it: the sign-in is asked for when the token is over. */
@@ -373,11 +395,11 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       const held = usable();
       if (!held) return true;
       if (isRefreshOver) return false;
-      return isRefreshEnabled() && isExpiringSoon(held, clock.now()) && coordinator.availableAt() <= clock.now();
+      return isRefreshEnabled() && isDueAhead(held) && coordinator.availableAt() <= clock.now();
     },
     async ensureValidToken(forceRefresh = false) {
       const held = usable();
-      if (held && !forceRefresh && !isExpiringSoon(held, clock.now())) return held.value;
+      if (held && !forceRefresh && !isDueAhead(held)) return held.value;
       if (ended) throw new SignInRequiredError();
       const outcome = await refresh('none');
       const now = usable();
@@ -394,7 +416,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
         suspect.isOpen = false;
         return refresh('suspected');
       }
-      if (held && rejected === null && !isExpiringSoon(held, clock.now())) return { type: 'renewed' };
+      if (held && rejected === null && !isDueAhead(held)) return { type: 'renewed' };
       if (held && rejected !== null) return refuse(held) ?? refresh('refused');
       return refresh('none');
     },

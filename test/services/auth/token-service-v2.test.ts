@@ -1,4 +1,4 @@
-import { config, type Subscription } from 'rxjs';
+import { config, NEVER, type Subscription } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { SignInRequiredError, TokenUnavailableError } from '../../../src/lib/errors.ts';
 import { createRefreshCoordinator, type RefreshAnswer } from '../../../src/services/auth/refresh-coordinator.ts';
@@ -58,6 +58,8 @@ function openTab({
     log,
     store,
     isRefreshEnabled: () => settings.refresh,
+    isPreventive: () => true,
+    settingChanges$: NEVER,
     outagePatienceMs: OUTAGE_PATIENCE,
   });
   const heard: TokenEvent[] = [];
