@@ -1,13 +1,13 @@
 import { type Actor, type AnyActorRef, createActor } from 'xstate';
 import type { BoundMachine } from '../actors/bind-machine.ts';
 import { callSafely } from '../lib/call-safely.ts';
-import type { ErrorCode } from '../lib/errors.ts';
+import type { ErrorCode, Problem } from '../lib/errors.ts';
 import { isPartOf } from '../lib/is-part-of.ts';
 import type { assessmentMachine } from '../machines/assessment-machine.ts';
 import type { AssessmentOutput } from '../machines/assessment-setup.ts';
-import type { JobRecord } from '../services/job-store.ts';
+import type { JobRecord, RecordedDelay } from '../services/job-store.ts';
 import type { Services } from './create-services.ts';
-import { type AssessmentSnapshot, type AssessmentView, stateNameOf, toView } from './view.ts';
+import { type AssessmentSnapshot, type AssessmentView, delayOf, stateNameOf, toView } from './view.ts';
 
 /** One assessment, from its submission to its end. The client owns it, so it outlives the components that show it. */
 export interface Assessment<Result = unknown> {
@@ -78,9 +78,7 @@ export function startAssessment<Submission, Result>(
     owner: record.owner ?? null,
     keepOwner(owner) {
       saved = { ...saved, owner };
-      const shared = jobs.read(id);
-      // Another tab may have set it aside after a sign-out.
-      if (shared && shared.asideAt === undefined) jobs.save({ ...shared, owner });
+      jobs.note(id, { owner });
     },
   });
   /** The type of the event that the machine processes, or processed last. Subscribers receive snapshots without their events. */
@@ -96,6 +94,10 @@ export function startAssessment<Submission, Result>(
       resultId: record.resultId,
       outcomeUnknown: record.outcomeUnknown ?? false,
       refreshDue: tokens.isRefreshDue(),
+      finished: record.shownAt !== undefined,
+      overdue: record.delay !== undefined && record.deadlineAt <= clock.now(),
+      delay: record.delay ? problemOf(record.delay) : null,
+      ...(record.progress && { progress: { ...record.progress, queuePosition: null } }),
     },
     inspect: (inspected) => {
       const isOwn = inspected.actorRef.sessionId === inspected.rootId;
@@ -109,6 +111,8 @@ export function startAssessment<Submission, Result>(
   let view = toView<Result>(actor.getSnapshot());
   /** The record as the store has it. */
   let saved: JobRecord = { outcomeUnknown: false, ...record };
+  /** What the record tells the next page of the view. */
+  let noted = { progress: actor.getSnapshot().context.progress, delay: record.delay };
   let isLeft = false;
   /** Ended by the machine, or by a defect in it. A stopped assessment has not ended: the next page resumes it. */
   const hasEnded = () => isLeft || ['done', 'error'].includes(actor.getSnapshot().status);
@@ -140,7 +144,7 @@ export function startAssessment<Submission, Result>(
     // From the acceptance on the server has the answers, so the store drops them.
     const submission = jobId === null ? record.submission : undefined;
     const { sentAt, claimedAt, claimedBy } = shared ?? {};
-    const { owner } = saved;
+    const { owner, progress, delay, shownAt } = saved;
     saved = {
       version: 1,
       submissionId: id,
@@ -148,6 +152,9 @@ export function startAssessment<Submission, Result>(
       answersDigest,
       submission,
       owner,
+      progress,
+      delay,
+      shownAt,
       sentAt,
       claimedAt,
       claimedBy,
@@ -156,8 +163,19 @@ export function startAssessment<Submission, Result>(
     };
     jobs.save(saved);
   };
+  /** Keeps what the next page shows first. */
+  const note = (snapshot: AssessmentSnapshot): void => {
+    const { progress } = snapshot.context;
+    const delay = delayOf(snapshot);
+    const isSameDelay = delay?.code === noted.delay?.code && delay?.retryAt === noted.delay?.retryAt;
+    if (progress === noted.progress && isSameDelay) return;
+    noted = { progress, delay };
+    const news = { progress: { status: progress.status, percent: progress.percent }, delay };
+    saved = { ...saved, ...news };
+    jobs.note(id, news);
+  };
   /**
-   * Erases the record when the job is of no further use to the user. A result that has not been shown yet stays resumable: the tab may close before
+   * Erases the record when the job is of no further use to the user, a while after that with option `keepResult`. A result that has not been shown yet stays resumable: the tab may close before
    * a component reads it. A failed job stays too, since some servers complete it after all.
    */
   const settleRecord = (): void => {
@@ -165,7 +183,7 @@ export function startAssessment<Submission, Result>(
     const output = actor.getSnapshot().output as AssessmentOutput<Result>;
     switch (output.outcome) {
       case 'completed':
-        if (watchers.size > 0 || waiting.length > 0) jobs.remove(id);
+        if (watchers.size > 0 || waiting.length > 0) jobs.shown(id);
         return;
       case 'cancelled':
         if (output.reason === 'another-user') jobs.setAside(id);
@@ -181,6 +199,8 @@ export function startAssessment<Submission, Result>(
     }
   };
   const report = (output: AssessmentOutput<Result>): void => {
+    // A result that is shown again after a reload has been counted.
+    if (record.shownAt !== undefined) return;
     const code = output.outcome === 'failed' ? output.problem.code : null;
     log({ type: 'assessment.settled', assessmentId: id, outcome: output.outcome, code, ms: clock.now() - submittedAt });
   };
@@ -190,7 +210,10 @@ export function startAssessment<Submission, Result>(
     state = stateNameOf(snapshot);
     view = toView(snapshot, view, bound.detailsOf(id));
     if (state !== before.state) log({ type: 'state.changed', assessmentId: id, from: before.state, to: state, cause });
-    if (snapshot.status === 'active') remember(snapshot);
+    if (snapshot.status === 'active') {
+      remember(snapshot);
+      note(snapshot);
+    }
     if (snapshot.context.jobId !== null) unwatch();
     if (snapshot.status === 'done') report(snapshot.output as AssessmentOutput<Result>);
     if (view !== before.view) for (const watcher of watchers) callSafely(watcher, log);
@@ -260,6 +283,13 @@ export function startAssessment<Submission, Result>(
     },
   };
 }
+
+/** A recorded delay as the chart keeps it. */
+const problemOf = ({ code, retryAt }: RecordedDelay): Problem => ({
+  code,
+  message: 'as before the reload',
+  ...(retryAt !== undefined && { retryAt }),
+});
 
 /** XState leaves the children of a machine that throws running; their requests and subscriptions must not outlive it. */
 function stopChildren({ children }: AssessmentSnapshot): void {

@@ -34,7 +34,8 @@ export interface AssessmentClient<Submission = unknown, Result = unknown> {
    */
   submit(submission: Submission): Assessment<Result>;
   /**
-   * Resumes the assessments from before a reload, a crash or a closed tab. Never submits an accepted job again. A job that has
+   * Resumes the assessments from before a reload, a crash or a closed tab, with the phase and the progress that were shown last. Never
+   * submits an accepted job again. A result that has been shown is not shown again, unless option `keepResult` says so. A job that has
    * failed is not shown again, unless the server has completed it after all: it then joins {@link getSnapshot} by itself.
    */
   resume(): readonly Assessment<Result>[];
@@ -226,15 +227,23 @@ function openClient<Submission, Result>(
     return assessment;
   };
   const secondLook = createSecondLook(services, (record) => {
-    const revived = { ...record, failedAt: undefined, deadlineAt: clock.now() + monitoringTimeoutMs() };
+    const revived = {
+      ...record,
+      failedAt: undefined,
+      delay: undefined,
+      deadlineAt: clock.now() + monitoringTimeoutMs(),
+    };
     jobs.save(revived);
     const { jobId, resultId } = revived;
     begin(revived, 'assessment.resume').actor.send({ type: 'job.completed', jobId, resultId });
   });
   const isOver = ({ actor }: Assessment<Result>) => actor.getSnapshot().status !== 'active';
   /** Its job may still be shown: it has not ended, or its result has not been shown yet. */
-  const isUnderWay = (assessment: Assessment<Result>): boolean =>
-    !isOver(assessment) || (assessment.getSnapshot().phase === 'completed' && jobs.read(assessment.id) !== null);
+  const isUnderWay = (assessment: Assessment<Result>): boolean => {
+    if (!isOver(assessment)) return true;
+    const record = assessment.getSnapshot().phase === 'completed' ? jobs.read(assessment.id) : null;
+    return record !== null && record.shownAt === undefined;
+  };
   const isOfUser = ({ actor }: Assessment<Result>, userId: string | null): boolean =>
     isSameUser(actor.getSnapshot().context.userId, userId);
   const forget = (assessment: Assessment<Result>): void => {

@@ -171,11 +171,19 @@ export function createServices<Submission, Result>(
     : { events$: NEVER, close: () => {} };
 
   const answers = { session: tokenStorage, local: storage, memory: memoryStore() };
-  const { unsentAnswers = 'session', keepForMs } = options;
+  const { unsentAnswers = 'session', keepForMs, keepResult: keepResultMs } = options;
   if (!Object.keys(answers).includes(unsentAnswers))
     throw new TypeError(`unsentAnswers: 'session', 'local' or 'memory', not ${String(unsentAnswers)}`);
   if (keepForMs !== undefined && !(keepForMs > 0)) throw new TypeError('keepForMs: a number of ms above 0');
-  const jobs = createJobStore(storage, log, { clock, answers: answers[unsentAnswers], changes$, keepForMs });
+  if (keepResultMs !== undefined && !(keepResultMs > 0 && keepResultMs < Number.POSITIVE_INFINITY))
+    throw new TypeError('keepResult: a finite number of ms above 0');
+  const jobs = createJobStore(storage, log, {
+    clock,
+    answers: answers[unsentAnswers],
+    changes$,
+    keepForMs,
+    keepResultMs,
+  });
 
   return {
     tokens,

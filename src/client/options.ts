@@ -173,6 +173,17 @@ export interface AssessmentClientOptions<Result = unknown> {
    */
   keepForMs?: number | undefined;
 
+  /**
+   * For how long after it was first shown a result is shown again after a reload, ms, to its user only. The browser keeps the ids of the
+   * job and not the result: the client fetches the result again, with a valid token. Ends early with the sign-out, with the sign-in of
+   * another user, and with `dismiss`.
+   *
+   * @default no time: after a reload the page is ready for the next assessment
+   * @example
+   * const options = { baseUrl, keepResult: 15 * 60_000 };
+   */
+  keepResult?: number | undefined;
+
   // The environment.
 
   /**

@@ -1,5 +1,5 @@
 import type { SnapshotFrom } from 'xstate';
-import type { ErrorCode, Problem, ProblemDetails } from '../lib/errors.ts';
+import { delayCodes, type ErrorCode, type Problem, type ProblemDetails } from '../lib/errors.ts';
 import type { assessmentMachine } from '../machines/assessment-machine.ts';
 import type { AssessmentOutput, Progress } from '../machines/assessment-setup.ts';
 import { describeProblem, type ProblemDescription } from '../messages/index.ts';
@@ -63,7 +63,7 @@ function phaseOf(snapshot: AssessmentSnapshot): AssessmentPhase {
   if (snapshot.status === 'error') return 'failed';
   const state = stateNameOf(snapshot);
   // The user knows of the delay; the calls that continue change nothing about that.
-  const isTold = snapshot.status === 'active' && snapshot.context.timedOut && state !== 'auth-failed';
+  const isTold = isDelayed(snapshot) && state !== 'auth-failed';
   if (isTold && !snapshot.matches({ active: { submitting: 'unconfirmed' } })) return 'delayed';
   switch (state) {
     case 'completed':
@@ -83,21 +83,19 @@ function phaseOf(snapshot: AssessmentSnapshot): AssessmentPhase {
 
 /** Why an assessment is delayed: the latest problem, or the deadline. Without a job nothing runs on the server. */
 function reasonOf({ context: { jobId, problem } }: AssessmentSnapshot): Problem {
-  if (problem && DELAYS.has(problem.code)) return problem;
+  if (problem && DELAYS.has(problem.code) && !(problem.code === 'timed-out' && jobId === null)) return problem;
   return { code: jobId === null ? 'unavailable' : 'timed-out', message: '' };
 }
 
-/** Problems whose texts are true of a delayed assessment. */
-const DELAYS: ReadonlySet<ErrorCode> = new Set([
-  'network',
-  'unavailable',
-  'rate-limited',
-  'invalid-response',
-  'forbidden',
-  'job-not-found',
-  'unconfirmed-failure',
-  'invalid-result',
-]);
+const DELAYS: ReadonlySet<ErrorCode> = new Set(delayCodes);
+const isDelayed = ({ status, context }: AssessmentSnapshot): boolean => status === 'active' && context.timedOut;
+
+/** Why the user was asked whether to wait longer, for the record; undefined while the user was not. */
+export function delayOf(snapshot: AssessmentSnapshot): Pick<Problem, 'code' | 'retryAt'> | undefined {
+  if (!isDelayed(snapshot)) return undefined;
+  const { code, retryAt } = reasonOf(snapshot);
+  return { code, ...(retryAt !== undefined && { retryAt }) };
+}
 
 /**
  * The view of a snapshot.

@@ -38,6 +38,19 @@ export type ErrorCode =
   /** A defect: an exception that the package does not expect. */
   | 'unexpected';
 
+/** Problems whose texts are true of a delayed assessment: it runs, or may run, on the server. */
+export const delayCodes = [
+  'network',
+  'unavailable',
+  'rate-limited',
+  'invalid-response',
+  'forbidden',
+  'job-not-found',
+  'unconfirmed-failure',
+  'invalid-result',
+  'timed-out',
+] as const satisfies readonly ErrorCode[];
+
 /** An error as data: serialisable, without secrets, safe in a snapshot. */
 export interface Problem {
   readonly code: ErrorCode;

@@ -37,6 +37,14 @@ export interface AssessmentInput {
   outcomeUnknown?: boolean;
   /** There is no usable token, or one that expires soon. @default false */
   refreshDue?: boolean;
+  /** How far the job was when it was last watched. @default queued, 0 % */
+  progress?: Progress;
+  /** Why the user was asked whether to wait longer; null where the user was not. @default null */
+  delay?: Problem | null;
+  /** The deadline had passed by then. @default false */
+  overdue?: boolean;
+  /** The server has finished the job. @default false */
+  finished?: boolean;
 }
 
 /** Shown while the job runs. The percentage never goes back. */

@@ -1,6 +1,7 @@
 import { EMPTY, type Observable, Subscription } from 'rxjs';
 import * as z from 'zod/mini';
 import { type Clock, systemClock } from '../lib/clock.ts';
+import { delayCodes, type ErrorCode } from '../lib/errors.ts';
 import { isComparable, isSameUser } from '../lib/identity.ts';
 import type { Log, MonitorEvent } from '../lib/log.ts';
 import { idSchema, number, object, readJson, someText } from '../lib/schemas.ts';
@@ -40,8 +41,28 @@ export interface JobRecord {
   claimedBy?: string | undefined;
   /** When the job was reported as failed, ms since the epoch. Some servers complete such a job after all. */
   failedAt?: number | undefined;
+  /** How far the job was when a page last watched it, for the first view of the next page. */
+  progress?: RecordedProgress | undefined;
+  /** Why the user was asked whether to wait longer; absent while the user was not. */
+  delay?: RecordedDelay | undefined;
+  /** When the result was first shown, ms since the epoch. The record is kept for option `keepResult` then. */
+  shownAt?: number | undefined;
   /** Since when the record waits for its user to come back, ms since the epoch: without answers, and hidden from everyone else. */
   asideAt?: number | undefined;
+}
+
+/** What a record keeps of the progress. A place in a queue is out of date after a reload. */
+export interface RecordedProgress {
+  status: 'queued' | 'processing';
+  /** 0 to 100 */
+  percent: number;
+}
+
+/** What a record keeps of the problem that delays an assessment. */
+export interface RecordedDelay {
+  code: ErrorCode;
+  /** When the next attempt follows, ms since the epoch. */
+  retryAt?: number | undefined;
 }
 
 /** Jobs under way, one entry each, so that tabs which write at the same time do not overwrite each other. */
@@ -50,6 +71,10 @@ export interface JobStore {
   readonly tabId: string;
   save(record: JobRecord): void;
   remove(submissionId: string): void;
+  /** The result has been shown: removes the record, or keeps it for {@link JobStoreOptions.keepResultMs}. */
+  shown(submissionId: string): void;
+  /** Adds what the next page shows first to the record, unless another tab has removed it or set it aside. */
+  note(submissionId: string, news: Pick<JobRecord, 'progress' | 'delay' | 'owner'>): void;
   /**
    * Keeps the record for its user, after a sign-out or the sign-in of another user: the ids stay, hidden from everyone else, and the
    * answers are erased.
@@ -106,6 +131,8 @@ export interface JobStoreOptions {
   answers?: KeyValueStore;
   /** How long a record is kept, ms: from the submission, and again from the moment it was set aside. @default 604_800_000, 7 days */
   keepForMs?: number | undefined;
+  /** How long the record of a job is kept after its result was shown, ms. @default 0, it is removed */
+  keepResultMs?: number | undefined;
 }
 
 const PREFIX = 'job:';
@@ -121,6 +148,10 @@ const FAILED_MS = 24 * 60 * 60_000;
 const KEEP_FOR_MS = 7 * 24 * 60 * 60_000;
 
 const time = number.check(z.minimum(0));
+const progressSchema = object({
+  status: z.enum(['queued', 'processing']),
+  percent: number.check(z.minimum(0), z.maximum(100)),
+});
 const recordSchema = object({
   version: z.literal(VERSION),
   submissionId: someText,
@@ -138,6 +169,10 @@ const recordSchema = object({
   claimedAt: z.optional(time),
   claimedBy: z.optional(z.string()),
   failedAt: z.optional(time),
+  // Only for the first view: what another version has written there costs no job.
+  progress: z.catch(z.optional(progressSchema), undefined),
+  delay: z.catch(z.optional(object({ code: z.enum(delayCodes), retryAt: z.optional(time) })), undefined),
+  shownAt: z.optional(time),
   asideAt: z.optional(time),
 });
 const unsentSchema = object({ submission: z.unknown() });
@@ -148,7 +183,13 @@ type DropReason = Extract<MonitorEvent, { type: 'job.dropped' }>['reason'];
 export function createJobStore(
   store: KeyValueStore,
   log: Log,
-  { clock = systemClock, answers = store, changes$ = EMPTY, keepForMs = KEEP_FOR_MS }: JobStoreOptions = {},
+  {
+    clock = systemClock,
+    answers = store,
+    changes$ = EMPTY,
+    keepForMs = KEEP_FOR_MS,
+    keepResultMs = 0,
+  }: JobStoreOptions = {},
 ): JobStore {
   const parse = (key: string): JobRecord | 'malformed' | 'old-version' => {
     const text = store.get(key);
@@ -181,11 +222,12 @@ export function createJobStore(
     isSameUser(owner, userId) && (asideAt === undefined || (userId !== null && owner !== null));
   /** Why no user can resume a record; null where nothing stands against it. */
   const objectionTo = (record: JobRecord): DropReason | null => {
-    const { jobId, submission, submittedAt, failedAt, asideAt } = record;
+    const { jobId, submission, submittedAt, failedAt, shownAt, asideAt } = record;
     const isWithoutAnswers = jobId === null && submission === undefined && asideAt === undefined;
     if (isWithoutAnswers && !isOfAnotherTab(record)) return 'no-submission';
     const now = clock.now();
     if (jobId === null && asideAt === undefined && now - submittedAt > UNSENT_MS) return 'expired';
+    if (shownAt !== undefined) return Math.abs(now - shownAt) > keepResultMs ? 'expired' : null;
     // A failure in the future dates from before the clock was set back.
     const hasFailed = failedAt !== undefined && Math.abs(now - failedAt) > FAILED_MS;
     return hasFailed || now - (asideAt ?? submittedAt) > keepForMs ? 'expired' : null;
@@ -229,8 +271,9 @@ export function createJobStore(
     const { submissionId } = record;
     kept.delete(submissionId);
     if (record.asideAt !== undefined) return;
-    // There is no job that its user could come back for.
-    if (record.jobId === null && (record.userId === null || record.sentAt === undefined)) return remove(submissionId);
+    // There is no job that its user could come back for, or its result has been shown.
+    const isUnsent = record.jobId === null && (record.userId === null || record.sentAt === undefined);
+    if (isUnsent || record.shownAt !== undefined) return remove(submissionId);
     // Removed first: a storage that is full keeps the old value when it refuses a new one, and the next page would show it.
     store.remove(PREFIX + submissionId);
     // What only the tab that sends needs is left out, so that the record does not grow.
@@ -273,6 +316,17 @@ export function createJobStore(
         save({ ...record, sentAt: undefined, claimedAt: undefined, claimedBy: undefined });
     },
     remove,
+    shown(submissionId) {
+      if (keepResultMs === 0) return remove(submissionId);
+      const record = read(submissionId);
+      if (!record || record.shownAt !== undefined || record.asideAt !== undefined) return undefined;
+      const progress = { status: 'processing', percent: 100 } as const;
+      return save({ ...record, progress, delay: undefined, shownAt: clock.now() });
+    },
+    note(submissionId, news) {
+      const record = read(submissionId);
+      if (record && record.asideAt === undefined) save({ ...record, ...news });
+    },
     setAside(submissionId) {
       const record = read(submissionId);
       if (record) setAside(record);
@@ -294,7 +348,8 @@ export function createJobStore(
     },
     read,
     find(answersDigest, userId) {
-      const isUnderWay = (it: JobRecord) => it.failedAt === undefined && objectionTo(it) === null;
+      const isUnderWay = (it: JobRecord) =>
+        it.failedAt === undefined && it.shownAt === undefined && objectionTo(it) === null;
       const found = idsOf(answersDigest)
         .flatMap((submissionId) => read(submissionId) ?? [])
         .find((it) => it.answersDigest === answersDigest && isOf(it, userId) && isUnderWay(it));

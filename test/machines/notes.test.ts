@@ -376,7 +376,10 @@ describe('what is noted of', () => {
 
 describe('the input of a call', () => {
   /** The input of the first call of this actor, from this state on. */
-  const inputOf = (actor: 'submitAssessment' | 'checkStatus' | 'fetchResult', known: Partial<AssessmentContext>) => {
+  const inputOf = (
+    actor: 'submitAssessment' | 'checkStatus' | 'fetchResult',
+    { finished, ...known }: Partial<AssessmentContext>,
+  ) => {
     const inputs: unknown[] = [];
     const machine = assessmentMachine.provide({
       actors: {
@@ -388,7 +391,7 @@ describe('the input of a call', () => {
     });
     const running = createActor(machine, { input: { ...input, ...known } }).start();
     running.send({ type: 'assessment.resume' });
-    if (known.finished) running.send({ type: 'job.completed', jobId: 'j1', resultId: 'r1' });
+    if (finished) running.send({ type: 'job.completed', jobId: 'j1', resultId: 'r1' });
     running.stop();
     return inputs[0];
   };
