@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const components = 'test/react/**/*.test.tsx';
 /** Folders whose tests only compute: they start no process, browser or server, and have no DOM. */
-const computing = ['actors', 'client', 'docs', 'inspect', 'lib', 'machines', 'messages', 'services', 'worlds'].map(
+const computing = ['actors', 'client', 'docs', 'durable', 'inspect', 'lib', 'machines', 'messages', 'services', 'worlds'].map(
   (folder) => `test/${folder}/**/*.test.ts`,
 );
 

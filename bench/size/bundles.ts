@@ -13,6 +13,7 @@ import { ensureBuilt } from './ensure-built.ts';
 export const imports = {
   core: `export { createAssessmentClient } from 'assessment-monitor';`,
   react: `export { AssessmentProvider, useAssessment, useAssessmentSelector } from 'assessment-monitor/react';`,
+  durable: `export { watchDurably } from 'assessment-monitor/durable';`,
   /** One function, to see that the rest is left out. */
   texts: `export { describeProblem } from 'assessment-monitor';`,
   socketIo: `export { io } from 'socket.io-client';`,
@@ -86,6 +87,9 @@ async function weigh(
     },
   })) as Rolldown.RolldownOutput;
   const chunks = output.filter((it) => it.type === 'chunk');
+  const strangers = chunks.flatMap(({ moduleIds }) => moduleIds).filter((id) => id.includes('/dist/durable/'));
+  if (strangers.length > 0 && code !== imports.durable)
+    throw new Error(`${strangers.join(', ')} is in a bundle that does not import it`);
   return (firstOnly ? firstChunks(chunks) : chunks).reduce(
     (sum, chunk) => sum + gzipSync(chunk.code, { level: 9 }).length,
     0,
@@ -110,6 +114,8 @@ export interface Sizes {
   ours: number;
   core: number;
   texts: number;
+  /** The durable watcher, in a server that has xstate, rxjs and zod. */
+  durable: number;
   coreReact: number;
   withSocketIo: number;
   assembled: number;
@@ -126,7 +132,7 @@ export const budgets: Partial<Sizes> = { marginal: 35_000, ours: 34_500, texts: 
 /** Weighs what `npm run build` leaves; it builds first where that is older than the sources. */
 export async function measureSizes(): Promise<Sizes> {
   ensureBuilt();
-  const { core, texts, react: hooks, socketIo, assembled, assembledCore, oidc, supabase } = imports;
+  const { core, texts, durable, react: hooks, socketIo, assembled, assembledCore, oidc, supabase } = imports;
   const coreReact = `${core}\n${hooks}`;
   const onUse = `export const load = () => import('socket.io-client');`;
   // The core loads Socket.IO on use: it is counted where it is asked for.
@@ -139,6 +145,7 @@ export async function measureSizes(): Promise<Sizes> {
     ours: await weigh(coreReact, [...dependencies, 'socket.io-client']),
     core: await weigh(core, ['socket.io-client']),
     texts: await weigh(texts),
+    durable: await weigh(durable, shared),
     coreReact: await weigh(coreReact, ['socket.io-client']),
     withSocketIo: await weigh(`${coreReact}\n${socketIo}`),
     assembled: await weigh(assembled),

@@ -68,6 +68,7 @@ function typescript(version: string, resolution: 'bundler' | 'node16' | 'node10'
       'main.tsx': `
 import { createAssessmentClient, type AssessmentClient } from 'assessment-monitor';
 import { restOperations } from 'assessment-monitor/adapters';
+import { watchDurably } from 'assessment-monitor/durable';
 import { createInspector, type InspectedEvent } from 'assessment-monitor/inspect';
 import { useAssessment } from 'assessment-monitor/react';
 import { openAsyncStore } from 'assessment-monitor/react-native';
@@ -76,7 +77,7 @@ export const client: AssessmentClient = createAssessmentClient({ baseUrl: '' });
 export const kind = (event: InspectedEvent): '@xstate.actor' | '@xstate.event' | '@xstate.snapshot' => event.type;
 // @ts-expect-error: the types are resolved, and none of them is any
 export const wrong: number = client;
-export { createInspector, explore, openAsyncStore, restOperations, useAssessment };`,
+export { createInspector, explore, openAsyncStore, restOperations, useAssessment, watchDurably };`,
       'tsconfig.json': JSON.stringify({
         compilerOptions: {
           noEmit: true,

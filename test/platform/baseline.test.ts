@@ -52,6 +52,7 @@ const known: Record<string, 'any' | 'guarded' | [chrome: number, firefox: number
   navigator: 'any',
   'NavigatorLocks.locks': 'guarded',
   'PageTransitionEvent.persisted': 'any',
+  'ObjectConstructor.hasOwn': [93, 92, 15.4],
   'ReadableStream.cancel': [43, 65, 10.1],
   'ReadableStream.getReader': [43, 65, 10.1],
   'ReadableStreamDefaultReader.read': [43, 65, 10],
