@@ -16,7 +16,7 @@ export interface Call {
   readonly signal: AbortSignal;
   /**
    * Sends one request with the token as bearer token. Every answer is an answer, whatever its status. Where a call then throws an error
-   * without a status, or returns what cannot be read, its last answer decides: a refused token needs no code of yours.
+   * without a status, or returns `running` or what cannot be read, an error in its last answer decides: it needs no code of yours.
    *
    * @param path relative to `baseUrl`, or a whole address within its origin, such as a `Location`, resolved by {@link CallAnswer.url}
    * @throws TransientError no answer came, or it broke off
@@ -44,7 +44,7 @@ export interface CallAnswer {
   /** The parsed JSON; undefined where the body is not JSON. */
   readonly body: unknown;
   /** The headers that the page may read: across origins only those that `Access-Control-Expose-Headers` names. */
-  readonly headers: Headers;
+  readonly headers: Pick<Headers, 'get'>;
   /** The wait that the server asks for, ms, bounded; null where it asks for none. */
   readonly retryAfterMs: number | null;
 }

@@ -85,22 +85,27 @@ export interface AssessmentClient<Submission = unknown, Result = unknown> {
  * const view = await client.submit(answers).settled();
  * if (view.phase === 'completed') show(view.result);
  *
+ * // With an `api` of your own, its types are inferred.
+ * const foreign = createAssessmentClient({ baseUrl: 'https://api.example.test', api });
+ *
  * // Called without options, it takes the type of the answers alone and infers that of the result from the schema.
  * const typed = createAssessmentClient<Answers>()({ baseUrl: 'https://api.example.test', resultSchema });
  */
-export function createAssessmentClient<Submission = unknown>(): <Result = Record<string, unknown>>(
-  options: AssessmentClientOptions<Result>,
+export function createAssessmentClient<Submission = unknown>(): <Found = Record<string, unknown>, Result = Found>(
+  options: AssessmentClientOptions<Result, Submission, Found>,
 ) => AssessmentClient<Submission, Result>;
-export function createAssessmentClient<Submission = unknown, Result = Record<string, unknown>>(
-  options: AssessmentClientOptions<Result>,
+export function createAssessmentClient<Submission = unknown, Found = Record<string, unknown>, Result = Found>(
+  options: AssessmentClientOptions<Result, Submission, Found>,
 ): AssessmentClient<Submission, Result>;
-export function createAssessmentClient<Submission, Result>(options?: AssessmentClientOptions<Result>) {
-  if (options === undefined) return (later: AssessmentClientOptions<Result>) => openClient<Submission, Result>(later);
-  return openClient<Submission, Result>(options);
+export function createAssessmentClient<Submission, Result>(
+  options?: AssessmentClientOptions<Result, Submission, unknown>,
+) {
+  if (options !== undefined) return openClient(options);
+  return (later: AssessmentClientOptions<Result, Submission, unknown>) => openClient(later);
 }
 
 function openClient<Submission, Result>(
-  options: AssessmentClientOptions<Result>,
+  options: AssessmentClientOptions<Result, Submission, unknown>,
 ): AssessmentClient<Submission, Result> {
   const { clock = systemClock } = options;
   const metrics = createMetrics();

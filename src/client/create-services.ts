@@ -11,6 +11,7 @@ import {
   originOf,
   storeOf,
 } from './browser.ts';
+import { apiOnUse, loadOwnPorts } from './on-use.ts';
 import { isShared, moveOldLayout } from './old-layout.ts';
 import {
   type AssessmentClientOptions,
@@ -69,7 +70,7 @@ export interface Services<Submission, Result> {
 }
 
 export function createServices<Submission, Result>(
-  options: AssessmentClientOptions<Result>,
+  options: AssessmentClientOptions<Result, Submission, unknown>,
   clock: Clock,
   log: Log,
 ): Services<Submission, Result> {
@@ -170,6 +171,26 @@ export function createServices<Submission, Result>(
       )
     : { events$: NEVER, close: () => {} };
 
+  const calls = {
+    fetch: send,
+    baseUrl,
+    clock,
+    log,
+    tokens,
+    slept$,
+    timeouts,
+    resultSchema: options.resultSchema ?? (anyObject as Schema<object> as Schema<Result>),
+    isTokenRefused: options.auth?.isTokenRefused,
+  };
+  const idempotent = idempotencyHeader !== null;
+  const createApi = (): AssessmentApi<Submission, Result> => {
+    const { api, statusWords, progressScale } = options;
+    if (!api) return createAssessmentApi({ ...calls, paths, idempotencyHeader, statusWords, progressScale });
+    let opened: AssessmentApi<Submission, Result> | undefined;
+    const open = async () => (opened ??= (await loadOwnPorts()).createPortedApi(api, { ...calls, idempotent }));
+    return apiOnUse(open, idempotent);
+  };
+
   const answers = { session: tokenStorage, local: storage, memory: memoryStore() };
   const { unsentAnswers = 'session', keepForMs, keepResult: keepResultMs } = options;
   if (!Object.keys(answers).includes(unsentAnswers))
@@ -189,21 +210,7 @@ export function createServices<Submission, Result>(
     tokens,
     resumed$,
     feed,
-    api: createAssessmentApi<Submission, Result>({
-      fetch: send,
-      baseUrl,
-      clock,
-      log,
-      tokens,
-      slept$,
-      paths,
-      timeouts,
-      resultSchema: options.resultSchema ?? (anyObject as Schema<object> as Schema<Result>),
-      idempotencyHeader,
-      isTokenRefused: options.auth?.isTokenRefused,
-      statusWords: options.statusWords,
-      progressScale: options.progressScale,
-    }),
+    api: createApi(),
     jobs,
     clock,
     random,
@@ -214,7 +221,7 @@ export function createServices<Submission, Result>(
     pollIntervalMs: () => settings.read('pollIntervalMs'),
     monitoringTimeoutMs: () => settings.read('monitoringTimeoutMs'),
     settingChanges$: settings.changed$,
-    idempotent: idempotencyHeader !== null,
+    idempotent,
     isKnownJob: (jobId, exceptSubmissionId) => jobs.hasJob(jobId, exceptSubmissionId),
     claim: (submissionId) => jobs.claim(submissionId, timings.settlingMs),
     disclaim: jobs.disclaim,

@@ -6,6 +6,7 @@ import type { StatusWords } from '../services/api/status-words.ts';
 import type { ProgressScale } from '../services/job-report.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { JobApi } from '../ports.ts';
 import type { LoadSocketIo } from '../services/feed/socket-io.ts';
 import type { MonitorEvent } from '../lib/log.ts';
 import type { PageTarget } from '../services/page-signals.ts';
@@ -55,10 +56,31 @@ export interface SettingsSource {
 /** How the API authenticates. `v2`: short-lived tokens with refresh. `v1`: one stored token, no refresh. */
 export type AuthVersion = 'v1' | 'v2';
 
-/** Options of `createAssessmentClient`. Only `baseUrl` is required. */
-export interface AssessmentClientOptions<Result = unknown> {
+/**
+ * Options of `createAssessmentClient`. Only `baseUrl` is required.
+ *
+ * @template Found what the `api` returns as a result, before the schema
+ */
+export interface AssessmentClientOptions<Result = unknown, Submission = unknown, Found = Result> {
   /** The address of the API: an origin, optionally with a path prefix. In a page, `''` is the page's own origin. */
   baseUrl: string;
+
+  /**
+   * A backend with a contract of its own, in three calls. The client keeps its guarantees: tokens, retries, bounds, waits, one submission,
+   * and the schema. The options `paths`, `statusWords` and `progressScale` then say nothing about these calls.
+   *
+   * @default the contract of docs/protocol.md
+   * @example
+   * const api: JobApi<Answers, Report> = {
+   *   async submit(answers, key, call) {
+   *     const { body } = await call.request('/jobs', { body: answers, headers: { 'Idempotency-Key': key } });
+   *     return { jobId: idIn(body) };
+   *   },
+   *   status: async (jobId, call) => stateIn(await call.request(`/jobs/${jobId}`)),
+   *   result: async (jobId, call) => resultIn(await call.request(`/jobs/${jobId}/result`)),
+   * };
+   */
+  api?: JobApi<Submission, Found> | undefined;
 
   /** The shape of a result: any Standard Schema (zod, arktype, …). @default any object */
   resultSchema?: Schema<Result>;
@@ -105,7 +127,12 @@ export interface AssessmentClientOptions<Result = unknown> {
   /** Paths relative to `baseUrl`; `:id` is the id of the job or the result. */
   paths?: Partial<ApiPaths & { refresh: string; socket: string }>;
 
-  /** Header that carries the idempotency key; null where a gateway's CORS list blocks it. @default 'Idempotency-Key' */
+  /**
+   * Header that carries the idempotency key; null where a gateway's CORS list blocks it. With an {@link api}, null says that the backend
+   * may make two jobs of one key.
+   *
+   * @default 'Idempotency-Key'
+   */
   idempotencyHeader?: string | null;
 
   /**

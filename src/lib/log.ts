@@ -59,6 +59,10 @@ export type MonitorEvent =
     }
   /** A success that does not fit the contract; `field` is the first that does not, by name. */
   | { type: 'answer.unreadable'; route: RouteName; field: string }
+  /** The `api` of the application asked for an address on another origin, and nothing was sent. Once for each route. */
+  | { type: 'address.refused'; route: RouteName }
+  /** The `api` of the application threw what says nothing of an answer; `error` is its name. Once for each route and name. */
+  | { type: 'call.threw'; route: RouteName; error: string }
   /** A result that cannot be shown, and why; `field` is the first that does not fit, by name. */
   | { type: 'result.invalid'; reason: string; field: string }
   /** A status word that is not understood and counts as running; empty where it is not a plain word. Named once. */

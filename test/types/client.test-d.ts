@@ -5,6 +5,7 @@ import {
   type AssessmentClientOptions,
   type Clock,
   createAssessmentClient,
+  type JobApi,
   type KeyValueStore,
   memoryStore,
   type RuntimeSettings,
@@ -41,6 +42,49 @@ describe('a client', () => {
     expectTypeOf(() => createAssessmentClient({ baseUrl, resultSchema })).returns.toEqualTypeOf<
       AssessmentClient<unknown, Report>
     >();
+  });
+
+  it('infers both from its api, and the result from the schema where there is one', () => {
+    const api: JobApi<Answers, { raw: string }> = {
+      submit: async (_answers, key) => ({ jobId: key }),
+      status: async () => ({ type: 'completed' }),
+      result: async () => ({ type: 'found', result: { raw: '' } }),
+    };
+    expectTypeOf(() => createAssessmentClient({ baseUrl, api })).returns.toEqualTypeOf<
+      AssessmentClient<Answers, { raw: string }>
+    >();
+    expectTypeOf(() => createAssessmentClient({ baseUrl, api, resultSchema })).returns.toEqualTypeOf<
+      AssessmentClient<Answers, Report>
+    >();
+    const inPlace = () =>
+      createAssessmentClient({
+        baseUrl,
+        api: {
+          submit: async (answers: Answers, key) => ({ jobId: answers.name + key }),
+          status: async (jobId, call) =>
+            (await call.request(jobId)).status === 200 ? { type: 'completed' } : { type: 'running' },
+          result: async (id) => ({ type: 'found', result: { id } }),
+        },
+      });
+    expectTypeOf(inPlace).returns.toEqualTypeOf<AssessmentClient<Answers, { id: string }>>();
+  });
+
+  it('refuses an api that is wrong, at the part that is wrong', () => {
+    const status = async () => ({ type: 'running' as const });
+    const result = async () => ({ type: 'found' as const, result: 1 });
+    const submit = async () => ({ jobId: 'a' });
+    void (() => {
+      // @ts-expect-error -- Property 'jobId' is missing
+      createAssessmentClient({ baseUrl, api: { submit: async () => ({ id: 'a' }), status, result } });
+      // @ts-expect-error -- Type '"done"' is not assignable to type '"completed"'
+      createAssessmentClient({ baseUrl, api: { submit, status: async () => ({ type: 'done' as const }), result } });
+      // @ts-expect-error -- Property 'result' is missing
+      createAssessmentClient({ baseUrl, api: { submit, status, result: async () => ({ type: 'found' as const }) } });
+      // @ts-expect-error -- Property 'status' is missing
+      createAssessmentClient({ baseUrl, api: { submit, result } });
+      // @ts-expect-error -- Argument of type 'number' is not assignable to parameter of type 'string'
+      createAssessmentClient({ baseUrl, api: { submit, status: (id, call) => call.request(1), result } });
+    });
   });
 
   it('accepts settings that are undefined', () => {

@@ -18,6 +18,8 @@ export interface HttpAnswer {
   retryAfterMs: number | null;
   /** The headers that the page may read; CORS hides most of them. */
   headers?: Pick<Headers, 'get'> | undefined;
+  /** The address that answered. */
+  url?: string;
   /** The request was redirected to another page. True also where the redirect was refused, with no body to read. */
   isRedirected?: boolean;
 }
@@ -199,13 +201,12 @@ export function errorOf(
   if (!isApiWord(answer)) {
     return new TransientError('invalid-response', `status ${status}, and not in the words of the API`, because);
   }
-  return new RejectedError(
-    rejections[status] ?? 'rejected',
-    status,
-    `the server refused with status ${status}`,
-    details,
-  );
+  return rejection(status, details);
 }
+
+/** The error for a refusal that a repetition cannot change. */
+export const rejection = (status: number, details?: ProblemDetails): RejectedError =>
+  new RejectedError(rejections[status] ?? 'rejected', status, `the server refused with status ${status}`, details);
 
 /** Asking again later helps: 408 timeout, 409 the same request is in progress, 423 locked, 425 too early. */
 const RETRY_STATUSES = new Set([408, 409, 423, 425]);

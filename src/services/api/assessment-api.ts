@@ -3,21 +3,15 @@ import * as z from 'zod/mini';
 import { throwIfAborted } from '../../lib/abort.ts';
 import { digestOf } from '../../lib/digest.ts';
 import { RejectedError, TransientError, UnauthorizedError } from '../../lib/errors.ts';
-import { type Log, logCall, type RefusalCause, type RouteName } from '../../lib/log.ts';
+import { type Log, logCall, type RouteName } from '../../lib/log.ts';
 import type { Schema } from '../../lib/schema.ts';
 import { fit, idSchema, maybeId, maybeNumber, object, type Shape } from '../../lib/schemas.ts';
 import type { TokenService } from '../auth/token-service.ts';
 import { percentOf, type ProgressScale } from '../job-report.ts';
-import {
-  errorOf,
-  type HttpAnswer,
-  isApiWord,
-  isLoginPage,
-  readServerError,
-  type RefusalHint,
-  refusalWord,
-} from './answer.ts';
-import { exchange, type HttpDeps, type HttpRequest } from './http.ts';
+import { errorOf, type HttpAnswer, type RefusalHint } from './answer.ts';
+import { authorised, exchange, type HttpDeps, type HttpRequest } from './http.ts';
+import { createListener, type HeardTokens } from './listener.ts';
+import { createResultReader, type ResultState } from './result-reader.ts';
 import { createStatusReader, type StatusWords } from './status-words.ts';
 
 /** Where the calls go, relative to `baseUrl`; `:id` stands for the job's or the result's id. */
@@ -88,15 +82,6 @@ const LIST_TOLERANCE_MS = 2_000;
 export const isTakenBetween = ({ createdAt }: ListedJob, sentAt: number, until: number): boolean =>
   createdAt >= sentAt - LIST_TOLERANCE_MS && createdAt <= until;
 
-export type ResultState<Result> =
-  | { type: 'ready'; result: Result }
-  /** The row is there, the analysis is not: the server answers 200 with `test_result: null`. */
-  | { type: 'not-ready'; retryAfterMs: number | null }
-  /** It came whole and cannot be shown: it does not fit its schema. */
-  | { type: 'invalid' }
-  /** A success that is no word about this result: not the API's JSON, broken off, or the row of another job or user. */
-  | { type: 'unreadable' };
-
 /**
  * The calls of an assessment. Each one makes sure of the token first and sends nothing without a usable one; each answer
  * is checked before a caller sees it.
@@ -137,8 +122,7 @@ export interface AssessmentApi<Submission, Result> {
 }
 
 export interface AssessmentApiOptions<Result> extends HttpDeps {
-  tokens: Pick<TokenService, 'current' | 'forCall' | 'accepted' | 'observeServerTime'> &
-    Partial<Pick<TokenService, 'unanswered' | 'metLoginPage' | 'whyRefused'>>;
+  tokens: Pick<TokenService, 'current' | 'forCall'> & Partial<Pick<TokenService, 'unanswered'>> & HeardTokens;
   log: Log;
   /** The page was asleep until now. */
   slept$: Observable<unknown>;
@@ -156,11 +140,9 @@ export interface AssessmentApiOptions<Result> extends HttpDeps {
 }
 
 /** A result takes longer on the slowest of networks only. */
-const LATE_MS = 4_000;
-/** A schema that has not answered after this time never will, ms. */
-const SCHEMA_MS = 10_000;
+export const LATE_MS = 4_000;
 /** A submission that is refused for its rate may ask for an hour, ms. */
-const MAX_SUBMIT_WAIT_MS = 3_600_000;
+export const MAX_SUBMIT_WAIT_MS = 3_600_000;
 
 const acceptedSchema = object({
   data: object({ jobId: idSchema, resultId: maybeId, remainingTokens: maybeNumber }),
@@ -209,7 +191,7 @@ const balanceSchema = object({
   data: object({ token_balance: maybeNumber, tokenBalance: maybeNumber, balance: maybeNumber }),
 });
 
-type CallRoute = Exclude<RouteName, 'refresh'>;
+export type CallRoute = Exclude<RouteName, 'refresh'>;
 type Answered<T> = T & { retryAfterMs: number | null; serverNow: number | null };
 interface CallRequest extends Partial<HttpRequest> {
   id?: string;
@@ -222,6 +204,8 @@ export function createAssessmentApi<Submission, Result>(
 ): AssessmentApi<Submission, Result> {
   const { tokens, clock, log, slept$, paths, timeouts, idempotencyHeader } = options;
   const readStatus = createStatusReader(options.statusWords, log);
+  const hear = createListener(options);
+  const { validate, invalid } = createResultReader(options);
   let recognisesKeys: boolean | null = null;
 
   /** Sends one call with a token, and reports what the answer says about the token and the clock. */
@@ -242,7 +226,7 @@ export function createAssessmentApi<Submission, Result>(
       lost$: route === 'submit' ? undefined : slept$,
       mayAskAgain: () => tokens.current()?.generation === generation,
       ...request,
-      headers: { ...request.headers, Authorization: `Bearer ${token.value}` },
+      ...authorised(token.value, request.headers),
     }).catch((reason: unknown) => {
       finish(signal.aborted ? 'aborted' : 'transient', null);
       // A 401 without CORS headers looks like a network failure. A submission may have arrived: its doubt comes first.
@@ -250,30 +234,8 @@ export function createAssessmentApi<Submission, Result>(
       throw isSuspect && route !== 'submit' ? new UnauthorizedError(generation) : reason;
     });
     const error = errorOf(answer, generation, options.isTokenRefused);
-    // Before the token service hears of the answer: it may correct the expiry of this token.
-    const cause = error instanceof UnauthorizedError ? causeOf(answer, generation) : null;
-    if (isLoginPage(answer)) tokens.metLoginPage?.(answer.sentAt);
-    else hearServer(answer, error, generation);
+    const cause = hear(answer, error, generation);
     return { answer, error, finish, cause };
-  };
-
-  /** What is wrong with the token comes before the server's word, and both before the form of the answer. */
-  const causeOf = (answer: HttpAnswer, generation: number): RefusalCause => {
-    const fault = tokens.whyRefused?.(generation, answer.serverNow) ?? null;
-    const isDialect = answer.status !== 401 || isLoginPage(answer);
-    if (fault !== null && fault !== 'revoked' && fault !== 'outage') return fault;
-    const word = refusalWord(readServerError(answer.body).code);
-    return word ?? (isDialect && fault !== 'outage' ? 'dialect' : (fault ?? 'unknown'));
-  };
-
-  /** Only the API's own answers tell of the token and of the server's clock: a proxy may have answered all others. */
-  const hearServer = (answer: HttpAnswer, error: Error | null, generation: number): void => {
-    const isApis = answer.body !== undefined && answer.status < 429 && (error === null || isApiWord(answer));
-    if (!isApis) return;
-    // The server told its time somewhere on the way. Counted from when the request left, it makes no token live longer than it does.
-    const underWayMs = Math.max(0, clock.now() - answer.sentAt);
-    if (answer.serverNow !== null) tokens.observeServerTime(answer.serverNow + underWayMs);
-    if (!(error instanceof UnauthorizedError)) tokens.accepted(generation);
   };
 
   const call = async <T extends object>(
@@ -316,27 +278,6 @@ export function createAssessmentApi<Submission, Result>(
         const percent = percentOf(data.progress, options.progressScale);
         return { type: 'running', status, percent, queuePosition: data.queuePosition, retryAfterMs, ownerId };
       }
-    }
-  };
-
-  const invalid = (reason: InvalidReason, field = ''): ResultState<Result> => {
-    log({ type: 'result.invalid', reason, field });
-    return { type: reason === 'not-json' || reason === 'foreign' ? 'unreadable' : 'invalid' };
-  };
-  /** An application's schema may throw, or never answer: neither may stop the assessment. */
-  const validate = async (value: unknown): Promise<ResultState<Result>> => {
-    let timer: unknown;
-    const silence = new Promise<'silent'>((resolve) => {
-      timer = clock.setTimeout(() => resolve('silent'), SCHEMA_MS);
-    });
-    try {
-      const checked = await Promise.race([options.resultSchema['~standard'].validate(value), silence]);
-      if (checked === 'silent') return invalid('schema-silent');
-      return checked.issues ? invalid('schema', firstPath(checked.issues)) : { type: 'ready', result: checked.value };
-    } catch (error) {
-      return invalid('schema-threw', error instanceof Error ? error.name : '');
-    } finally {
-      clock.clearTimeout(timer);
     }
   };
 
@@ -384,22 +325,19 @@ export function createAssessmentApi<Submission, Result>(
   };
 }
 
-/** Why a result cannot be shown. */
-type InvalidReason = 'schema' | 'schema-threw' | 'schema-silent' | 'not-json' | 'foreign';
-
-const isSuccessStatus = (status: number | null): boolean => status !== null && status >= 200 && status < 300;
+export const isSuccessStatus = (status: number | null): boolean => status !== null && status >= 200 && status < 300;
 
 /** The API's word about the submission ends it, and about the balance reaches the caller. Any other refusal is a failed call. */
-const MAY_REFUSE: ReadonlySet<CallRoute> = new Set(['submit', 'balance']);
+export const MAY_REFUSE: ReadonlySet<CallRoute> = new Set(['submit', 'balance']);
 
 /** A refusal that says nothing final about the job: the call failed, and is repeated. */
-function failedCall({ status, code, message }: RejectedError, retryAfterMs: number | null): TransientError {
+export function failedCall({ status, code, message }: RejectedError, retryAfterMs: number | null): TransientError {
   const isGone = status === 404 || status === 410;
   const failure = isGone ? 'job-not-found' : code === 'forbidden' ? 'forbidden' : 'invalid-response';
   return new TransientError(failure, message, { retryAfterMs, status });
 }
 
-function outcomeOf(error: UnauthorizedError | TransientError | RejectedError) {
+export function outcomeOf(error: UnauthorizedError | TransientError | RejectedError) {
   if (error.code === 'unauthorized') return 'unauthorized';
   return error instanceof TransientError ? 'transient' : 'rejected';
 }
@@ -428,11 +366,4 @@ function listedRow(row: unknown): ListedJob | string {
   const created = read.created_at ?? read.createdAt;
   const createdAt = typeof created === 'number' ? created : Date.parse(typeof created === 'string' ? created : '');
   return Number.isNaN(createdAt) ? 'created_at' : { jobId, resultId: read.result_id ?? read.resultId, createdAt };
-}
-
-/** The place of the first issue, by field names alone: values are personal data. */
-function firstPath(issues: readonly unknown[]): string {
-  const { path } = (issues[0] ?? {}) as { path?: readonly unknown[] };
-  const names = (path ?? []).map((it) => (typeof it === 'object' && it !== null && 'key' in it ? it.key : it));
-  return names.map(String).join('.').slice(0, 100);
 }

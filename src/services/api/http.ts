@@ -13,11 +13,11 @@ export interface HttpDeps {
 }
 
 export interface HttpRequest {
-  method: 'GET' | 'POST';
+  method: string;
   /** Relative to `baseUrl`. Never holds a token: URLs end up in logs. */
   path: string;
-  headers?: Record<string, string>;
-  /** Sent as JSON. */
+  headers?: Record<string, string> | undefined;
+  /** Sent as JSON; a `URLSearchParams` is sent as a form. */
   body?: unknown;
   /**
    * The longest silence, ms: from sending to the answer's headers, and between two parts of its body. A body that makes progress is
@@ -46,6 +46,15 @@ export const MAX_SILENCES = 10;
 /** The slowest line that a large request body is given time for, bytes per ms (16 kB/s). */
 const UPLOAD_BYTES_PER_MS = 16;
 const JSON_TYPE = 'application/json';
+const FORM_TYPE = 'application/x-www-form-urlencoded';
+
+const isForm = (body: unknown): boolean => Object.prototype.toString.call(body) === '[object URLSearchParams]';
+
+/** How a request proves its user: by bearer token, or where that is empty by the browser's cookie. */
+export const authorised = (token: string, headers: Record<string, string> = {}) =>
+  token === ''
+    ? { headers, credentials: 'include' as const }
+    : { headers: { ...headers, Authorization: `Bearer ${token}` } };
 
 /**
  * One HTTP exchange. Every answer is an answer, whatever its status; only a missing one is an error.
@@ -124,10 +133,14 @@ function initOf(request: HttpRequest, signal: AbortSignal): RequestInit {
   const { method, headers, body, credentials, keepalive } = request;
   return {
     method,
-    headers: { Accept: JSON_TYPE, ...(body !== undefined && { 'Content-Type': JSON_TYPE }), ...headers },
+    headers: {
+      Accept: JSON_TYPE,
+      ...(body !== undefined && { 'Content-Type': isForm(body) ? FORM_TYPE : JSON_TYPE }),
+      ...headers,
+    },
     signal,
     cache: 'no-store',
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(body !== undefined && { body: isForm(body) ? String(body) : JSON.stringify(body) }),
     ...(credentials && { credentials }),
     ...(keepalive && { keepalive }),
   };
@@ -158,6 +171,7 @@ async function answerOf(
       parseRetryAfter(header('retry-after'), now, maxRetryAfterMs) ??
       parseRetryAfter((body as { retryAfter?: unknown } | null | undefined)?.retryAfter, now, maxRetryAfterMs),
     headers: response?.headers,
+    url: response?.url || baseUrl + path,
     isRedirected,
   };
 }
@@ -204,7 +218,8 @@ const isRedirect = ({ type, status }: Response): boolean =>
   type === 'opaqueredirect' || [301, 302, 303, 307, 308].includes(status);
 const pageOrigin = (): string | null => (globalThis as { location?: Location }).location?.origin ?? null;
 
-function originOf(url: string): string | null {
+/** The origin of an address, whole or of the page; null where it has none. */
+export function originOf(url: string): string | null {
   try {
     return new URL(url, (globalThis as { location?: Location }).location?.href).origin;
   } catch {

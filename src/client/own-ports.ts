@@ -1,0 +1,4 @@
+/*
+ * What only a client with ports of its own needs. It is loaded on use, so that the default contract does not pay for it.
+ */
+export { createPortedApi } from '../services/api/ported-api.ts';
