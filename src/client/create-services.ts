@@ -11,7 +11,7 @@ import {
   originOf,
   storeOf,
 } from './browser.ts';
-import { apiOnUse, loadOwnPorts } from './on-use.ts';
+import { apiOnUse, loadOwnPorts, refreshOnUse, sourceOnUse } from './on-use.ts';
 import { isShared, moveOldLayout } from './old-layout.ts';
 import {
   type AssessmentClientOptions,
@@ -31,6 +31,7 @@ import { createPageSignals, eventsOf, type PageEvent } from '../services/page-si
 import { createRefreshCoordinator } from '../services/auth/refresh-coordinator.ts';
 import { createRefreshRequest } from '../services/auth/refresh-request.ts';
 import { createSharedSession } from '../services/auth/shared-session.ts';
+import type { TokenSource } from '../ports.ts';
 import type { Schema } from '../lib/schema.ts';
 import { scopedStore } from '../lib/scoped-store.ts';
 import { memoryStore } from '../lib/storage.ts';
@@ -114,24 +115,23 @@ export function createServices<Submission, Result>(
         },
       }),
     v2: () => {
+      const { refresh } = options.auth ?? {};
       // What a service keeps is written out: an object that is spread and added to gets a shape of its own, which takes more than itself.
-      const request = createRefreshRequest({
-        fetch: send,
-        baseUrl,
-        clock,
-        log,
-        path: paths.refresh,
-        timeoutMs: timings.refreshTimeoutMs,
-        transport: options.auth?.refreshTransport ?? 'cookie',
-        store: tokenStorage,
-        onServerTime: (serverNow) => tokens.observeServerTime(serverNow),
-      });
-      const { locks = browserLocks(log) } = options;
+      const request = refresh
+        ? refreshOnUse(refresh, { clock, log, store: tokenStorage, timeoutMs: timings.refreshTimeoutMs })
+        : createRefreshRequest({
+            fetch: send,
+            baseUrl,
+            clock,
+            log,
+            path: paths.refresh,
+            timeoutMs: timings.refreshTimeoutMs,
+            transport: options.auth?.refreshTransport ?? 'cookie',
+            store: tokenStorage,
+            onServerTime: (serverNow) => tokens.observeServerTime(serverNow),
+          });
       const channel = openChannel(options.channel, name, log);
       const shared = createSharedSession({ store: storage, channel, clock, key: 'session', changes$ });
-      // A tab that is awake keeps the lock for no longer than one request.
-      const waitMs = timings.refreshTimeoutMs + 1_000;
-      const lock = createTabLock({ locks, name, clock, waitMs });
       const minIntervalMs = timings.refreshIntervalMs;
       return createTokenServiceV2({
         ...world,
@@ -141,11 +141,52 @@ export function createServices<Submission, Result>(
         isPreventive: () => settings.read('preventiveRefresh'),
         settingChanges$: settings.changed$,
         shared,
-        coordinator: createRefreshCoordinator({ ...world, store: storage, shared, lock, minIntervalMs, request }),
+        coordinator: createRefreshCoordinator({
+          ...world,
+          store: storage,
+          shared,
+          lock: openLock(),
+          minIntervalMs,
+          request,
+        }),
       });
     },
   };
-  const tokens = createTokens[options.auth?.version ?? 'v2']();
+  // A tab that is awake keeps the lock for no longer than one request.
+  const openLock = () => {
+    const { locks = browserLocks(log) } = options;
+    return createTabLock({ locks, name, clock, waitMs: timings.refreshTimeoutMs + 1_000 });
+  };
+  /** Each tab has a source of its own, so neither tokens nor sign-ins travel between tabs, and none is stored. */
+  const createSourceTokens = (source: TokenSource): TokenService => {
+    const store = memoryStore();
+    const shared = createSharedSession({ store, channel: null, clock, key: 'session' });
+    const coordinator = sourceOnUse(clock, async () =>
+      (await loadOwnPorts()).createSourceCoordinator({
+        ...world,
+        source,
+        shared,
+        tokens: service,
+        store: storage,
+        lock: openLock(),
+        timeoutMs: timings.refreshTimeoutMs,
+        minIntervalMs: timings.refreshIntervalMs,
+        isRefreshEnabled: settings.refresh,
+      }),
+    );
+    const service = createTokenServiceV2({
+      ...world,
+      ...timings,
+      store,
+      isRefreshEnabled: () => true,
+      shared: { ...shared, look: () => coordinator.look(false) },
+      coordinator,
+    });
+    return service;
+  };
+  const { source, refresh: ownRefresh, version = 'v2' } = options.auth ?? {};
+  if (source && ownRefresh) throw new TypeError('auth: a source or a refresh of its own, not both');
+  const tokens = source ? createSourceTokens(source) : createTokens[version]();
 
   // After a sleep the token comes first: everything else needs one.
   const resumed$ = createPageSignals({ ...world, page, onResumed: () => tokens.recheck() });

@@ -6,7 +6,7 @@ import type { StatusWords } from '../services/api/status-words.ts';
 import type { ProgressScale } from '../services/job-report.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { JobApi } from '../ports.ts';
+import type { JobApi, RefreshTokens, TokenSource } from '../ports.ts';
 import type { LoadSocketIo } from '../services/feed/socket-io.ts';
 import type { MonitorEvent } from '../lib/log.ts';
 import type { PageTarget } from '../services/page-signals.ts';
@@ -88,6 +88,20 @@ export interface AssessmentClientOptions<Result = unknown, Submission = unknown,
   auth?: {
     /** `v2`: short-lived tokens with refresh. `v1`: one stored token, no refresh. @default 'v2' */
     version?: AuthVersion;
+    /**
+     * An SDK that looks after its own tokens: the client asks it, and keeps none. Options of the own tokens (`version`, `refreshTransport`,
+     * `refresh`, `v1TokenKeys`) do not apply. Where the SDK reports no changes, call `signedOut` at a sign-out.
+     *
+     * @example
+     * const source: TokenSource = { getToken: ({ fresh }) => auth.currentUser?.getIdToken(fresh) ?? null };
+     */
+    source?: TokenSource | undefined;
+    /**
+     * A refresh request of your own, for auth V2 with another route or dialect. When it is sent is decided by the client.
+     *
+     * @default a request in the contract of docs/protocol.md
+     */
+    refresh?: RefreshTokens | undefined;
     /** How a V2 refresh token travels. `cookie` is httpOnly and invisible to scripts. @default 'cookie' */
     refreshTransport?: 'cookie' | 'body';
     /** The storage keys of a V1 application's token; the first key that holds one wins. @default ['token', 'auth_token'] */

@@ -1,8 +1,8 @@
 import type { JobApi } from 'assessment-monitor';
 import { RejectedError } from 'assessment-monitor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { settle } from '../../src/testing/virtual-clock.ts';
+import { settle, T0, virtualClock } from '../../src/testing/virtual-clock.ts';
 import { expired, foreignApi, type ForeignScript, json, openForeignWorld } from '../support/foreign-world.ts';
 
 const POST = 'POST /analyses';
@@ -17,6 +17,8 @@ async function play(script?: ForeignScript, options: Parameters<typeof openForei
   const world = openForeignWorld(script, options);
   world.signIn();
   world.submit();
+  // The code of the ports is loaded on use, in real time.
+  await vi.dynamicImportSettled();
   await world.run(ms);
   return world;
 }
@@ -64,18 +66,13 @@ describe('a client with an api of its own', () => {
     const [first, second] = world.calls.filter(({ what }) => what === STATUS).map(({ at }) => at);
     expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(17_000);
 
-    const api = {
+    let asked = 0;
+    const api: typeof foreignApi = {
       ...foreignApi,
-      status: async () => ({ type: 'running', retryAfterMs: 40_000 }) as const,
+      status: async () => ((asked += 1), { type: 'running', retryAfterMs: 40_000 }),
     };
-    const asked: number[] = [];
-    const other = openForeignWorld(undefined, {
-      api: { ...api, status: () => (asked.push(other.clock.now()), api.status()) },
-    });
-    other.signIn();
-    other.submit();
-    await other.run(100_000);
-    expect(asked.length).toBe(3);
+    const other = await play(undefined, { api }, 100_000);
+    expect(asked).toBe(3);
     world.close();
     other.close();
   });
@@ -114,18 +111,13 @@ describe('a client with an api of its own', () => {
           createdAt: it.created,
         })),
     };
-    const world = openForeignWorld(
+    const world = await play(
       ({ what, count }) => {
         if (what === POST && count === 1) return null;
-        if (what === 'GET /analyses')
-          return json(200, [{ ref: 'a-1', created: new Date(world.clock.now() - 3_000).toISOString() }]);
-        return undefined;
+        return what === 'GET /analyses' ? json(200, [{ ref: 'a-1', created: new Date(T0).toISOString() }]) : undefined;
       },
       { api, idempotencyHeader: null },
     );
-    world.signIn();
-    world.submit();
-    await world.run(60_000);
     expect(world.last()).toMatchObject({ phase: 'completed' });
     expect(world.count(POST)).toBe(1);
   });
@@ -201,12 +193,14 @@ describe('a client with an api of its own', () => {
   });
 
   it('bounds a call by its silence, not by the time of its requests', async () => {
-    const world = openForeignWorld(
+    const clock = virtualClock();
+    const world = await play(
       async ({ what }) => {
-        if (what === STATUS) await new Promise<void>((resolve) => void world.clock.setTimeout(resolve, 4_000));
+        if (what === STATUS) await new Promise<void>((resolve) => void clock.setTimeout(resolve, 4_000));
         return undefined;
       },
       {
+        clock,
         api: {
           ...foreignApi,
           async status(jobId, call) {
@@ -217,9 +211,6 @@ describe('a client with an api of its own', () => {
         timings: { timeouts: { status: 5_000 } },
       },
     );
-    world.signIn();
-    world.submit();
-    await world.run(60_000);
     expect(world.last()).toMatchObject({ phase: 'completed' });
     expect(world.eventsOf('request.finished').filter(({ outcome }) => outcome === 'transient')).toEqual([]);
   });
@@ -242,6 +233,7 @@ describe('a client with an api of its own', () => {
     const world = openForeignWorld(undefined, { resultSchema });
     world.signIn();
     world.submit();
+    await vi.dynamicImportSettled();
     await world.run(60_000);
     expect(world.last()).toMatchObject({ phase: 'completed', result: { summary: 12 } });
 

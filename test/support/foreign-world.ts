@@ -8,7 +8,7 @@ import {
 } from 'assessment-monitor';
 // Loaded here, so that the client's own import takes no real time.
 import '../../src/client/own-ports.ts';
-import { virtualClock } from '../../src/testing/virtual-clock.ts';
+import { type VirtualClock, virtualClock } from '../../src/testing/virtual-clock.ts';
 
 /*
  * A backend whose contract is not ours: other routes, other words, problem details for errors. It answers by script, in virtual time.
@@ -59,9 +59,11 @@ export const foreignApi: JobApi<Answers, Report> = {
 
 export function openForeignWorld<Submission = Answers, Found = Report, Result = Found>(
   script: ForeignScript = () => undefined,
-  options: Partial<AssessmentClientOptions<Result, Submission, Found>> = {},
+  {
+    clock = virtualClock(),
+    ...options
+  }: Omit<Partial<AssessmentClientOptions<Result, Submission, Found>>, 'clock'> & { clock?: VirtualClock } = {},
 ) {
-  const clock = virtualClock();
   const startedAt = clock.now();
   const calls: ForeignCall[] = [];
   const events: MonitorEvent[] = [];

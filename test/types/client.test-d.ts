@@ -73,7 +73,7 @@ describe('a client', () => {
     const status = async () => ({ type: 'running' as const });
     const result = async () => ({ type: 'found' as const, result: 1 });
     const submit = async () => ({ jobId: 'a' });
-    void (() => {
+    const wrong = () => {
       // @ts-expect-error -- Property 'jobId' is missing
       createAssessmentClient({ baseUrl, api: { submit: async () => ({ id: 'a' }), status, result } });
       // @ts-expect-error -- Type '"done"' is not assignable to type '"completed"'
@@ -84,7 +84,8 @@ describe('a client', () => {
       createAssessmentClient({ baseUrl, api: { submit, result } });
       // @ts-expect-error -- Argument of type 'number' is not assignable to parameter of type 'string'
       createAssessmentClient({ baseUrl, api: { submit, status: (id, call) => call.request(1), result } });
-    });
+    };
+    expectTypeOf(wrong).returns.toEqualTypeOf<void>();
   });
 
   it('accepts settings that are undefined', () => {

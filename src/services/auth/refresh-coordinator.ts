@@ -38,8 +38,12 @@ export type RefreshOutcome =
  * one refresh in flight and one attempt a minute, successes and failures counted, across all tabs and reloads.
  */
 export interface RefreshCoordinator {
-  /** Never throws. Callers cannot abort a request in flight, because the server may have rotated the token. */
-  refresh(): Promise<RefreshOutcome>;
+  /**
+   * Never throws. Callers cannot abort a request in flight, because the server may have rotated the token.
+   *
+   * @param isForced a cached token does not help, because the API has refused it @default false
+   */
+  refresh(isForced?: boolean): Promise<RefreshOutcome>;
   /** When the next attempt is allowed, ms since the epoch; in the past when it is allowed now. */
   availableAt(): number;
   /**

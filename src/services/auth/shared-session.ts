@@ -16,7 +16,14 @@ export interface TabChannel {
 /** A change of the session in any tab. It is never older than the state of this tab. */
 export type SharedNews =
   /** The token was refreshed in this tab or another. */
-  | { type: 'renewed'; token: IssuedToken; sentAt: number; generation: number }
+  | {
+      type: 'renewed';
+      token: IssuedToken;
+      sentAt: number;
+      generation: number;
+      /** It was not issued for this request: its age is unknown. */
+      isCached?: boolean;
+    }
   /** A user signed in in another tab. All tabs share the cookie, so that user is signed in here as well. */
   | { type: 'signed-in'; token: IssuedToken; sentAt: number; generation: number }
   /** Another tab ended the session. */
@@ -56,8 +63,9 @@ export interface SharedSession {
    * @param sentAt when the request was sent, ms since the epoch
    * @param asked the session and the newest recorded generation at that time. Only records since then can be newer; times alone do not
    * decide, because the clock may be set back.
+   * @param isCached the token was not issued for this request @default false
    */
-  renewed(token: IssuedToken, sentAt: number, asked: Position): void;
+  renewed(token: IssuedToken, sentAt: number, asked: Position, isCached?: boolean): void;
   /**
    * Publishes a sign-in to the other tabs.
    *
@@ -277,14 +285,14 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
       generation = Math.max(generation, found);
       return true;
     },
-    renewed(token, sentAt, asked) {
+    renewed(token, sentAt, asked, isCached = false) {
       if (asked.session !== session || over !== null) return;
       const there = record();
       if (there && there.generation > asked.generation && there.sentAt > sentAt) return look();
       generation = next();
       if (there === null || there.session <= session) {
         publish(token, sentAt);
-        return news.next({ type: 'renewed', token, sentAt, generation });
+        return news.next({ type: 'renewed', token, sentAt, generation, ...(isCached && { isCached }) });
       }
       // A sign-in in another tab did not reach this one: the cookie that was sent belongs to that session.
       session = there.session;

@@ -163,14 +163,19 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
 
   const adopt = (
     issued: IssuedToken,
-    { sentAt, generation, isRefreshed }: { sentAt: number; generation: number; isRefreshed: boolean },
+    {
+      sentAt,
+      generation,
+      isRefreshed,
+      isFresh = isRefreshed,
+    }: { sentAt: number; generation: number; isRefreshed: boolean; isFresh?: boolean },
   ): AccessToken => {
     const before = token;
     // After a clock that was set back during the request, `sentAt` is in the future and would extend the lifetime.
     const since = Math.min(sentAt, clock.now());
     const again = (): AccessToken => {
       const { skewMs, isKnown: isSkewKnown } = server;
-      return describeToken(issued, { generation, sentAt: since, skewMs, isSkewKnown, isFresh: isRefreshed });
+      return describeToken(issued, { generation, sentAt: since, skewMs, isSkewKnown, isFresh });
     };
     described = { skewMs: server.skewMs, isKnown: server.isKnown, again };
     token = again();
@@ -206,9 +211,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   };
 
   /** Adopts the token of a refresh in this tab or another. */
-  const renew = (issued: IssuedToken, sentAt: number, generation: number): void => {
-    const { userId } = adopt(issued, { sentAt, generation, isRefreshed: true });
-    unproven = { generation, refusals: 0, since: clock.now() };
+  const renew = (issued: IssuedToken, sentAt: number, generation: number, isCached = false): void => {
+    const { userId } = adopt(issued, { sentAt, generation, isRefreshed: true, isFresh: !isCached });
+    // The refusal of a cached token says nothing about the verifier.
+    unproven = isCached ? null : { generation, refusals: 0, since: clock.now() };
     // Issued dead, by a clock that is known: never sent, and as useless as one that is rejected.
     if (!usable()) noteRefusal(generation);
     if (refused) refused.isRenewed = true;
@@ -305,17 +311,17 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
    * Requests a refresh from the coordinator; null when the session changed first. It waits for a refresh of an earlier session to
    * finish and does not join it, because that may bring the token of another user.
    */
-  const ask = async (): Promise<RefreshOutcome | null> => {
+  const ask = async (isForced: boolean): Promise<RefreshOutcome | null> => {
     const begun = session;
     if (latest && latest.session !== begun) await latest.outcome;
     if (session !== begun) return null;
-    const outcome = coordinator.refresh();
+    const outcome = coordinator.refresh(isForced);
     latest = { session, outcome };
     waiting += 1;
     return outcome.finally(() => (waiting -= 1));
   };
 
-  const refresh = async (charge: Charge): Promise<RenewalOutcome> => {
+  const refresh = async (charge: Charge, isForced = charge !== 'none'): Promise<RenewalOutcome> => {
     const mayKeep = charge !== 'refused';
     if (!isRefreshEnabled()) {
       isDenied = !(usable() && mayKeep);
@@ -323,7 +329,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     }
     if (isRefreshOver) return usable() && charge === 'none' ? { type: 'holds' } : giveUp();
     const begun = session;
-    const outcome = await ask();
+    const outcome = await ask(isForced);
     if (outcome && session === begun) {
       if (outcome.type === 'rejected') return !outcome.isRotated && outlive(charge) ? { type: 'holds' } : giveUp();
       if ('until' in outcome) {
@@ -375,7 +381,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     if (news.type === 'ended') end(news.reason);
     else if (news.type === 'signed-in' && isHeld(news.token)) keepAs(news.token, news.generation);
     else if (news.type === 'signed-in') begin(news.token, news.sentAt, news.generation);
-    else if (!ended) renew(news.token, news.sentAt, news.generation);
+    else if (!ended) renew(news.token, news.sentAt, news.generation, news.isCached);
   };
   const subscription = shared.news$.subscribe(follow);
 
@@ -401,7 +407,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       const held = usable();
       if (held && !forceRefresh && !isDueAhead(held)) return held.value;
       if (ended) throw new SignInRequiredError();
-      const outcome = await refresh('none');
+      const outcome = await refresh('none', forceRefresh);
       const now = usable();
       if (now) return now.value;
       if (outcome.type === 'rejected') throw new SignInRequiredError();
