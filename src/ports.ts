@@ -44,7 +44,7 @@ export interface CallAnswer {
   /** The parsed JSON; undefined where the body is not JSON. */
   readonly body: unknown;
   /** The headers that the page may read: across origins only those that `Access-Control-Expose-Headers` names. */
-  readonly headers: Pick<Headers, 'get'>;
+  readonly headers: Headers;
   /** The wait that the server asks for, ms, bounded; null where it asks for none. */
   readonly retryAfterMs: number | null;
 }

@@ -171,7 +171,7 @@ export function createServices<Submission, Result>(
         lock: openLock(),
         timeoutMs: timings.refreshTimeoutMs,
         minIntervalMs: timings.refreshIntervalMs,
-        isRefreshEnabled: settings.refresh,
+        isRefreshEnabled: () => settings.read('refresh'),
       }),
     );
     const service = createTokenServiceV2({
@@ -179,6 +179,8 @@ export function createServices<Submission, Result>(
       ...timings,
       store,
       isRefreshEnabled: () => true,
+      isPreventive: () => settings.read('preventiveRefresh'),
+      settingChanges$: settings.changed$,
       shared: { ...shared, look: () => coordinator.look(false) },
       coordinator,
     });

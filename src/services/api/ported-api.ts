@@ -148,7 +148,9 @@ export function createPortedApi<Submission, Result>(
       last = answer;
       cause = hear(answer, errorOf(answer, generation, isRefused), generation) ?? cause;
       const { url = address, status, retryAfterMs } = answer;
-      return { url, status, body: answer.body, headers: answer.headers ?? new Headers(), retryAfterMs };
+      // A fetch of the application's own may have headers that can only be read one by one.
+      const read = (answer.headers ?? new Headers()) as Headers;
+      return { url, status, body: answer.body, headers: read, retryAfterMs };
     };
     const call: Call = { token, signal: bounds.signal, request };
     return { call, last: () => last, cause: () => cause };
