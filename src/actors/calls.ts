@@ -367,12 +367,14 @@ export function createCalls<Submission, Result>(
       const isConfirmed =
         its.invalidResults >= MOST_INVALID_RESULTS || its.unreadableResults >= MOST_UNREADABLE_RESULTS;
       if (state.type === 'invalid' || isConfirmed) return { ...INVALID, isConfirmed };
+      const retryAfterMs = growing(UNREADABLE_WAIT, its.unreadableResults);
+      // The wait holds whatever the look says: refusals in an outage would use up the attempts within minutes.
+      its.pacer.postpone('result', retryAfterMs);
       // Only an answer of the API proves that it accepts the token: unproven for minutes, a good one would end the session.
       await its.pacer.turn('status', pacing.minDistanceMs, signal);
       await api.status(jobId, signal).catch((error: unknown) => {
         if (signal.aborted || error instanceof UnauthorizedError) throw error;
       });
-      const retryAfterMs = growing(UNREADABLE_WAIT, its.unreadableResults);
       throw new TransientError('invalid-response', 'the answer is not a result of the API', { retryAfterMs });
     });
   };

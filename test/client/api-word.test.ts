@@ -439,6 +439,15 @@ describe('a result', () => {
     },
   );
 
+  it.each(unreadable)('that %s is asked for no more often while every token is refused', async (_case, odd) => {
+    const world = await submitted({
+      status: ({ count }) => (count === 1 ? status('completed') : flat(401, 'INVALID_TOKEN')),
+      result: () => odd,
+    });
+    await world.run(8 * MINUTE);
+    expect([world.phase(), world.count('result') <= 8]).toEqual(['waiting', true]);
+  });
+
   it.each(unreadable)('that %s for seven minutes is shown after that', async (_case, odd) => {
     const world = await submitted({
       status: () => status('completed'),

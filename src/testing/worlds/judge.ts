@@ -6,7 +6,7 @@ import { REFRESH_INTERVAL_MS } from '../wire/contract.ts';
 import type { FakeBackend, SeenRequest } from './fake-backend.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import { dependsOnTabs, type Ledger, rulesOfUsers } from './whose.ts';
-import { FOR_EVER_MS, type Incident, type World } from './world.ts';
+import { FOR_EVER_MS, type Incident, namesUsers, type World } from './world.ts';
 
 /** What the user did that decides about the ending. */
 export interface Deeds {
@@ -375,11 +375,7 @@ function isOwnResult({ backend, ledger }: Trial, view: AssessmentView): boolean 
 }
 
 /** Whether nothing tells whose a submission is that was left before its answer: neither a name of its user nor the time of its job. */
-const cannotClaim = (world: World): boolean => {
-  const { names = 'id', claimsUser = false, tokens = 'stated' } = world.habits ?? {};
-  const isNamed = names === 'sometimes' || names === 'none' ? claimsUser || tokens === 'exp-only' : true;
-  return !isNamed || isClockWrong(world);
-};
+const cannotClaim = (world: World): boolean => !namesUsers(world) || isClockWrong(world);
 
 /** Whether the end of each job was shown to its user, who came back for it. */
 function isShownToEach({ world, backend, ledger, moments, deeds }: Trial): boolean {

@@ -9,7 +9,7 @@ import { fakeTabs } from '../fake-tabs.ts';
 import { type Deeds, judge, type Trial } from './judge.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { createLedger, type Ledger, look, markOf, type OpenPage } from './whose.ts';
-import { FOR_EVER_MS, type Incident, type World, type WorldUser } from './world.ts';
+import { FOR_EVER_MS, type Incident, namesUsers, type World, type WorldUser } from './world.ts';
 
 /** What a world did to the promise. No violation: it was kept. */
 export interface Verdict {
@@ -288,7 +288,8 @@ function openTab(stage: Stage, tab: KeyValueStore): void {
 }
 
 function signIn(stage: Stage): void {
-  const { shown, ledger, user, clock, deeds, backend } = stage;
+  const { world, shown, ledger, user, clock, deeds, backend } = stage;
+  if (!namesUsers(world)) deeds.leftUnsent ||= hasUnsent(shown);
   ledger.turns.push({ at: clock.time(), user });
   deeds.isAway = false;
   stage.acting = shown;
@@ -355,11 +356,14 @@ function submitAgain(stage: Stage, { where, order }: Extract<Incident, { do: 'su
   watch(stage, stage.shown.client.submit(answersOf(stage.user, order)));
 }
 
+/** Whether answers were not accepted yet, as far as the page knows: they are erased when their user is gone. */
+const hasUnsent = ({ client }: OpenPage): boolean =>
+  client.getSnapshot().assessments.some(({ actor }) => actor.getSnapshot().context.jobId === null);
+
 function signOut(stage: Stage): void {
   const { deeds, ledger, clock } = stage;
   const { client } = stage.shown;
-  // Answers that were not accepted yet are erased, as far as the page knows.
-  deeds.leftUnsent ||= client.getSnapshot().assessments.some(({ actor }) => actor.getSnapshot().context.jobId === null);
+  deeds.leftUnsent ||= hasUnsent(stage.shown);
   deeds.signedOut = deeds.isAway = true;
   ledger.turns.push({ at: clock.time(), user: null });
   stage.acting = stage.shown;

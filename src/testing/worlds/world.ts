@@ -221,3 +221,9 @@ export function tellStory({
   }
   return lines.join('\n');
 }
+
+/** Whether tokens or the application tell users apart. A user without a name is another one at each sign-in. */
+export const namesUsers = ({ habits }: World): boolean => {
+  const { names = 'id', claimsUser = false, tokens = 'stated' } = habits ?? {};
+  return (names !== 'sometimes' && names !== 'none') || claimsUser || tokens === 'exp-only';
+};

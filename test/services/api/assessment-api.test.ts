@@ -765,6 +765,19 @@ describe('the list of jobs', () => {
     }
   });
 
+  it('is asked for again no sooner than the server allows, by whichever search', async () => {
+    server.reply(503, { error: 'down' }, { 'retry-after': '10' });
+    const api = createApi();
+    await expect(api.jobs(signal)).rejects.toMatchObject({ retryAfterMs: 10_000 });
+    server.reply(200, yes([]));
+    const next = api.jobs(signal);
+    await clock.run(9_999);
+    expect(server.requests).toHaveLength(1);
+    await clock.run(1);
+    await next;
+    expect(server.requests).toHaveLength(2);
+  });
+
   it('leaves out rows that make no sense, beside one that does', async () => {
     const row = { job_id: 'j3', created_at: new Date(T0).toISOString() };
     server.reply(200, yes([null, 5, {}, { job_id: 'j1' }, { created_at: 'now', job_id: 'j2' }, row]));
