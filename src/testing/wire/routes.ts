@@ -12,11 +12,25 @@ const methods: Readonly<Record<WireRoute, 'GET' | 'POST'>> = {
   balance: 'GET',
   refresh: 'POST',
 };
-const routes = (Object.keys(methods) as WireRoute[]).map((route) => ({
-  route,
-  method: methods[route],
-  path: new RegExp(`${defaultPaths[route].replace(':id', '([^/?]+)')}$`),
-}));
+export type Router = (method: string | undefined, url: string) => { route: WireRoute | null; id: string };
+
+/** The router of a server whose calls have addresses of their own. The methods stay: submissions and refreshes are posted. */
+export function createRouter(paths: Partial<Record<WireRoute, string>> = {}): Router {
+  const all = { ...defaultPaths, ...paths };
+  const routes = (Object.keys(methods) as WireRoute[]).map((route) => ({
+    route,
+    method: methods[route],
+    path: new RegExp(`${all[route].replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(':id', '([^/]+)')}$`),
+  }));
+  return (method, url) => {
+    const path = url.split('?', 1)[0] ?? url;
+    for (const it of routes) {
+      const found = it.method === (method ?? 'GET') ? it.path.exec(path) : null;
+      if (found) return { route: it.route, id: decodeURIComponent(found[1] ?? '') };
+    }
+    return { route: null, id: '' };
+  };
+}
 
 /**
  * The one router of all fakes.
@@ -26,10 +40,4 @@ const routes = (Object.keys(methods) as WireRoute[]).map((route) => ({
  * @example
  * routeOf('GET', 'https://api.example.test/api/assessment/status/job-1'); // { route: 'status', id: 'job-1' }
  */
-export function routeOf(method: string | undefined, url: string): { route: WireRoute | null; id: string } {
-  for (const it of routes) {
-    const found = it.method === (method ?? 'GET') ? it.path.exec(url) : null;
-    if (found) return { route: it.route, id: decodeURIComponent(found[1] ?? '') };
-  }
-  return { route: null, id: '' };
-}
+export const routeOf: Router = createRouter();

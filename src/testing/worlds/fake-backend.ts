@@ -4,7 +4,7 @@ import type { VirtualClock } from '../virtual-clock.ts';
 import { flat, invalidToken, nested, ok, responseOf, type WireAnswer } from '../wire/answers.ts';
 import { type WireSocket, wireContract, type WireRequest } from '../wire/contract.ts';
 import { type RowKind, statusAt, type WireJob, type WireRow } from '../wire/jobs.ts';
-import { routeOf } from '../wire/routes.ts';
+import { type Router, routeOf } from '../wire/routes.ts';
 import { planJob } from './job-plan.ts';
 import { frontReply, garbled, loginPage } from './spoilt-answers.ts';
 import { type FrontAnswer, type Garbling, plainHabits, type World, type WorldRoute } from './world.ts';
@@ -45,11 +45,45 @@ interface Spell {
   left: number;
 }
 
+/** How the API refuses submissions, in its own words. */
+export interface SubmissionRefusal {
+  status: 400 | 402 | 403 | 413 | 422 | 429;
+  /** @default what the default contract says with this status, such as `INSUFFICIENT_TOKENS` with 402 */
+  code?: string;
+  /** Field name to message, for 400 and 422. @default none */
+  details?: Readonly<Record<string, string>>;
+  /** The wait that a 429 asks for, ms. @default 60_000 */
+  retryAfterMs?: number;
+}
+
+const refusalCodes: Readonly<Record<SubmissionRefusal['status'], string>> = {
+  400: 'VALIDATION_ERROR',
+  402: 'INSUFFICIENT_TOKENS',
+  403: 'FORBIDDEN',
+  413: 'PAYLOAD_TOO_LARGE',
+  422: 'VALIDATION_ERROR',
+  429: 'ASSESSMENT_RATE_LIMIT_EXCEEDED',
+};
+
+/** What a server may have of its own. */
+export interface FakeBackendOptions {
+  /** Finds the call of an address. @default {@link routeOf} */
+  router?: Router;
+  /** The result of a finished job. @default `{ of: jobId }` */
+  resultOf?: (jobId: string) => unknown;
+  /** Between two refreshes that are granted, ms. @default the minute of the wire contract */
+  refreshIntervalMs?: number;
+}
+
 /**
  * A server with bad days, for one browser: the wire contract, and around it odd habits, faults, a network with latency and loss, and
  * sockets that break. It keeps what it saw for the judge.
  */
-export function fakeBackend(world: World, clock: VirtualClock) {
+export function fakeBackend(
+  world: World,
+  clock: VirtualClock,
+  { router = routeOf, resultOf, refreshIntervalMs }: FakeBackendOptions = {},
+) {
   const dice = seededRandom(world.seed);
   const habits = { ...plainHabits, ...world.habits };
   const startedAt = clock.time();
@@ -75,6 +109,8 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     loseRefresh: 0,
     loseSubmit: 0,
     page: 0,
+    /** How submissions are refused; null where they are accepted. */
+    refusal: null as SubmissionRefusal | null,
     /** Whose rows the read routes answer with by mistake. */
     foreignRows: null as 'job' | 'user' | null,
   };
@@ -175,6 +211,8 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     return name === 'status' && typeof value === 'string' ? value.toUpperCase() : value;
   };
   const spell = (kind: RowKind, row: WireRow): WireRow => {
+    if (kind === 'result' && resultOf && row.test_result !== null)
+      return { ...row, test_result: resultOf(jobIdOf(row)) };
     // A status row may not know its result yet.
     const shown = kind === 'status' && dice() >= 0.9 ? { ...row, resultId: null } : row;
     if (!isOdd) return shown;
@@ -185,6 +223,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
   const wire = wireContract({
     clock,
     tokenLifeMs: world.tokenTtlMs,
+    ...(refreshIntervalMs !== undefined && { refreshIntervalMs }),
     planOf: (_, now) => planJob(world, habits, now),
     isAuthDown: () => state.outage,
     outageTakesRefresh: habits.outageTakesRefresh,
@@ -222,6 +261,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       const [status, code] = refusals[habits.refusal];
       return nested(status, code);
     }
+    if (state.refusal) return refusalOf(state.refusal);
     const place = `${userId} ${key}`;
     const known = habits.keys === 'off' ? undefined : wire.jobOfKey(userId, key);
     if (!known && habits.keys === 'on' && submitting.has(place)) {
@@ -239,6 +279,16 @@ export function fakeBackend(world: World, clock: VirtualClock) {
     const [status, body, headers = {}] = wire.submitted(job, habits.keys === 'off' ? null : known ? 'HIT' : 'MISS');
     const { 'x-idempotency-supported': announced, ...others } = headers;
     return [status, body, habits.announcesKeys && announced ? headers : others];
+  };
+  const refusalOf = ({
+    status,
+    code = refusalCodes[status],
+    details,
+    retryAfterMs = 60_000,
+  }: SubmissionRefusal): WireAnswer => {
+    if (status === 429) return flat(status, code, { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) });
+    seen.refused.push(clock.time());
+    return [status, { success: false, error: { code, message: 'no', ...(details && { details }) } }];
   };
   /** The archive's rows of a finished job may be late. */
   const isLate = ({ doneAt }: WireJob) => clock.time() >= doneAt && clock.time() < doneAt + habits.lateRowMs;
@@ -314,7 +364,7 @@ export function fakeBackend(world: World, clock: VirtualClock) {
   /** The network of a page. Its answers are the part of a `Response` that the client reads. */
   const fetchAs = (page: () => number) => answering(page) as unknown as typeof globalThis.fetch;
   const answering = (page: () => number) => async (url: string, init: Init) => {
-    const { route, id } = routeOf(init.method, url);
+    const { route, id } = router(init.method, url);
     const name = route ?? 'login-page';
     const token = init.headers.Authorization?.replace('Bearer ', '') ?? null;
     const request: SeenRequest = {
@@ -527,6 +577,15 @@ export function fakeBackend(world: World, clock: VirtualClock) {
       return { accessToken, ...(habits.tokens === 'stated' && { expiresIn: lifeMs / 1_000 }), userId: nameOf(userId) };
     },
     hasSession: () => jar !== null && jar === wire.cookieOf(signedInUser),
+    /**
+     * From now on the API refuses submissions: the status alone says how. Null: it accepts them again.
+     *
+     * @example
+     * world.backend.refuseSubmissions({ status: 422, details: { age: 'must be at least 13' } });
+     */
+    refuseSubmissions(refusal: SubmissionRefusal | SubmissionRefusal['status'] | null) {
+      state.refusal = typeof refusal === 'number' ? { status: refusal } : refusal;
+    },
     endTokens: wire.endTokens,
     revoke: wire.endSessions,
     restart: () => wire.jobs().forEach((job) => forgotten.add(job)),
@@ -564,6 +623,9 @@ export function fakeBackend(world: World, clock: VirtualClock) {
 }
 
 export type FakeBackend = ReturnType<typeof fakeBackend>;
+
+/** The job of a result that is there. */
+const jobIdOf = ({ test_result: result }: WireRow): string => String((result as { of: unknown }).of);
 
 function parsesAsJson(text: string): boolean {
   try {
