@@ -3,7 +3,7 @@
  * implementation of each.
  */
 import type { IssuedToken } from './services/auth/access-token.ts';
-import type { JobFeedEvent } from './services/feed/vocabulary.ts';
+import type { FeedReport } from './services/feed/vocabulary.ts';
 
 /** What one call needs: a token that may be sent now, and a request that is bounded and sends it to the API only. */
 export interface Call {
@@ -169,7 +169,7 @@ export interface FeedConnection {
 }
 
 /** What a feed may report. Its life (`feed.live`, `feed.lost`) is reported by {@link FeedConnection.live} and by the promise. */
-export type FeedMessage = Exclude<JobFeedEvent, { type: 'feed.live' | 'feed.lost' }>;
+export type FeedMessage = FeedReport;
 
 /**
  * Connects once. The promise settles when the connection is lost; when to connect again, and with which token, is decided by the client.

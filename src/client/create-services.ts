@@ -25,6 +25,8 @@ import { type AssessmentApi, createAssessmentApi } from '../services/api/assessm
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createJobFeed, type JobFeed } from '../services/feed/job-feed.ts';
+import { socketTransport } from '../services/feed/socket-io.ts';
+import type { FeedTransport } from '../services/feed/transport.ts';
 import { createJobStore, type JobStore } from '../services/job-store.ts';
 import type { Log, SettingName } from '../lib/log.ts';
 import { createPageSignals, eventsOf, type PageEvent } from '../services/page-signals.ts';
@@ -194,25 +196,19 @@ export function createServices<Submission, Result>(
   const resumed$ = createPageSignals({ ...world, page, onResumed: () => tokens.recheck() });
   // A tab that was only hidden still receives its answers.
   const slept$ = resumed$.pipe(filter(({ reason }) => reason !== 'visible'));
-  const { socket = { transports: ['polling', 'websocket'] } } = options;
-  const feed: JobFeed = socket
-    ? switchable(
-        settings,
-        createJobFeed({
-          clock,
-          random,
-          log,
-          connectTimeoutMs: timings.connectTimeoutMs,
-          stableAfterMs: timings.stableAfterMs,
-          url: originOf(baseUrl),
-          path: paths.socket,
-          transports: socket.transports,
-          load: options.loadSocketIo ?? loadSocketIo,
-          tokens,
-          resumed$,
-        }),
-      )
-    : { events$: NEVER, close: () => {} };
+  const { socket = { transports: ['polling', 'websocket'] }, feed: connectFeed } = options;
+  const createFeed = (load: () => Promise<FeedTransport>): JobFeed => {
+    const { connectTimeoutMs, stableAfterMs } = timings;
+    return switchable(settings, createJobFeed({ ...world, connectTimeoutMs, stableAfterMs, load, tokens, resumed$ }));
+  };
+  const openFeed = (): JobFeed => {
+    if (connectFeed) return createFeed(async () => (await loadOwnPorts()).ownTransport(connectFeed));
+    if (!socket) return { events$: NEVER, close: () => {} };
+    const address = { url: originOf(baseUrl), path: paths.socket, transports: socket.transports };
+    const { loadSocketIo: load = loadSocketIo } = options;
+    return createFeed(async () => socketTransport((await load()).io, address));
+  };
+  const feed = openFeed();
 
   const calls = {
     fetch: send,

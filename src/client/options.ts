@@ -6,7 +6,7 @@ import type { StatusWords } from '../services/api/status-words.ts';
 import type { ProgressScale } from '../services/job-report.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { JobApi, RefreshTokens, TokenSource } from '../ports.ts';
+import type { ConnectFeed, JobApi, RefreshTokens, TokenSource } from '../ports.ts';
 import type { LoadSocketIo } from '../services/feed/socket-io.ts';
 import type { MonitorEvent } from '../lib/log.ts';
 import type { PageTarget } from '../services/page-signals.ts';
@@ -148,6 +148,21 @@ export interface AssessmentClientOptions<Result = unknown, Submission = unknown,
    * @default 'Idempotency-Key'
    */
   idempotencyHeader?: string | null;
+
+  /**
+   * A feed of your own in place of Socket.IO. It connects once; when to connect, with which token, and when again is decided by the client,
+   * and all assessments share the connection.
+   *
+   * @default Socket.IO, see {@link socket}
+   * @example
+   * const feed: ConnectFeed = async ({ token, signal, live, say }) => {
+   *   for await (const event of openStream('/events', token, signal)) {
+   *     if (event.type === 'hello') live();
+   *     else if (event.type === 'done') say({ type: 'job.completed', jobId: event.job, resultId: null });
+   *   }
+   * };
+   */
+  feed?: ConnectFeed | undefined;
 
   /**
    * Socket.IO transports in the order in which they are tried, or false for status polling without a socket.

@@ -4,3 +4,4 @@
 export { createPortedApi } from '../services/api/ported-api.ts';
 export { askOwnRefresh } from '../services/auth/own-refresh.ts';
 export { createSourceCoordinator } from '../services/auth/source-coordinator.ts';
+export { ownTransport } from '../services/feed/own-feed.ts';

@@ -1,4 +1,4 @@
-import type { JobApi } from 'assessment-monitor';
+import type { FeedConnection, JobApi } from 'assessment-monitor';
 import { RejectedError } from 'assessment-monitor';
 import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
@@ -299,6 +299,40 @@ const shapes: readonly (readonly [name: string, shape: (status: number, code?: s
   ['networkError', (status) => Object.assign(new Error('x'), { networkError: { statusCode: status } })],
   ['a thrown answer', (status) => ({ status, headers: new Headers() })],
 ];
+
+describe('a client with a feed of its own', () => {
+  it('shows the result as soon as the feed reports it, over one connection for all assessments', async () => {
+    const opened: FeedConnection[] = [];
+    const world = openForeignWorld(
+      ({ what, at }) =>
+        what.startsWith('GET /analyses/a-') && !what.endsWith('report') && at < 100_000
+          ? json(200, { phase: 'WORKING' })
+          : undefined,
+      {
+        feed: (connection) =>
+          new Promise(() => {
+            opened.push(connection);
+            connection.live();
+          }),
+      },
+    );
+    world.signIn();
+    world.submit();
+    world.submit({ answers: [2] });
+    await vi.dynamicImportSettled();
+    await world.run(30_000);
+    expect(opened.map(({ token }) => token)).toEqual(['first']);
+    const looks = world.count(STATUS);
+    expect(looks).toBeLessThan(4);
+    opened[0]?.say({ type: 'job.completed', jobId: 'a-1', resultId: 'a-1' });
+    await world.run(1_000);
+    expect(world.last()).toMatchObject({ phase: 'completed' });
+    world.client.dispose();
+    await settle();
+    expect(opened[0]?.signal.aborted).toBe(true);
+    expect(world.clock.armed()).toBe(0);
+  });
+});
 
 describe('what an api of its own throws', () => {
   const throwing = (thrown: () => unknown, of: 'submit' | 'status') => {

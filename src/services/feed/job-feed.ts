@@ -1,20 +1,22 @@
 import { defer, merge, Observable, share, shareReplay, startWith, Subject, Subscription, tap } from 'rxjs';
 import { backoff, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { isSameUser } from '../../lib/identity.ts';
 import type { Log } from '../../lib/log.ts';
 import type { TokenService } from '../auth/token-service.ts';
 import type { PageEvent } from '../page-signals.ts';
-import { connectSocket, type LoadSocketIo, type OpenFeedSocket, type SocketAddress } from './socket-io.ts';
-import { type JobFeedEvent, toJobFeedEvent } from './vocabulary.ts';
+import type { FeedTransport } from './transport.ts';
+import type { JobFeedEvent } from './vocabulary.ts';
 
-export interface JobFeedOptions extends SocketAddress {
-  load: LoadSocketIo;
-  tokens: Pick<TokenService, 'current' | 'events$'>;
+export interface JobFeedOptions {
+  /** Loads the way to connect; called for the first connection, and again after a load that failed. */
+  load: () => Promise<FeedTransport>;
+  tokens: Pick<TokenService, 'current' | 'forCall' | 'identity' | 'events$'>;
   resumed$: Observable<PageEvent>;
   clock: Clock;
   random: Random;
   log: Log;
-  /** From the start of a connection to `authenticated`, ms. */
+  /** From the start of a connection until it is live, ms. */
   connectTimeoutMs: number;
   /** A connection that lived this long resets the backoff, ms. One that flaps does not. */
   stableAfterMs: number;
@@ -37,10 +39,10 @@ const BLOCKED = { ...RECONNECT, capMs: 120_000 };
 
 export function createJobFeed(options: JobFeedOptions): JobFeed {
   // Keeps a module that was loaded; an error is not kept, so the next subscriber loads again.
-  const socketIo$ = defer(options.load).pipe(shareReplay(1));
+  const transport$ = defer(options.load).pipe(shareReplay(1));
   const closed$ = new Subject<void>();
   let isLive = false;
-  const shared$ = connection(options, socketIo$).pipe(
+  const shared$ = connection(options, transport$).pipe(
     tap({
       next: ({ type }) => {
         if (type === 'feed.live') isLive = true;
@@ -62,27 +64,27 @@ export function createJobFeed(options: JobFeedOptions): JobFeed {
  */
 const aMoment = () => Promise.resolve().then(() => {});
 
-/** A socket that keeps itself connected and authenticated while it is subscribed to. */
-function connection(options: JobFeedOptions, socketIo$: Observable<{ io: OpenFeedSocket }>): Observable<JobFeedEvent> {
+/** A connection that keeps itself open and authenticated while it is subscribed to. */
+function connection(options: JobFeedOptions, transport$: Observable<FeedTransport>): Observable<JobFeedEvent> {
   const { tokens, resumed$, clock, random, log, connectTimeoutMs, stableAfterMs } = options;
 
   return new Observable((subscriber) => {
-    let io: OpenFeedSocket | null = null;
-    let socket: Subscription | null = null;
-    /** Sends on the socket; null until it is open. */
-    let send: ((name: string, payload: unknown) => void) | null = null;
+    let transport: FeedTransport | null = null;
+    /** The connection under way, and whose it is. */
+    let link: { events: Subscription; user: string | null; closing: AbortController } | null = null;
+    const renewed$ = new Subject<void>();
     let hasBeenOpen = false;
     /** Waits for a connection to become live, or for the next attempt. Never both. */
     let timer: unknown;
     let attempt = 0;
     let liveSince: number | null = null;
-    /** The generation of the token that was last sent on this socket. */
-    let generation: number | null = null;
 
     const drop = (reason: string): void => {
       clock.clearTimeout(timer);
-      socket?.unsubscribe();
-      socket = send = generation = null;
+      const dropped = link;
+      link = null;
+      dropped?.closing.abort();
+      dropped?.events.unsubscribe();
       if (liveSince === null) return;
       if (clock.now() - liveSince >= stableAfterMs) attempt = 0;
       liveSince = null;
@@ -98,47 +100,39 @@ function connection(options: JobFeedOptions, socketIo$: Observable<{ io: OpenFee
     };
     const giveUp = (error: unknown): void => {
       drop('unavailable');
-      io = null;
+      transport = null;
       log({ type: 'feed.unavailable', reason: error instanceof Error ? error.name : 'unknown' });
-    };
-    const authenticate = (): void => {
-      const token = tokens.current();
-      // Never with an expired token: the server answers it by closing even a live socket.
-      if (!send || !token || token.generation === generation) return;
-      generation = token.generation;
-      send('authenticate', { token: token.value });
     };
     const becomeLive = (): void => {
       clock.clearTimeout(timer);
+      hasBeenOpen = true;
       if (liveSince !== null) return;
       liveSince = clock.now();
       log({ type: 'feed.live' });
       subscriber.next({ type: 'feed.live' });
     };
-    const receive = (name: string, payload: unknown): void => {
-      if (name === 'auth_error' || name === 'auth-error') return retry('refused');
-      if (name === 'authenticated') return becomeLive();
-      const event = toJobFeedEvent(name, payload);
-      if (event) subscriber.next(event);
-      else if (event === null) log({ type: 'feed.ignored', event: name, reason: 'malformed' });
-    };
     const connect = (): void => {
       clock.clearTimeout(timer);
       // Without a token there is nothing to connect for; the event of the next token connects.
-      if (subscriber.closed || socket || !io || !tokens.current()) return;
+      if (subscriber.closed || link || !transport || !tokens.current()) return;
       log({ type: 'feed.connecting', attempt });
       timer = clock.setTimeout(() => retry('timeout'), connectTimeoutMs);
-      socket = new Subscription();
-      socket.add(
-        connectSocket(io, options).subscribe({
+      const closing = new AbortController();
+      const events = new Subscription();
+      link = { events, user: tokens.identity(), closing };
+      // The server answers a token that is over by closing even a live connection.
+      const goodToken = async () => {
+        const token = await tokens.forCall(closing.signal).catch(() => null);
+        return token && !token.inDoubt && !closing.signal.aborted ? token : null;
+      };
+      events.add(
+        transport({ goodToken, renewed$ }).subscribe({
           next(event) {
-            if (event.type === 'message') receive(event.name, event.payload);
-            else if (event.type === 'closed') retry(event.reason);
-            else {
-              send = event.send;
-              hasBeenOpen = true;
-              authenticate();
-            }
+            if (event.type === 'closed') retry(event.reason);
+            else if (event.type === 'live') becomeLive();
+            else if (event.type === 'open') hasBeenOpen = true;
+            else if (event.event) subscriber.next(event.event);
+            else log({ type: 'feed.ignored', event: event.name, reason: 'malformed' });
           },
           error: giveUp,
         }),
@@ -148,21 +142,24 @@ function connection(options: JobFeedOptions, socketIo$: Observable<{ io: OpenFee
     subscriber.add(() => drop('closed'));
     subscriber.add(
       tokens.events$.subscribe((event) => {
-        // A second user who authenticates on the same socket would stay in the first user's room as well.
-        if (event.type === 'session.ended' || event.type === 'session.restored') drop(event.type);
-        if (event.type === 'token.renewed' && socket) authenticate();
-        else if (event.type === 'token.renewed' || event.type === 'session.restored') connect();
+        const isNew = event.type === 'token.renewed' || event.type === 'session.restored';
+        // A second user who authenticates on the same connection would stay in the first user's room as well.
+        const isAnother = link !== null && !isSameUser(link.user, tokens.identity());
+        if (event.type === 'session.ended' || event.type === 'session.restored' || (isNew && isAnother))
+          drop(event.type);
+        if (isNew && link) renewed$.next();
+        else if (isNew) connect();
       }),
     );
     subscriber.add(
       resumed$.subscribe(() => {
-        if (!socket) connect();
+        if (!link) connect();
       }),
     );
     subscriber.add(
-      socketIo$.subscribe({
-        next(module) {
-          io = module.io;
+      transport$.subscribe({
+        next(loaded) {
+          transport = loaded;
           connect();
         },
         error: giveUp,

@@ -1,4 +1,6 @@
 import { Observable } from 'rxjs';
+import type { FeedTransport } from './transport.ts';
+import { toJobFeedEvent } from './vocabulary.ts';
 
 /** The part of a Socket.IO client socket that the feed uses, so that tests can bring their own. */
 export interface FeedSocket {
@@ -25,42 +27,55 @@ export interface SocketAddress {
   transports: readonly string[];
 }
 
-/** What happens on one socket. `closed` is its last event. */
-export type SocketEvent =
-  | { type: 'open'; send: (name: string, payload: unknown) => void }
-  | { type: 'message'; name: string; payload: unknown }
-  | { type: 'closed'; reason: string };
-
 /**
- * One Socket.IO connection, opened on subscription and closed on unsubscription. It never reconnects by itself: Socket.IO gives
- * up after a disconnect by the server, and does not authenticate again, so reconnecting is the job of `job-feed.ts`.
+ * One Socket.IO connection. It never reconnects by itself: Socket.IO gives up after a disconnect by the server, and does not authenticate
+ * again, so reconnecting is the job of `job-feed.ts`.
  *
- * `send` exists only on an open socket: Socket.IO would keep an earlier message and send it later, with a token that may have
+ * The token is sent on an open socket only: Socket.IO would keep an earlier message and send it later, with a token that may have
  * expired by then.
  */
-export function connectSocket(io: OpenFeedSocket, { url, path, transports }: SocketAddress): Observable<SocketEvent> {
-  return new Observable((subscriber) => {
-    const socket = io(url, {
-      path,
-      transports: [...transports],
-      reconnection: false,
-      forceNew: true,
-      autoConnect: false,
+export const socketTransport =
+  (io: OpenFeedSocket, { url, path, transports }: SocketAddress): FeedTransport =>
+  (link) =>
+    new Observable((subscriber) => {
+      const socket = io(url, {
+        path,
+        transports: [...transports],
+        reconnection: false,
+        forceNew: true,
+        autoConnect: false,
+      });
+      let isOpen = false;
+      /** The generation of the token that was last sent. */
+      let sent: number | null = null;
+      const authenticate = async (): Promise<void> => {
+        const token = await link.goodToken();
+        // A session by cookie has no token to send: the status is polled.
+        if (!token || token.value === '' || token.generation === sent || subscriber.closed) return;
+        sent = token.generation;
+        socket.emit('authenticate', { token: token.value });
+      };
+      const close = (reason: string): void => {
+        subscriber.next({ type: 'closed', reason });
+        subscriber.complete();
+      };
+      subscriber.add(link.renewed$.subscribe(() => void (isOpen && authenticate())));
+      socket.on('connect', () => {
+        isOpen = true;
+        subscriber.next({ type: 'open' });
+        void authenticate();
+      });
+      socket.on('connect_error', () => close('unreachable'));
+      socket.on('disconnect', (reason) => close(typeof reason === 'string' ? reason : 'disconnected'));
+      socket.onAny((name, payload) => {
+        if (name === 'auth_error' || name === 'auth-error') return close('refused');
+        if (name === 'authenticated') return subscriber.next({ type: 'live' });
+        const event = toJobFeedEvent(name, payload);
+        if (event !== undefined) subscriber.next({ type: 'message', name, event });
+      });
+      socket.connect();
+      return () => {
+        socket.removeAllListeners();
+        socket.disconnect();
+      };
     });
-    const close = (reason: string): void => {
-      subscriber.next({ type: 'closed', reason });
-      subscriber.complete();
-    };
-    socket.on('connect', () =>
-      subscriber.next({ type: 'open', send: (name, payload) => void socket.emit(name, payload) }),
-    );
-    socket.on('connect_error', () => close('unreachable'));
-    socket.on('disconnect', (reason) => close(typeof reason === 'string' ? reason : 'disconnected'));
-    socket.onAny((name, payload) => subscriber.next({ type: 'message', name, payload }));
-    socket.connect();
-    return () => {
-      socket.removeAllListeners();
-      socket.disconnect();
-    };
-  });
-}

@@ -17,6 +17,9 @@ export type JobFeedEvent =
   | { type: 'job.failed'; jobId: string | null; resultId: string | null; message: string }
   | { type: 'balance.changed'; balance: number };
 
+/** What a server reports. The life of the connection is reported by the connection. */
+export type FeedReport = Exclude<JobFeedEvent, { type: 'feed.live' | 'feed.lost' }>;
+
 /** Every field that this package reads from the payload of a socket event. */
 const payloadSchema = object({
   jobId: maybeId,
@@ -38,7 +41,7 @@ const payloadSchema = object({
  * toJobFeedEvent('analysis-complete', { result_id: 'r1' });
  * // { type: 'job.completed', jobId: null, resultId: 'r1' }
  */
-export function toJobFeedEvent(name: string, payload: unknown): JobFeedEvent | null | undefined {
+export function toJobFeedEvent(name: string, payload: unknown): FeedReport | null | undefined {
   const content = fit(payload, payloadSchema);
   const job = content && { jobId: content.jobId, resultId: content.result_id ?? content.resultId };
   switch (name) {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Subscription } from 'xstate';
 import { loadSocketIo } from '../../../src/client/browser.ts';
 import { createJobFeed, type JobFeed } from '../../../src/services/feed/job-feed.ts';
+import { socketTransport } from '../../../src/services/feed/socket-io.ts';
 import type { JobFeedEvent } from '../../../src/services/feed/vocabulary.ts';
 import type { PageEvent } from '../../../src/services/page-signals.ts';
 import type { TokenEvent } from '../../../src/services/auth/token-service.ts';
@@ -26,13 +27,16 @@ beforeEach(async () => {
   clock = virtualClock();
   tokenEvents$ = new Subject();
   token = { value: 'first', generation: 1 };
+  const held = () => ({ ...token, expiresAt: null, ttlMs: null, userId: 'ann' });
   feed = createJobFeed({
-    url: server.url,
-    path: '/socket.io/',
-    transports: ['polling', 'websocket'],
-    load: loadSocketIo,
+    async load() {
+      const { io } = await loadSocketIo();
+      return socketTransport(io, { url: server.url, path: '/socket.io/', transports: ['polling', 'websocket'] });
+    },
     tokens: {
-      current: () => ({ ...token, expiresAt: null, ttlMs: null, userId: 'ann' }),
+      current: held,
+      forCall: async () => held(),
+      identity: () => 'ann',
       events$: tokenEvents$,
     },
     resumed$: new Subject<PageEvent>(),

@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { Subscription } from 'xstate';
 import type { AccessToken } from '../../../src/services/auth/access-token.ts';
 import { createJobFeed } from '../../../src/services/feed/job-feed.ts';
-import type { LoadSocketIo } from '../../../src/services/feed/socket-io.ts';
+import { type LoadSocketIo, socketTransport } from '../../../src/services/feed/socket-io.ts';
 import type { JobFeedEvent } from '../../../src/services/feed/vocabulary.ts';
 import type { MonitorEvent } from '../../../src/lib/log.ts';
 import type { PageEvent } from '../../../src/services/page-signals.ts';
-import type { TokenEvent } from '../../../src/services/auth/token-service.ts';
+import type { TokenEvent, TokenForCall } from '../../../src/services/auth/token-service.ts';
 import { deferred } from '../../support/deferred.ts';
 import { type FakeSocketIo, fakeSocketIo } from '../../support/fake-socket-io.ts';
 import { recordedLog } from '../../support/recorded-log.ts';
@@ -58,13 +58,19 @@ function openFeed({
   const socketIo = fakeSocketIo();
   const tokenEvents$ = new Subject<TokenEvent>();
   const resumed$ = new Subject<PageEvent>();
-  let token = generation === null ? null : tokenOf(generation);
+  let token: TokenForCall = generation === null ? null : tokenOf(generation);
+  let user = 'ann';
   const feed = createJobFeed({
-    url: 'https://feed.test',
-    path: '/socket.io/',
-    transports: ['websocket'],
-    load: load ?? socketIo.load,
-    tokens: { current: () => token, events$: tokenEvents$ },
+    async load() {
+      const { io } = await (load ?? socketIo.load)();
+      return socketTransport(io, { url: 'https://feed.test', path: '/socket.io/', transports: ['websocket'] });
+    },
+    tokens: {
+      current: () => token,
+      forCall: async () => token,
+      identity: () => user,
+      events$: tokenEvents$,
+    },
     resumed$,
     clock,
     random,
@@ -91,8 +97,9 @@ function openFeed({
     },
     /** From now on this is the token; null when it has died. */
     hold: (next: number | null) => void (token = next === null ? null : tokenOf(next)),
-    renew(next: number) {
+    renew(next: number, userId = 'ann') {
       token = tokenOf(next);
+      user = userId;
       tokenEvents$.next({ type: 'token.renewed', generation: next, userId: 'ann' });
     },
     endSession() {
@@ -101,6 +108,7 @@ function openFeed({
     },
     restoreSession(next: number, userId = 'ann') {
       token = tokenOf(next);
+      user = userId;
       tokenEvents$.next({ type: 'session.restored', userId });
     },
     wake: () => resumed$.next({ type: 'page.resumed', reason: 'visible' }),
@@ -118,6 +126,7 @@ async function liveFeed(options: Parameters<typeof openFeed>[0] = {}) {
   const feed = openFeed(options);
   const subscription = await feed.listen();
   feed.socket.goLive();
+  await settle();
   return { ...feed, subscription, first: feed.socket };
 }
 
@@ -125,6 +134,7 @@ describe('connecting', () => {
   it('makes one socket, and leaves nothing of it to Socket.IO', async () => {
     const { listen, socketIo } = openFeed();
     await listen();
+    await settle();
     expect(socketIo.sockets).toMatchObject([{ url: 'https://feed.test', isOpen: true, sent: [] }]);
     expect(socketIo.socket.options).toEqual({
       path: '/socket.io/',
@@ -147,6 +157,7 @@ describe('connecting', () => {
     await listen();
     hold(2);
     socketIo.socket.fire('connect');
+    await settle();
     expect(socketIo.socket.sent).toEqual([authenticateWith(2)]);
   });
 
@@ -167,6 +178,7 @@ describe('connecting', () => {
     expect(clock.armed()).toBe(0);
     renew(1);
     socketIo.socket.fire('connect');
+    await settle();
     expect(socketIo.socket.sent).toEqual([authenticateWith(1)]);
   });
 
@@ -175,6 +187,7 @@ describe('connecting', () => {
     await listen();
     restoreSession(1);
     socketIo.socket.fire('connect');
+    await settle();
     expect(socketIo.socket.sent).toEqual([authenticateWith(1)]);
   });
 
@@ -183,8 +196,10 @@ describe('connecting', () => {
     await listen();
     hold(null);
     socketIo.socket.fire('connect');
+    await settle();
     expect(socketIo.socket.sent).toEqual([]);
     renew(2);
+    await settle();
     expect(socketIo.socket.sent).toEqual([authenticateWith(2)]);
   });
 
@@ -192,9 +207,11 @@ describe('connecting', () => {
     const { listen, socketIo, renew, hold } = openFeed({ generation: 1 });
     await listen();
     renew(2);
+    await settle();
     expect(socketIo.socket.sent).toEqual([]);
     hold(3);
     socketIo.socket.fire('connect');
+    await settle();
     expect(socketIo.socket.sent).toEqual([authenticateWith(3)]);
   });
 
@@ -203,8 +220,10 @@ describe('connecting', () => {
     first.fire('disconnect', 'transport close');
     await clock.run(3_000);
     renew(2);
+    await settle();
     expect(socketIo.socket.sent).toEqual([]);
     socketIo.socket.fire('connect');
+    await settle();
     expect(socketIo.socket.sent).toEqual([authenticateWith(2)]);
   });
 
@@ -239,6 +258,7 @@ describe('a token that is renewed', () => {
     const { first, socketIo, renew, heard } = await liveFeed();
     renew(2);
     first.fire('authenticated', { success: true });
+    await settle();
     expect(first.sent).toEqual([authenticateWith(1), authenticateWith(2)]);
     expect([socketIo.sockets.length, first.isOpen]).toEqual([1, true]);
     expect(heard).toEqual([live]);
@@ -248,6 +268,7 @@ describe('a token that is renewed', () => {
     const { first, renew, tokenEvents$ } = await liveFeed();
     renew(2);
     tokenEvents$.next({ type: 'token.renewed', generation: 2, userId: 'ann' });
+    await settle();
     expect(first.sent).toEqual([authenticateWith(1), authenticateWith(2)]);
   });
 
@@ -255,6 +276,7 @@ describe('a token that is renewed', () => {
     const { first, hold, tokenEvents$ } = await liveFeed();
     hold(null);
     tokenEvents$.next({ type: 'token.renewed', generation: 2, userId: 'ann' });
+    await settle();
     expect(first.sent).toEqual([authenticateWith(1)]);
   });
 
@@ -266,12 +288,14 @@ describe('a token that is renewed', () => {
     socketIo.socket.goLive();
     await clock.run(60_000);
     expect(socketIo.sockets).toHaveLength(2);
+    await settle();
     expect(socketIo.socket.sent).toEqual([authenticateWith(2)]);
   });
 
   it('is not asked for by its expiry alone', async () => {
     const { first, socketIo, tokenEvents$ } = await liveFeed();
     tokenEvents$.next({ type: 'token.expiring' });
+    await settle();
     expect([socketIo.sockets.length, first.isOpen, first.sent.length]).toEqual([1, true, 1]);
     first.fire('disconnect', 'transport close');
     tokenEvents$.next({ type: 'token.expiring' });
@@ -293,6 +317,7 @@ describe('a connection that is lost', () => {
       await clock.run(1);
       expect(socketIo.sockets).toHaveLength(2);
       socketIo.socket.goLive();
+      await settle();
       expect(socketIo.socket.sent).toEqual([authenticateWith(1)]);
       expect(heard).toEqual([live, lost, live]);
     },
@@ -414,6 +439,7 @@ describe('a connection that is lost', () => {
     hold(3);
     await clock.run(3_000);
     socketIo.socket.fire('connect');
+    await settle();
     expect(socketIo.socket.sent).toEqual([authenticateWith(3)]);
   });
 
@@ -496,10 +522,12 @@ describe('a session that changes', () => {
     const { first, socketIo, heard, restoreSession } = await liveFeed();
     restoreSession(2, 'bob');
     expect(first.isOpen).toBe(false);
+    await settle();
     expect(first.sent).toEqual([authenticateWith(1)]);
     expect(heard).toEqual([live, lost]);
     socketIo.socket.goLive();
     expect(socketIo.sockets).toHaveLength(2);
+    await settle();
     expect(socketIo.socket.sent).toEqual([authenticateWith(2)]);
     expect(heard).toEqual([live, lost, live]);
   });
