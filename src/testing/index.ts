@@ -27,6 +27,13 @@ export type { WireRoute } from './wire/routes.ts';
 
 export { checkBackend } from './conformance.ts';
 export type { ConformanceOptions, ConformanceReport, Difference } from './conformance.ts';
+export { checkFeed } from './port-checks/check-feed.ts';
+export type { FeedCheckOptions, FeedFault } from './port-checks/check-feed.ts';
+export { checkJobApi } from './port-checks/check-job-api.ts';
+export type { JobApiCheckOptions, JobApiFault } from './port-checks/check-job-api.ts';
+export { checkTokenSource } from './port-checks/check-token-source.ts';
+export type { TokenSourceCheckOptions, TokenSourceFault } from './port-checks/check-token-source.ts';
+export type { Fault, PortReport } from './port-checks/report.ts';
 export { testCall } from './test-call.ts';
 export type { TestCallOptions } from './test-call.ts';
 export { anyWorld, families } from './worlds/any-world.ts';

@@ -1,4 +1,4 @@
-import { SignInRequiredError } from 'assessment-monitor';
+import { SignInRequiredError } from '../../src/lib/errors.ts';
 import { oauth2Refresh } from 'assessment-monitor/adapters';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startForeignServer } from '../support/foreign-server.ts';

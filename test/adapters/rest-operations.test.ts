@@ -1,5 +1,5 @@
 import { restOperations, type RestOperationsOptions } from 'assessment-monitor/adapters';
-import { testCall } from 'assessment-monitor/testing';
+import { testCall } from '../../src/testing/test-call.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ForeignServer, startForeignServer } from '../support/foreign-server.ts';
 import { type LoopbackServer, startServer } from '../support/http-server.ts';

@@ -75,8 +75,8 @@ describe('sse', () => {
   });
 
   it('sends no token for a session by cookie, and the cookie in its place', async () => {
-    const sent: RequestInit[] = [];
-    const fetch = (_url: unknown, init: RequestInit) => (
+    const sent: (RequestInit | undefined)[] = [];
+    const fetch = (_url: unknown, init?: RequestInit) => (
       sent.push(init),
       Promise.resolve(new Response(null, { status: 503 }))
     );

@@ -13,6 +13,10 @@ import { jwt } from './jwt.ts';
 
 /** What the server does from now on. */
 export interface Mood {
+  /** A job ends by itself once its state was asked for so many times. */
+  endsAfterPolls: number;
+  /** The `Retry-After` of operations that run, s. */
+  retryAfter: number | null;
   /** Whether the results of finished jobs are there. */
   hasResults: boolean;
   tokenTtlMs: number;
@@ -68,6 +72,8 @@ export async function startForeignServer(
   given: Partial<Mood> = {},
 ): Promise<ForeignServer> {
   const mood: Mood = {
+    endsAfterPolls: Infinity,
+    retryAfter: null,
     hasResults: true,
     tokenTtlMs: 600_000,
     refresh: 'granted',
@@ -130,7 +136,20 @@ export async function startForeignServer(
     return job;
   };
   const isResultThere = (job: Job): boolean => job.state === 'done' && mood.hasResults;
-  const percentOf = (job: Job): number => Math.min(99, 10 * (job.polls += 1));
+  const end = (job: Job, how: 'done' | 'failed'): void => {
+    if (job.state !== 'running') return;
+    job.state = how;
+    announce({ userId: job.userId, job: job.id, type: how });
+  };
+  const poll = (job: Job): Job => {
+    seen.polls += 1;
+    job.polls += 1;
+    if (job.polls >= mood.endsAfterPolls) end(job, 'done');
+    return job;
+  };
+  const percentOf = (job: Job): number => Math.min(99, 5 * job.polls);
+  const wait = (): Record<string, string> =>
+    mood.retryAfter === null ? {} : { 'retry-after': String(mood.retryAfter) };
   const resultOf = ({ id }: Job) => ({ archetype: 'The Explorer', of: id });
 
   // --- the dialects
@@ -178,9 +197,8 @@ export async function startForeignServer(
       seen.results += 1;
       return isResultThere(job) ? [200, resultOf(job)] : [202, {}];
     }
-    seen.polls += 1;
-    const { state } = job;
-    if (state === 'running') return [200, { id, status: 'Running', percentComplete: percentOf(job) }];
+    const { state } = poll(job);
+    if (state === 'running') return [200, { id, status: 'Running', percentComplete: percentOf(job) }, wait()];
     return [
       200,
       state === 'failed'
@@ -196,8 +214,7 @@ export async function startForeignServer(
     const name = url.pathname.replace('/v1/', '');
     const job = jobs.get(name.replace('operations/', ''));
     if (!job || job.userId !== userId) return [404, { error: { code: 404, status: 'NOT_FOUND' } }];
-    seen.polls += 1;
-    if (job.state === 'failed') return [200, { name, done: true, error: { code: 13, message: 'internal' } }];
+    if (poll(job).state === 'failed') return [200, { name, done: true, error: { code: 13, message: 'internal' } }];
     // The operation is done once its result is there.
     if (!isResultThere(job)) return [200, { name, done: false, metadata: { progressPercent: percentOf(job) } }];
     seen.results += 1;
@@ -285,11 +302,7 @@ export async function startForeignServer(
     endTokens: () => tokens.clear(),
     endSessions: () => refreshTokens.clear(),
     finishJobs(how = 'done') {
-      for (const job of jobs.values()) {
-        if (job.state !== 'running') continue;
-        job.state = how;
-        announce({ userId: job.userId, job: job.id, type: how });
-      }
+      for (const job of jobs.values()) end(job, how);
     },
     dropFeeds() {
       for (const feed of feeds) feed.end();
