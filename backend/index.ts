@@ -19,7 +19,9 @@ export type { BackendOptions } from './options.ts';
 
 export interface StartOptions extends Partial<BackendOptions> {
   /** Handles what is neither API nor socket: a page, say. Default 404. */
-  fallback?: (request: IncomingMessage, response: ServerResponse) => void;
+  fallback?: (request: IncomingMessage, response: ServerResponse) => unknown;
+  /** The paths of the fallback that read a body. Default none. */
+  fallbackBodies?: readonly string[];
   /** Whether `/__control` may change the behaviour over HTTP. Default false. */
   control?: boolean;
 }
@@ -33,7 +35,12 @@ export interface StartOptions extends Partial<BackendOptions> {
  * console.log(backend.counts().unauthorizedAnswers);
  * await backend.close();
  */
-export async function startBackend({ fallback, control = false, ...given }: StartOptions = {}): Promise<Backend> {
+export async function startBackend({
+  fallback,
+  fallbackBodies = [],
+  control = false,
+  ...given
+}: StartOptions = {}): Promise<Backend> {
   let current: BackendOptions = { ...defaultOptions, ...given };
   const options = () => current;
   const counts = noCounts();
@@ -64,7 +71,8 @@ export async function startBackend({ fallback, control = false, ...given }: Star
   const server = createLocalServer({
     // The API is for pages of other servers on this machine too; the levers and the page are for the page alone.
     audience: (path) => (isSocketPath(path) || isApiPath(path) ? 'loopback' : 'own'),
-    takesBody: (path) => isSocketPath(path) || isApiPath(path) || (control && path === CONTROL_PATH),
+    takesBody: (path) =>
+      isSocketPath(path) || isApiPath(path) || (control && path === CONTROL_PATH) || fallbackBodies.includes(path),
     request(request, response, path) {
       if (isSocketPath(path)) return socketServer.emit('request', request, response);
       requests += 1;

@@ -1,6 +1,13 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Backend, type BackendOptions, startBackend } from '@assessment-monitor/backend';
-import { contentSecurityPolicy } from '@assessment-monitor/backend/local-server';
+import { contentSecurityPolicy, pathOf, readBody } from '@assessment-monitor/backend/local-server';
+import { createCollector } from 'assessment-monitor/collect';
 import { buildSite, type Site } from './build-site.ts';
+
+const METRICS_PATH = '/metrics';
+const BEACON_PATH = '/metrics/beacon';
+/** Bytes. Browsers send no longer beacon. */
+const MAX_BEACON = 64 * 1_024;
 
 let page: Promise<Site> | undefined;
 
@@ -18,8 +25,26 @@ export async function serveDemo(options: Partial<BackendOptions> = {}): Promise<
     initialBalance: 100,
     ...options,
     control: true,
-    fallback: guarded(await page),
+    fallback: withMetrics(guarded(await page)),
+    fallbackBodies: [BEACON_PATH],
   });
+}
+
+/** What the pages count, for Prometheus: `GET /metrics`. */
+function withMetrics(site: Site): (request: IncomingMessage, response: ServerResponse) => unknown {
+  const collector = createCollector();
+  return async (request, response) => {
+    const path = pathOf(request);
+    if (path === METRICS_PATH && request.method === 'GET')
+      return response
+        .writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8', 'Cache-Control': 'no-store' })
+        .end(collector.prometheus());
+    if (path !== BEACON_PATH) return site(request, response);
+    if (request.method !== 'POST') return response.writeHead(405, { Allow: 'POST' }).end();
+    const body = await readBody(request, MAX_BEACON);
+    if (body === null) return response.writeHead(413, { Connection: 'close' }).end();
+    return response.writeHead(collector.take(body) ? 204 : 400).end();
+  };
 }
 
 /** The page as a document that no other page may frame or open, and that loads only from its own server. */

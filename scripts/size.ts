@@ -26,6 +26,10 @@ else {
     assembledCore: '… without the hooks',
     oidc: 'oidc-client-ts: tokens only',
     supabase: '@supabase/auth-js: tokens only',
+    toMeter: 'toMeter of assessment-monitor/telemetry',
+    toSentry: 'toSentry',
+    toLines: 'toLines',
+    toBeacon: 'toBeacon',
     helper: 'not counted above: what Vite adds, once, to an application that loads something on use',
   };
   for (const [name, title] of Object.entries(names) as [keyof Sizes, string][]) {

@@ -14,6 +14,10 @@ export const imports = {
   core: `export { createAssessmentClient } from 'assessment-monitor';`,
   react: `export { AssessmentProvider, useAssessment, useAssessmentSelector } from 'assessment-monitor/react';`,
   durable: `export { watchDurably } from 'assessment-monitor/durable';`,
+  toMeter: `export { toMeter } from 'assessment-monitor/telemetry';`,
+  toSentry: `export { toSentry } from 'assessment-monitor/telemetry';`,
+  toLines: `export { toLines } from 'assessment-monitor/telemetry';`,
+  toBeacon: `export { toBeacon } from 'assessment-monitor/telemetry';`,
   /** One function, to see that the rest is left out. */
   texts: `export { describeProblem } from 'assessment-monitor';`,
   socketIo: `export { io } from 'socket.io-client';`,
@@ -122,12 +126,20 @@ export interface Sizes {
   assembledCore: number;
   oidc: number;
   supabase: number;
+  /** Each function of `assessment-monitor/telemetry` by itself. */
+  toMeter: number;
+  toSentry: number;
+  toLines: number;
+  toBeacon: number;
   /** Vite's, for code that is loaded on use. */
   helper: number;
 }
 
+/** A function of the telemetry is not worth thinking about. */
+const telemetry = { toMeter: 500, toSentry: 500, toLines: 500, toBeacon: 500 };
+
 /** What may not be outgrown: what was reached, and a little more. */
-export const budgets: Partial<Sizes> = { marginal: 35_000, ours: 34_500, texts: 1_700 };
+export const budgets: Partial<Sizes> = { marginal: 36_200, ours: 35_600, texts: 1_700, ...telemetry };
 
 /** Weighs what `npm run build` leaves; it builds first where that is older than the sources. */
 export async function measureSizes(): Promise<Sizes> {
@@ -152,6 +164,10 @@ export async function measureSizes(): Promise<Sizes> {
     assembledCore: await weigh(assembledCore),
     oidc: await weigh(oidc),
     supabase: await weigh(supabase),
+    toMeter: await weigh(imports.toMeter),
+    toSentry: await weigh(imports.toSentry),
+    toLines: await weigh(imports.toLines),
+    toBeacon: await weigh(imports.toBeacon),
     helper:
       (await weigh(onUse, ['socket.io-client'], { withHelper: true })) - (await weigh(onUse, ['socket.io-client'])),
   };

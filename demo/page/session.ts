@@ -1,5 +1,6 @@
 import { type AssessmentClient, createAssessmentClient, type MonitorEvent } from 'assessment-monitor';
 import { createInspector } from 'assessment-monitor/inspect';
+import { toBeacon } from 'assessment-monitor/telemetry';
 import * as z from 'zod/mini';
 import { createObserver, type Observer } from './observer.ts';
 
@@ -52,6 +53,7 @@ export async function openSession(): Promise<Session> {
   const server = await askServer();
   const events = history<LoggedEvent>();
   const inspected = createObserver();
+  const beacon = toBeacon('/metrics/beacon');
   const { inspect } = createInspector({ enabled: true, send: inspected.hear });
 
   const client = createAssessmentClient<Answers, Report>({
@@ -65,7 +67,10 @@ export async function openSession(): Promise<Session> {
       failureConfirmationMs: 3_000,
       slowCheckMs: 2_000,
     },
-    onEvent: events.add,
+    onEvent(event) {
+      events.add(event);
+      beacon(event);
+    },
     inspect,
   });
   return {

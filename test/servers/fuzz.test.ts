@@ -91,6 +91,8 @@ const targets = [
   '//',
   '/index.html',
   '/__control',
+  '/metrics',
+  '/metrics/beacon',
   '/events',
   '/health',
   '/health/ready',
@@ -124,6 +126,7 @@ const bodies = [
   '{"email":{"toString":1},"password":[]}',
   '{"configure":{"faults":[{"route":"any"}]}}',
   '{"do":"explode"}',
+  '{"request|status|ok|":[1e308,{},null]}',
   `{"assessment_data":${'['.repeat(2_000)}`,
   'x'.repeat(70_000),
 ];

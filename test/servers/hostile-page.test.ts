@@ -242,6 +242,8 @@ describe('both servers', () => {
       '/',
       '/index.html',
       '/__control',
+      '/metrics',
+      '/metrics/beacon',
       '/health',
       '/api/auth/token-balance',
       '/socket.io/?EIO=4&transport=polling',
@@ -266,7 +268,7 @@ describe('both servers', () => {
       expect.soft(await status({ Origin }), Origin).toBe(403);
     expect.soft(await status({ 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' })).toBe(403);
     for (const Host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])
-      expect.soft(await status({ Host, Origin: `http://${Host}` }), Host).toBeOneOf([200, 401]);
+      expect.soft(await status({ Host, Origin: `http://${Host}` }), Host).toBeOneOf([200, 401, 405]);
   });
 
   it.each([
@@ -290,6 +292,7 @@ describe('both servers', () => {
     expect(await status('/api/auth/token-balance')).toBe(401);
     expect(await status('/socket.io/?EIO=4&transport=polling')).toBe(200);
     expect(await status('/__control')).toBe(403);
+    expect(await status('/metrics/beacon')).toBe(403);
   });
 
   it('answer 413 to a body that is too long, whether it announces its length or not', async () => {
@@ -301,6 +304,7 @@ describe('both servers', () => {
     expect(
       await post(portOf(demo), '/__control', { 'Transfer-Encoding': 'chunked', 'Content-Length': '' }, chunk),
     ).toBeOneOf([400, 413]);
+    expect(await post(portOf(demo), '/metrics/beacon', {}, long)).toBe(413);
     expect(await post(portOf(demo), '/', {}, long)).toBe(413);
     expect(await post(portOf(viewer), '/', {}, long)).toBe(413);
     expect(await post(portOf(viewer), '/events', {}, long)).toBe(413);

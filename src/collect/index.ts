@@ -1,0 +1,2 @@
+export { createCollector } from './collector.ts';
+export type { Collector } from './collector.ts';
