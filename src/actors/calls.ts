@@ -144,8 +144,13 @@ export function createCalls<Submission, Result>(
   };
   /** After a search: the job that was found, or a question to the user. */
   const concluded = (submissionId: string, found: ListedJob | 'several' | null, problem: Problem): SubmitOutcome => {
-    if (found !== null && found !== 'several') return accepted(submissionId, found);
-    particularsOf(submissionId).isAsked = true;
+    const its = particularsOf(submissionId);
+    if (found !== null && found !== 'several') {
+      // The list holds the jobs of this user only: a row of another user is recognised from now on.
+      if (found.ownerId != null) its.keepOwner((its.owner ??= digestOf(found.ownerId)));
+      return accepted(submissionId, found);
+    }
+    its.isAsked = true;
     return { type: 'unconfirmed', retryAfterMs: null, problem, isFinal: true };
   };
   const mayRepeat = (): boolean => services.idempotent && api.recognisesKeys() !== false;

@@ -330,6 +330,19 @@ describe('a row of another user', () => {
     expect(world.phases()).toEqual(['submitting', 'waiting', 'completed']);
   });
 
+  it('in the archive is recognised by the owner of the row in the list of jobs, where the submission was found', async () => {
+    const world = await submitted({
+      submit: () => null,
+      jobs: ({ at }) => ok([{ ...listed('job-1', world.clock.now() - at), user_id: 'user-1' }]),
+      status: () => status('completed'),
+      result: ({ at }) => ok({ id: 'result-1', user_id: at < MINUTE ? 'user-9' : 'user-1', test_result: { of: at } }),
+    });
+    await world.run(50 * SECOND);
+    expect(world.phase()).not.toBe('completed');
+    await world.run(5 * MINUTE);
+    expect(world.phase()).toBe('completed');
+  });
+
   it('in the archive is recognised by the next page, whose status route does not know the job', async () => {
     let isRestarted = false;
     const store = memoryStore();

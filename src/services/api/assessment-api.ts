@@ -69,6 +69,8 @@ export interface ListedJob {
   resultId: string | null;
   /** When the server took the submission, ms by the client's clock. */
   createdAt: number;
+  /** The API's own id of the user; absent where the row does not say. */
+  ownerId?: string | null;
 }
 
 /** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
@@ -169,6 +171,8 @@ const listedSchema = object({
   result_id: maybeId,
   createdAt: z.optional(z.unknown()),
   created_at: z.optional(z.unknown()),
+  userId: maybeId,
+  user_id: maybeId,
 });
 /** A list of which no row can be read is not an empty one: its job would be started, and paid for, a second time. */
 const listSchema = object({
@@ -372,5 +376,7 @@ function listedRow(row: unknown): ListedJob | string {
   if (jobId === null) return 'job_id';
   const created = read.created_at ?? read.createdAt;
   const createdAt = typeof created === 'number' ? created : Date.parse(typeof created === 'string' ? created : '');
-  return Number.isNaN(createdAt) ? 'created_at' : { jobId, resultId: read.result_id ?? read.resultId, createdAt };
+  if (Number.isNaN(createdAt)) return 'created_at';
+  const ownerId = read.user_id ?? read.userId;
+  return { jobId, resultId: read.result_id ?? read.resultId, createdAt, ...(ownerId !== null && { ownerId }) };
 }
