@@ -28,7 +28,19 @@ const RULES: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/\blets? go (?:of|when)\b/gi, 'write "releases", "closes" or "frees"'],
 ];
 
-const PLACES = ['src', 'test', 'backend', 'e2e', 'bench', 'demo', 'scripts', 'docs', '.github', '.changeset'];
+const PLACES = [
+  'src',
+  'test',
+  'backend',
+  'e2e',
+  'bench',
+  'demo',
+  'examples',
+  'scripts',
+  'docs',
+  '.github',
+  '.changeset',
+];
 const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
 /** These two name the words that are not to be used. */
 const EXEMPT = new Set(['docs/style.md', 'scripts/prose.ts']);
@@ -36,11 +48,17 @@ const EXEMPT = new Set(['docs/style.md', 'scripts/prose.ts']);
 function filesOf(paths: readonly string[]): string[] {
   return paths
     .filter((path) => existsSync(path))
-    .flatMap((path) => {
-      if (!statSync(path).isDirectory()) return path;
-      return readdirSync(path, { recursive: true, encoding: 'utf8' }).map((name) => join(path, name));
-    })
-    .filter((path) => /\.(?:tsx?|md)$/.test(path) && !/node_modules|dist/.test(path) && !EXEMPT.has(path));
+    .flatMap((path) => (statSync(path).isDirectory() ? filesIn(path) : path))
+    .filter((path) => /\.(?:tsx?|mjs|md)$/.test(path) && !EXEMPT.has(path));
+}
+
+/** Without what is installed or built: an example links to the package, and so to itself. */
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((it) => {
+    const path = join(folder, it.name);
+    if (it.isDirectory()) return ['node_modules', 'dist'].includes(it.name) ? [] : filesIn(path);
+    return path;
+  });
 }
 
 /** Comments, names of tests, and texts of more than one word. In tests short texts are data, and longer ones name cases. */
