@@ -3,9 +3,18 @@ import { defineConfig } from 'vitest/config';
 
 const components = 'test/react/**/*.test.tsx';
 /** Folders whose tests only compute: they start no process, browser or server, and have no DOM. */
-const computing = ['actors', 'client', 'docs', 'durable', 'inspect', 'lib', 'machines', 'messages', 'services', 'worlds'].map(
-  (folder) => `test/${folder}/**/*.test.ts`,
-);
+const computing = [
+  'actors',
+  'client',
+  'docs',
+  'durable',
+  'inspect',
+  'lib',
+  'machines',
+  'messages',
+  'services',
+  'worlds',
+].map((folder) => `test/${folder}/**/*.test.ts`);
 
 export default defineConfig({
   // Tests import the package by its name, as its users do; tsconfig.json maps that name to the sources.

@@ -14,8 +14,8 @@ export interface Lives<T> {
 }
 
 /**
- * An engine that is a journal in memory. Its process dies once at each step: after the work, before the journal notes it. It dies in every
- * other sleep too. Then it runs the watch again, from the beginning.
+ * An engine that is a journal in memory. Its process dies once at each step: after the work, before the journal notes it. It dies in some
+ * sleeps too. Then it runs the watch again, from the beginning.
  *
  * @param watch called once for each life
  * @param die called at each death: what is in memory is lost, and time passes
@@ -68,7 +68,7 @@ export async function liveAndDie<T>(
         const wakeAt = now() + ms;
         dieOnce();
         notes.push({ name, ms, value: String(wakeAt) });
-        if (notes.length % 2 === 0) dieOnce(true);
+        if (notes.length % 4 === 0) dieOnce(true);
         sleepUntil(wakeAt);
       },
     };
