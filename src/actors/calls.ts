@@ -339,13 +339,15 @@ export function createCalls<Submission, Result>(
     });
   };
 
-  /** The id of the result by the archive, whose row may be late. */
+  /** The id of the result by the archive, whose row may be late, or by the status of an API without one. */
   const resultIdOf = async (
     its: Particulars<Submission>,
     jobId: string,
     signal: AbortSignal,
   ): Promise<string | null> => {
-    const state = await api.job(jobId, signal).catch((error: unknown) => {
+    if (api.hasArchive === false) await its.pacer.turn('status', pacing.minDistanceMs, signal);
+    const asked = api.hasArchive === false ? api.status(jobId, signal) : api.job(jobId, signal);
+    const state = await asked.catch((error: unknown) => {
       throw isNotFound(error) ? notThereYet() : error;
     });
     const own = ofItsOwner(its, state);

@@ -227,7 +227,7 @@ export function createServices<Submission, Result>(
     if (!api) return createAssessmentApi({ ...calls, paths, idempotencyHeader, statusWords, progressScale });
     let opened: AssessmentApi<Submission, Result> | undefined;
     const open = async () => (opened ??= (await loadOwnPorts()).createPortedApi(api, { ...calls, idempotent }));
-    return apiOnUse(open, idempotent);
+    return apiOnUse(open, idempotent, api.job !== undefined);
   };
 
   const answers = { session: tokenStorage, local: storage, memory: memoryStore() };

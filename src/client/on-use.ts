@@ -22,14 +22,17 @@ export async function loadOwnPorts(): Promise<OwnPorts> {
  * An API whose code is loaded by its first call.
  *
  * @param idempotent whether one key makes one job
+ * @param hasArchive whether there is a second place that knows jobs
  */
 export function apiOnUse<Submission, Result>(
   open: () => Promise<AssessmentApi<Submission, Result>>,
   idempotent: boolean,
+  hasArchive: boolean,
 ): AssessmentApi<Submission, Result> {
   return {
     submit: async (...given) => (await open()).submit(...given),
     recognisesKeys: () => idempotent || null,
+    hasArchive,
     status: async (...given) => (await open()).status(...given),
     job: async (...given) => (await open()).job(...given),
     jobs: async (...given) => (await open()).jobs(...given),

@@ -116,6 +116,8 @@ export interface AssessmentApi<Submission, Result> {
   status(jobId: string, signal: AbortSignal, canWait?: boolean, beforeSending?: () => void): Promise<JobState>;
   /** The archive's view of a job, for when the status route does not know it. */
   job(jobId: string, signal: AbortSignal): Promise<JobState>;
+  /** Whether {@link job} asks another place than {@link status}. @default true */
+  readonly hasArchive?: boolean;
   /** The user's jobs, newest first; rows that make no sense are left out, but a list of only such rows is an answer that makes no sense. */
   jobs(signal: AbortSignal): Promise<ListedJob[]>;
   /** @param owner digest of the API's own id of the user, where a status or archive row told it: another user's result is not read */

@@ -197,10 +197,11 @@ export function createSourceCoordinator(options: SourceCoordinatorOptions): Sour
     flight = { isForced, outcome };
     return outcome;
   };
-  const look = async (isNews: boolean): Promise<void> => {
+  const look = async (isNews: boolean, mayEnd = isNews): Promise<void> => {
     if (flight) {
-      await flight.outcome;
-      return look(isNews);
+      // An SDK whose session is refused reports that as a change, too: it is no sign-out, and the assessment asks for a sign-in.
+      const isRefused = (await flight.outcome)?.type === 'rejected';
+      return look(isNews, mayEnd && !isRefused);
     }
     const looking = ask(false);
     flight = { isForced: false, outcome: looking.then(() => (flight = null)) };
@@ -208,7 +209,7 @@ export function createSourceCoordinator(options: SourceCoordinatorOptions): Sour
     if (answer.type === 'none') {
       given = null;
       // After a refusal the answers wait for the next sign-in.
-      if (isNews && ended === null && tokens.identity() !== null) tokens.signOut();
+      if (mayEnd && ended === null && tokens.identity() !== null) tokens.signOut();
       isLeaving = false;
     } else if (answer.type === 'token' && !isLeaving && (isNew(answer) || ended !== null)) {
       publish(answer, true, isNews);
