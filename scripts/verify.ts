@@ -2,14 +2,15 @@
  * npm run --silent verify -- [--json] [--worlds N] [--seed S]
  *
  * The four layers of proof in one command: every transition walked on a live actor, the rules held against every state and step
- * that can be reached, random worlds in virtual time, and the golden chart. Exit 1 on any violation.
+ * that can be reached, random worlds in virtual time, a tenth as many of two users who take turns on one computer, and the golden
+ * chart. Exit 1 on any violation.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { assessmentMachine } from '../src/machines/assessment-machine.ts';
 import { declaredTransitions, explore, liveStage, pathsOver, walk } from '../src/testing/index.ts';
-import { anyWorld } from '../src/testing/worlds/any-world.ts';
+import { anyWorld, type AnyWorldOptions } from '../src/testing/worlds/any-world.ts';
 import { runWorld } from '../src/testing/worlds/run-world.ts';
 import { tellStory } from '../src/testing/worlds/world.ts';
 import { type Rule, rules } from '../test/machines/rules.ts';
@@ -65,10 +66,10 @@ function holdRules(map: ReturnType<typeof explore>, edges: number): Invariant[] 
   });
 }
 
-async function playWorlds(runs: number, seed: number) {
+async function playWorlds(runs: number, seed: number, options: AnyWorldOptions = {}) {
   const invariants = new Map<string, Invariant>();
   let violations = 0;
-  for (const world of fc.sample(anyWorld(fc), { numRuns: runs, seed })) {
+  for (const world of fc.sample(anyWorld(fc, options), { numRuns: runs, seed })) {
     const verdict = await runWorld(world);
     for (const [name, isKept] of Object.entries(verdict.rules)) {
       const invariant = invariants.get(name) ?? { name, checked: 0, violations: 0 };
@@ -102,10 +103,13 @@ const edges = vertices.reduce((sum, vertex) => sum + vertex.edges.length, 0);
 const declared = declaredTransitions(assessmentMachine).length;
 const walked = await walkEverything(map);
 const played = await playWorlds(worlds, seed);
+const turns = Math.ceil(worlds / 10);
+const playedByTwo = await playWorlds(turns, seed, { families: ['users'] });
 const invariants: Invariant[] = [
   { name: 'a live actor does at every step what the chart says', checked: walked.paths, violations: walked.violations },
   ...holdRules(map, edges),
   ...played.invariants,
+  ...playedByTwo.invariants.map((it) => ({ ...it, name: `two users: ${it.name}` })),
   compareDocuments(),
 ];
 const report = {
@@ -117,6 +121,7 @@ const report = {
   uncovered: walked.uncovered,
   invariants,
   worlds: { runs: worlds, violations: played.violations, seed },
+  worldsOfTwoUsers: { runs: turns, violations: playedByTwo.violations, seed },
   seconds: Math.round((performance.now() - startedAt) / 100) / 10,
 };
 const isGood = walked.uncovered.length === 0 && invariants.every(({ violations }) => violations === 0);
@@ -135,6 +140,7 @@ else {
       `transitions walked  ${number(report.transitionsCovered)} of ${declared}`,
       ...report.uncovered.map((it) => `  never taken: ${it}`),
       `worlds played       ${number(worlds)} with seed ${seed}, ${played.violations} of them broken`,
+      `… of two users     ${number(turns)} with seed ${seed}, ${playedByTwo.violations} of them broken`,
       '',
       '         checked  rule',
       ...rows,
