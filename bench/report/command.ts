@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { format } from 'prettier';
 import { DEFAULT_CLIENTS } from '../fleet/command.ts';
+import { durableSection } from './durable-section.ts';
 import { fleetSection } from './fleet-section.ts';
 import { latencySection } from './latency-section.ts';
 import { outcomesSection } from './outcomes-section.ts';
@@ -18,6 +19,7 @@ const sections: Readonly<Record<string, Section>> = {
   overhead: overheadSection,
   latency: latencySection,
   size: sizeSection,
+  durable: durableSection,
 };
 
 /**
