@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { startPostgres } from './postgres.mjs';
+import { SLEEPY } from './watcher-process.mjs';
 
 const { values } = parseArgs({ options: { watches: { type: 'string', default: '1000' }, json: { type: 'boolean' } } });
 const watches = Number(values.watches);
@@ -30,7 +31,7 @@ const postgres = await startPostgres();
 async function measure(kind) {
   const child = spawn(
     process.execPath,
-    ['--expose-gc', join(import.meta.dirname, 'sleeper.mjs'), kind, String(watches)],
+    ['--expose-gc', ...SLEEPY, join(import.meta.dirname, 'sleeper.mjs'), kind, String(watches)],
     {
       env: { ...process.env, DATABASE_URL: postgres.url, API_URL: apiUrl },
       stdio: ['ignore', 'pipe', process.env.VERBOSE ? 'inherit' : 'ignore'],

@@ -97,6 +97,8 @@ export function beginPlay(input: AssessmentInput, startedAt: number, pacing: Pac
           actorRef,
         } = params as { [key in 'id' | 'src']: string } & Record<'input' | 'actorRef', unknown>;
         if (isCallName(src)) call = { id, name: src, input: callInput, actor: actorRef };
+        // A watch runs no feed. Its actor would keep the one that created it in memory for as long as the watch sleeps.
+        else delete (next.children as Record<string, unknown>)[id];
       }
     }
     if (call && !isWaiting(next, call)) call = null;
