@@ -9,7 +9,7 @@ import { createMiddleware } from 'hono/factory';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
 import { type Answer, flat, nested, nestedV2, ok } from './answers.ts';
-import type { ServerCounts, ServerLog } from './counts.ts';
+import type { ServerCounts, ServerLog, Visits } from './counts.ts';
 import { codeOf, type Faults, msOf } from './faults.ts';
 import { healthRoutes } from './health-routes.ts';
 import { FAILURE_TEXT, type Job, type Jobs } from './jobs.ts';
@@ -20,12 +20,13 @@ import type { Sessions } from './sessions.ts';
 
 interface Env {
   Bindings: HttpBindings;
-  Variables: { sentAt: number; userId: string; generation: number; body: unknown };
+  Variables: { sentAt: number; userId: string; generation: number; isExpired: boolean; body: unknown };
 }
 
 export interface AppDeps {
   options: () => BackendOptions;
   counts: ServerCounts;
+  visits: Visits;
   log: ServerLog;
   sessions: Sessions;
   jobs: Jobs;
@@ -40,6 +41,8 @@ export interface AppDeps {
 const REFRESH_COOKIE = 'refresh';
 const COOKIE = { prefix: 'host', path: '/', httpOnly: true, secure: true, sameSite: 'Strict' } as const;
 const PASSWORD = 'correct-horse';
+/** Names the visitor of a page, see `createVisits`. */
+const VISIT_HEADER = 'x-visit';
 /** Clients on this machine, which share the clock of the server, may say when a request left. ms since the epoch. */
 export const SENT_AT_HEADER = 'x-sent-at';
 /** How long the original takes to write down what it has answered: of two that arrive together it recognises neither. */
@@ -70,6 +73,7 @@ const keySchema = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/);
 export function createApp({
   options,
   counts,
+  visits,
   log,
   sessions,
   jobs,
@@ -142,6 +146,12 @@ export function createApp({
       if (status === 401 && name !== 'login' && name !== 'v1Login' && name !== 'refresh')
         counts.unauthorizedAnswers += 1;
       const generation = c.get('generation') as number | undefined;
+      visits.note(c.req.header(VISIT_HEADER), {
+        route: name,
+        status,
+        isReplay: c.res.headers.get('x-idempotency-cache') === 'HIT',
+        isExpired: c.get('isExpired') === true,
+      });
       log.write({
         kind: 'request',
         route: name,
@@ -181,6 +191,7 @@ export function createApp({
     const verdict = await sessions.verify(token, c.get('sentAt'));
     if (verdict.generation !== undefined) c.set('generation', verdict.generation);
     if (!verdict.ok) {
+      if (verdict.isExpired) c.set('isExpired', true);
       const isOfService =
         options().authOutage && has('outage-takes-refresh') && c.req.path.startsWith('/api/assessment/');
       const refusal = flat(401, 'INVALID_TOKEN', 'Invalid or expired token');

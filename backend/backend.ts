@@ -1,4 +1,4 @@
-import type { ServerCounts, ServerLogEntry } from './counts.ts';
+import type { ServerCounts, ServerLogEntry, VisitCounts } from './counts.ts';
 import type { JobStatus } from './jobs.ts';
 import type { BackendOptions } from './options.ts';
 
@@ -21,6 +21,8 @@ export interface Backend {
   readonly options: Readonly<BackendOptions>;
   /** A copy of what the server has seen so far. */
   counts(): ServerCounts;
+  /** What it has seen of the requests with this `X-Visit`. */
+  visit(name: string): VisitCounts;
   log(): readonly ServerLogEntry[];
   onLog(listener: (entry: ServerLogEntry) => void): () => void;
   /** Changes its behaviour while it runs. */

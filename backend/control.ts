@@ -120,6 +120,7 @@ export async function handleControl(
     return answer(200, {
       options,
       counts: backend.counts(),
+      visit: backend.visit(new URL(request.url ?? '', backend.url).searchParams.get('visit') ?? ''),
       jobs: backend.jobs(),
       openConnections: backend.openConnections(),
     });

@@ -91,3 +91,51 @@ export function createLog() {
 }
 
 export type ServerLog = ReturnType<typeof createLog>;
+
+/** What the server saw of one visitor: of the requests that carry the same `X-Visit`. */
+export type VisitCounts = Pick<
+  ServerCounts,
+  'submissionsAccepted' | 'refreshes' | 'requestsWithExpiredToken' | 'unauthorizedAnswers'
+>;
+
+/** A request that was answered. */
+interface Answered {
+  route: RouteName;
+  status: number;
+  /** A submission that was recognised by its key. */
+  isReplay: boolean;
+  isExpired: boolean;
+}
+
+const MOST_VISITS = 1_000;
+const noVisit: VisitCounts = {
+  submissionsAccepted: 0,
+  refreshes: 0,
+  requestsWithExpiredToken: 0,
+  unauthorizedAnswers: 0,
+};
+
+/** Counts by visitor, the latest ones, for a page that shows its own and not those of others. */
+export function createVisits() {
+  const visits = new Map<string, VisitCounts>();
+  return {
+    of: (visit: string): VisitCounts => visits.get(visit) ?? noVisit,
+    note(visit: string | undefined, { route, status, isReplay, isExpired }: Answered): void {
+      if (visit === undefined) return;
+      const before = visits.get(visit) ?? noVisit;
+      const isAccepted = route === 'submit' && status === 202 && !isReplay;
+      const isRefused = status === 401 && !['login', 'v1Login', 'refresh'].includes(route);
+      visits.delete(visit);
+      visits.set(visit, {
+        submissionsAccepted: before.submissionsAccepted + Number(isAccepted),
+        refreshes: before.refreshes + Number(route === 'refresh' && status === 200),
+        requestsWithExpiredToken: before.requestsWithExpiredToken + Number(isExpired),
+        unauthorizedAnswers: before.unauthorizedAnswers + Number(isRefused),
+      });
+      const [oldest] = visits.keys();
+      if (visits.size > MOST_VISITS && oldest !== undefined) visits.delete(oldest);
+    },
+  };
+}
+
+export type Visits = ReturnType<typeof createVisits>;

@@ -5,7 +5,7 @@ import { getRequestListener } from '@hono/node-server';
 import { createApp } from './app.ts';
 import type { Backend } from './backend.ts';
 import { CONTROL_PATH, handleControl } from './control.ts';
-import { createLog, noCounts } from './counts.ts';
+import { createLog, createVisits, noCounts } from './counts.ts';
 import { createFaults } from './faults.ts';
 import { createJobs } from './jobs.ts';
 import { createLocalServer, LOOPBACK_ADDRESS } from './local-server.ts';
@@ -44,6 +44,7 @@ export async function startBackend({
   let current: BackendOptions = { ...defaultOptions, ...given };
   const options = () => current;
   const counts = noCounts();
+  const visits = createVisits();
   const log = createLog();
   const sessions = createSessions(options, counts, log);
   const jobs = createJobs(options, counts, log);
@@ -54,6 +55,7 @@ export async function startBackend({
   const app = createApp({
     options,
     counts,
+    visits,
     log,
     sessions,
     jobs,
@@ -104,6 +106,7 @@ export async function startBackend({
       return current;
     },
     counts: () => ({ ...counts }),
+    visit: visits.of,
     log: log.entries,
     onLog: log.listen,
     configure(change) {

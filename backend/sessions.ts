@@ -4,7 +4,8 @@ import type { ServerCounts, ServerLog } from './counts.ts';
 import type { BackendOptions } from './options.ts';
 
 /** Why a token was not accepted, or whom it speaks for. */
-export type Verdict = { ok: true; userId: string; generation: number } | { ok: false; generation?: number };
+export type Verdict =
+  { ok: true; userId: string; generation: number } | { ok: false; generation?: number; isExpired?: boolean };
 
 /** How a refresh ended. */
 export type Refresh =
@@ -161,7 +162,7 @@ export function createSessions(options: () => BackendOptions, counts: ServerCoun
           text: `a token was sent ${sentAt - known.announcedExpiry} ms after its end`,
           generation,
         });
-        return { ok: false, generation };
+        return { ok: false, generation, isExpired: true };
       }
       if (Date.now() >= known.announcedExpiry) return { ok: false, generation };
       const genuine = await jwtVerify(token, secret, { clockTolerance: 2 }).then(

@@ -94,13 +94,21 @@ export function createNarrator(
       case 'refresh.finished':
         return event.outcome === 'refreshed'
           ? [{ en: `the token was refreshed in ${event.ms} ms`, id: `token diperbarui dalam ${event.ms} md` }, 'good']
-          : [
-              {
-                en: `the refresh came to nothing (${event.outcome})`,
-                id: `pembaruan token tidak berhasil (${event.outcome})`,
-              },
-              'trouble',
-            ];
+          : event.outcome === 'limited'
+            ? [
+                {
+                  en: 'the refresh has to wait: the server grants one at a time',
+                  id: 'pembaruan token harus menunggu: server membatasi jaraknya',
+                },
+                'plain',
+              ]
+            : [
+                {
+                  en: `the refresh came to nothing (${event.outcome})`,
+                  id: `pembaruan token tidak berhasil (${event.outcome})`,
+                },
+                'trouble',
+              ];
       case 'token.expiring':
         return [
           {

@@ -11,12 +11,12 @@ import { launchChromium } from '../test/browser/chromium.ts';
 const folder = fileURLToPath(new URL('../docs/images/', import.meta.url));
 mkdirSync(folder, { recursive: true });
 const desktop: BrowserContextOptions = {
-  viewport: { width: 1280, height: 1000 },
+  viewport: { width: 1280, height: 800 },
   locale: 'en-GB',
   colorScheme: 'light',
 };
 const phone: BrowserContextOptions = {
-  viewport: { width: 375, height: 740 },
+  viewport: { width: 390, height: 844 },
   deviceScaleFactor: 2,
   locale: 'id-ID',
   colorScheme: 'dark',
@@ -28,17 +28,15 @@ const open = async (options: BrowserContextOptions): Promise<Page> => {
   await page.goto(demo.url);
   return page;
 };
-const picture = (page: Page, name: string, fullPage = true) =>
-  page.screenshot({ path: `${folder}${name}.png`, fullPage, animations: 'disabled' });
+const picture = (page: Page, name: string) => page.screenshot({ path: `${folder}${name}.png`, animations: 'disabled' });
 
 const page = await open(desktop);
 await page.getByRole('button', { name: 'Sign in as a demo user' }).click();
-await page.getByRole('button', { name: 'Run the old way' }).click();
-await page.getByRole('button', { name: 'Submit' }).click();
+await page.getByRole('button', { name: 'Compare with the old way' }).click();
 await page.getByRole('img', { name: /ws-monitoring/ }).waitFor();
 await page.getByRole('button', { name: 'End the token now' }).click();
 await page.getByText(/INVALID_TOKEN:/).waitFor();
-await page.getByRole('listitem').filter({ hasText: 'token 2' }).first().waitFor();
+await page.getByText('was repeated with token 2').first().waitFor();
 await picture(page, 'waiting');
 demo.finishJobs();
 await page.getByRole('heading', { name: 'Your result' }).waitFor();
@@ -46,13 +44,16 @@ await picture(page, 'result');
 
 const small = await open(phone);
 await small.getByRole('button', { name: 'Masuk sebagai pengguna demo' }).click();
-await small.getByRole('button', { name: 'Kirim' }).waitFor();
+await small.getByRole('button', { name: 'Kirim', exact: true }).waitFor();
 await small.evaluate(() => window.scrollTo(0, 0));
-await picture(small, 'phone-questionnaire', false);
-await small.getByRole('button', { name: 'Kirim' }).click();
+await picture(small, 'phone-questionnaire');
+await small.getByRole('button', { name: 'Kirim', exact: true }).click();
+await small.getByRole('img', { name: /ws-monitoring/ }).waitFor();
+await small.getByRole('button', { name: 'Akhiri token sekarang' }).click();
+await small.getByText('diulang dengan token 2').first().waitFor();
 await small.getByText('Jawaban Anda sedang dianalisis.').waitFor();
 await small.evaluate(() => window.scrollTo(0, 0));
-await picture(small, 'phone-waiting', false);
+await picture(small, 'phone-waiting');
 
 const viewer = await serveViewer({ port: 0 });
 const opened = await (await browser.newContext({ ...desktop, viewport: { width: 1280, height: 760 } })).newPage();
@@ -64,7 +65,7 @@ stage.submit();
 await opened.getByRole('img', { name: /ws-monitoring/ }).waitFor();
 stage.backend.finishJobs();
 await opened.getByRole('img', { name: /completed/ }).waitFor();
-await picture(opened, 'inspector', false);
+await picture(opened, 'inspector');
 inspector.stop();
 await stage.close();
 

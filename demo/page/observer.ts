@@ -1,5 +1,5 @@
 import type { InspectedEvent } from 'assessment-monitor/inspect';
-import { foldState } from '../chart-layout.ts';
+import { foldState } from '../chart/graph.ts';
 import { shortEvent } from 'assessment-monitor/testing';
 
 /** The last step of a machine, by the names of the boxes of its chart, and the event that took it. */

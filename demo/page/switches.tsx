@@ -1,4 +1,4 @@
-import { askServer, command, type ServerView } from './session.ts';
+import { askServer, command, type ServerView, type Session } from './session.ts';
 import type { Say } from './words.ts';
 
 /** What the switches put in the way of requests, by the name that it is taken away by. The first that hits, wins. */
@@ -14,44 +14,96 @@ let last: Promise<unknown> = Promise.resolve();
 /** Two switches that are pressed in one breath change the same list: the second begins with what the first has left. */
 const inTurn = (change: () => Promise<void>) => (last = last.then(change, change));
 
-/** What can go wrong, at the press of a button. Each acts on the real server; a pressed one is in force there. */
-export function Switches({ say, server, onChange }: { say: Say; server: ServerView; onChange: () => void }) {
+interface SwitchesProps {
+  say: Say;
+  session: Session;
+  server: ServerView;
+  onChange: () => void;
+}
+
+/**
+ * What can go wrong, at the press of a button. Each acts on the real server, and the page says at once what was done; a pressed one is in
+ * force there.
+ */
+export function Switches({ say, session, server, onChange }: SwitchesProps) {
+  const { press, ask } = session;
   const change = (what: Parameters<typeof command>[0]) => command(what).then(onChange);
   const { options } = server;
   const isIn = (name: keyof typeof faults) => options.faults.some((it) => it.name === name);
   const isRefusing = options.sockets === 'refuse';
   const isSlow = options.jobDurationMs >= SLOW_MS;
-  const toggle = async (name: keyof typeof faults) => {
+  /** @returns whether it is in force now */
+  const toggle = async (name: keyof typeof faults): Promise<boolean> => {
     // As they are now, and not as they were a second ago: another tab may have changed them.
     const now = (await askServer()).options.faults;
     const others = now.filter((it) => it.name !== name);
-    await change({ configure: { faults: others.length < now.length ? others : [...faults[name], ...others] } });
+    const isOn = others.length === now.length;
+    await change({ configure: { faults: isOn ? [...faults[name], ...others] : others } });
+    return isOn;
   };
   const cutNetwork = async () => {
-    await toggle('cut');
-    if (!isIn('cut')) await change({ do: 'dropSockets' });
+    press(isIn('cut') ? 'youMended' : 'youCut');
+    if (await toggle('cut')) {
+      await change({ do: 'dropSockets' });
+      void ask();
+    } else {
+      // What the browser says when a network is back.
+      window.dispatchEvent(new Event('online'));
+    }
   };
   return (
     <div className="levers" role="group" aria-label={say('switches')}>
-      <Lever text={say('endTokens')} onPress={() => change({ do: 'endTokens' })} />
-      <Lever text={say('dropSockets')} onPress={() => change({ do: 'dropSockets' })} />
-      <Lever text={say('revoke')} onPress={() => change({ do: 'revokeSessions' })} />
+      <button type="button" className="main-lever" onClick={() => void session.endToken().then(onChange)}>
+        {say('endTokens')}
+      </button>
+      <Lever
+        text={say('dropSockets')}
+        onPress={() => {
+          press('youDropped', 'nothingToDrop');
+          return change({ do: 'dropSockets' });
+        }}
+      />
+      <Lever
+        text={say('revoke')}
+        onPress={() => {
+          press('youRevoked', 'nothingToRevoke');
+          return change({ do: 'revokeSessions' }).then(ask);
+        }}
+      />
       <Lever
         text={say('refuseSockets')}
         pressed={isRefusing}
-        onPress={() => change({ configure: { sockets: isRefusing ? 'accept' : 'refuse' } })}
+        onPress={() => {
+          press(isRefusing ? 'youAccept' : 'youRefuse', 'nextSocket');
+          return change({ configure: { sockets: isRefusing ? 'accept' : 'refuse' } });
+        }}
       />
       <Lever text={say('cutNetwork')} pressed={isIn('cut')} onPress={() => inTurn(cutNetwork)} />
       <Lever
         text={say('authOutage')}
         pressed={options.authOutage}
-        onPress={() => change({ configure: { authOutage: !options.authOutage } })}
+        onPress={() => {
+          press(options.authOutage ? 'outageOver' : 'outageBegun', 'nextCall');
+          return change({ configure: { authOutage: !options.authOutage } }).then(ask);
+        }}
       />
-      <Lever text={say('rateLimit')} pressed={isIn('limit')} onPress={() => inTurn(() => toggle('limit'))} />
+      <Lever
+        text={say('rateLimit')}
+        pressed={isIn('limit')}
+        onPress={() =>
+          inTurn(async () => {
+            press(isIn('limit') ? 'limitOver' : 'limitBegun', 'nextPoll');
+            await toggle('limit');
+          })
+        }
+      />
       <Lever
         text={say('slowJob')}
         pressed={isSlow}
-        onPress={() => change({ configure: { jobDurationMs: isSlow ? 25_000 : SLOW_MS } })}
+        onPress={() => {
+          press(isSlow ? 'jobsQuick' : 'jobsSlow', 'nextJob');
+          return change({ configure: { jobDurationMs: isSlow ? 25_000 : SLOW_MS } });
+        }}
       />
       <Lever text={say('secondTab')} onPress={() => void window.open(window.location.href)} />
       <Lever text={say('reload')} onPress={() => window.location.reload()} />

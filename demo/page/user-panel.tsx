@@ -9,24 +9,31 @@ export interface UserPanelProps {
   say: Say;
   language: Language;
   isSignedIn: boolean;
+  /** The latest call brought no answer, or the browser says that there is no network. */
+  isOffline: boolean;
   signIn: () => void;
   signInFailed: boolean;
+  /** The same answers go the old way as well. */
+  onCompare: (answers: Answers) => void;
 }
 
 /** What an end user sees: a questionnaire, progress, a result. Nothing here knows of tokens. */
-export function UserPanel({ say, language, isSignedIn, signIn, signInFailed }: UserPanelProps) {
+export function UserPanel(props: UserPanelProps) {
+  const { say, language, isSignedIn, isOffline, signIn, signInFailed, onCompare } = props;
   const assessment = useAssessment<Answers, Report>();
   const balance = useBalance();
 
   const content = () => {
     switch (assessment.phase) {
       case 'idle':
-        return <Questionnaire {...{ say, language, isSignedIn, signIn }} onSubmit={assessment.submit} />;
+        return <Questionnaire {...{ say, language, isSignedIn, signIn, onCompare }} onSubmit={assessment.submit} />;
       case 'submitting':
-        return <Waiting say={say} text={say('submitting')} percent={0} onCancel={assessment.cancel} />;
+        return <Waiting {...{ say, isOffline }} text={say('submitting')} percent={0} onCancel={assessment.cancel} />;
       case 'waiting': {
         const { status, percent } = assessment.progress;
-        return <Waiting say={say} text={say(status)} percent={percent} onCancel={assessment.cancel} />;
+        // Work that has got somewhere has begun, whatever the queue says.
+        const text = percent >= DONE ? 'fetching' : percent > 0 ? 'processing' : status;
+        return <Waiting {...{ say, isOffline, percent }} text={say(text)} onCancel={assessment.cancel} />;
       }
       case 'sign-in-needed':
         return <Question error={assessment.error} language={language} action={say('signInAgain')} onAction={signIn} />;
@@ -79,15 +86,20 @@ export function UserPanel({ say, language, isSignedIn, signIn, signInFailed }: U
   );
 }
 
-type QuestionnaireProps = Pick<UserPanelProps, 'say' | 'language' | 'isSignedIn' | 'signIn'> & {
+type QuestionnaireProps = Pick<UserPanelProps, 'say' | 'language' | 'isSignedIn' | 'signIn' | 'onCompare'> & {
   onSubmit: (answers: Answers) => void;
 };
 
-function Questionnaire({ say, language, isSignedIn, signIn, onSubmit }: QuestionnaireProps) {
+function Questionnaire({ say, language, isSignedIn, signIn, onCompare, onSubmit }: QuestionnaireProps) {
   const [riasec, setRiasec] = useState<Record<string, number>>(sampleAnswers.assessment_data.riasec);
+  const answers = { ...sampleAnswers, assessment_data: { ...sampleAnswers.assessment_data, riasec } };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    onSubmit({ ...sampleAnswers, assessment_data: { ...sampleAnswers.assessment_data, riasec } });
+    onSubmit(answers);
+  };
+  const compare = () => {
+    onSubmit(answers);
+    onCompare(answers);
   };
   return (
     <form onSubmit={submit}>
@@ -108,16 +120,32 @@ function Questionnaire({ say, language, isSignedIn, signIn, onSubmit }: Question
       {/* One button, so that who has signed in with the keyboard still stands on it. */}
       <button type={isSignedIn ? 'submit' : 'button'} onClick={isSignedIn ? undefined : signIn}>
         {say(isSignedIn ? 'submit' : 'signIn')}
-      </button>
+      </button>{' '}
+      {isSignedIn && (
+        <button type="button" className="quiet" onClick={compare}>
+          {say('compare')}
+        </button>
+      )}
     </form>
   );
 }
 
-function Waiting({ say, text, percent, onCancel }: { say: Say; text: string; percent: number; onCancel: () => void }) {
+/** Percent. */
+const DONE = 100;
+
+type WaitingProps = Pick<UserPanelProps, 'say' | 'isOffline'> & {
+  text: string;
+  percent: number;
+  onCancel: () => void;
+};
+
+function Waiting({ say, isOffline, text, percent, onCancel }: WaitingProps) {
   return (
     <>
       <p>{text}</p>
       <progress aria-label={say('progress')} max={100} value={percent} />
+      <p className="percent">{percent} %</p>
+      {isOffline && <p className="offline">{say('offline')}</p>}
       <button type="button" className="quiet" onClick={onCancel}>
         {say('cancel')}
       </button>

@@ -1,4 +1,4 @@
-import type { Browser, BrowserContextOptions } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../backend/index.ts';
 import { serveDemo } from '../../demo/serve.ts';
@@ -13,7 +13,7 @@ let demo: Backend;
 beforeAll(async () => {
   [browser, demo] = await Promise.all([
     launchChromium(),
-    serveDemo({ port: 0, accessTokenTtlMs: 60_000, jobDurationMs: 60_000 }),
+    serveDemo({ port: 0, accessTokenTtlMs: 60_000, jobDurationMs: 60_000, refreshIntervalMs: 100 }),
   ]);
 });
 afterAll(async () => {
@@ -22,9 +22,19 @@ afterAll(async () => {
 });
 
 const screens: [name: string, BrowserContextOptions][] = [
-  ['on a phone, light', { viewport: { width: 375, height: 740 }, colorScheme: 'light' }],
-  ['on a desktop, dark', { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' }],
+  ['on a phone, light', { viewport: { width: 390, height: 844 }, colorScheme: 'light' }],
+  ['on a desktop, dark', { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' }],
 ];
+
+/** Whether the user's page, the chart, the switches and what follows from them are seen without scrolling. */
+const isOnOneScreen = (page: Page): Promise<boolean> =>
+  page.evaluate(() => {
+    window.scrollTo(0, 0);
+    const bottoms = ['.user', '.live-chart svg', '.main-lever', '.story'].map(
+      (part) => document.querySelector(part)?.getBoundingClientRect().bottom ?? Number.POSITIVE_INFINITY,
+    );
+    return Math.max(...bottoms) <= window.innerHeight;
+  });
 
 describe.each(screens)('%s', (_, screen) => {
   it('has no barrier, and nothing is wider than the screen, from the questionnaire to the result', async () => {
@@ -37,6 +47,10 @@ describe.each(screens)('%s', (_, screen) => {
     await page.getByRole('button', { name: 'Submit' }).click();
     await page.getByRole('progressbar', { name: 'Progress of the analysis' }).waitFor();
     await looksWell();
+    await page.getByRole('button', { name: 'End the token now' }).click();
+    await page.getByRole('region', { name: 'What you did, and what follows' }).getByText('was repeated').waitFor();
+    await looksWell();
+    expect(await isOnOneScreen(page)).toBe(true);
     demo.finishJobs();
     await page.getByRole('heading', { name: 'Your result' }).waitFor();
     await looksWell();
@@ -50,8 +64,7 @@ it('shows the failure beside its cure, on a live chart, and makes no external re
   page.on('request', (request) => asked.push(new URL(request.url()).host));
   await page.goto(demo.url);
   await page.getByRole('button', { name: 'Sign in as a demo user' }).click();
-  await page.getByRole('button', { name: 'Run the old way' }).click();
-  await page.getByRole('button', { name: 'Submit' }).click();
+  await page.getByRole('button', { name: 'Compare with the old way' }).click();
   await page.getByRole('img', { name: 'State of the chart: ws-monitoring' }).waitFor();
 
   await page.getByRole('button', { name: 'End the token now' }).click();
@@ -132,4 +145,101 @@ it('is walked through from the questionnaire to the result with a keyboard alone
   await press('New assessment');
   await page.getByRole('heading', { name: 'Questionnaire' }).waitFor();
   await page.context().close();
+});
+
+describe('the demo', () => {
+  const open = async (): Promise<Page> => {
+    const page = await browser.newPage({ locale: 'en-GB' });
+    await page.goto(demo.url);
+    await page.getByRole('button', { name: 'Sign in as a demo user' }).click();
+    await page.getByRole('button', { name: 'Submit' }).waitFor();
+    return page;
+  };
+  const story = (page: Page) => page.getByRole('region', { name: 'What you did, and what follows' });
+
+  it('shows a refused call at the press of "End the token now", ten times of ten', async () => {
+    const page = await open();
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await page.getByRole('img', { name: 'State of the chart: ws-monitoring' }).waitFor();
+    for (let token = 1; token <= 10; token += 1) {
+      await page.getByText(new RegExp(`^token ${token}: [1-9]`)).waitFor();
+      await page.getByRole('button', { name: 'End the token now' }).click();
+      await story(page).getByText(`You ended token ${token}.`).waitFor();
+      await story(page).getByText(`token ${token} was refused during a balance call`).waitFor();
+    }
+    expect(await page.locator('.user').innerText()).not.toContain('INVALID_TOKEN');
+    await page.context().close();
+  });
+
+  it('says that there is no token to end before the sign-in', async () => {
+    const page = await browser.newPage({ locale: 'en-GB' });
+    await page.goto(demo.url);
+    await page.getByRole('button', { name: 'End the token now' }).click();
+    await story(page).getByText('There is no token to end: sign in first.').waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    await page.context().close();
+  });
+
+  it('counts what the server saw of this visit, and nothing of other visitors or of the old way', async () => {
+    const other = await open();
+    await other.getByRole('button', { name: 'Compare with the old way' }).click();
+    await other.getByRole('region', { name: 'The old way' }).getByText('It waits for the same analysis').waitFor();
+    const page = await open();
+    const counts = (name: string, count: number) =>
+      page
+        .getByRole('region', { name: 'What the server saw of this visit' })
+        .locator('dl div')
+        .filter({ hasText: new RegExp(`^${name}${count}$`) })
+        .waitFor();
+    await counts('submissions accepted', 0);
+    await page.getByRole('button', { name: 'End the token now' }).click();
+    await counts('INVALID_TOKEN answers', 1);
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await counts('submissions accepted', 1);
+    await page.reload();
+    await counts('submissions accepted', 1);
+    expect(demo.counts().submissionsAccepted).toBeGreaterThanOrEqual(3);
+    await Promise.all([page.context().close(), other.context().close()]);
+  });
+
+  it('shows the same progress after a reload, and the result after another one', async () => {
+    const page = await open();
+    const phrases: string[] = [];
+    await page.exposeFunction('heard', (text: string) => phrases.push(text));
+    await page.addInitScript(() => {
+      new MutationObserver(() => {
+        const text = document.querySelector('.user')?.textContent;
+        if (text) (window as unknown as { heard(it: string): void }).heard(text);
+      }).observe(document, { childList: true, subtree: true, characterData: true });
+    });
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await page
+      .locator('.percent')
+      .filter({ hasText: /[1-9]\d? %/ })
+      .waitFor();
+    await page.reload();
+    await page.getByRole('progressbar', { name: 'Progress of the analysis' }).waitFor();
+    const afterReload = phrases.filter((it) => !it.includes('Questionnaire'));
+    expect(afterReload.filter((it) => it.includes('about to begin') || / 0 %/.test(it))).toEqual([]);
+    demo.finishJobs();
+    await page.getByRole('heading', { name: 'Your result' }).waitFor();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Your result' }).waitFor();
+    await page.context().close();
+  });
+
+  it('says so when there is no connection, and continues by itself', async () => {
+    const page = await open();
+    await page.getByRole('button', { name: 'Submit' }).click();
+    await page.getByRole('img', { name: 'State of the chart: ws-monitoring' }).waitFor();
+    await page.getByRole('button', { name: 'Cut the network' }).click();
+    await story(page).getByText('You cut the network.').waitFor();
+    await page.locator('.user').getByText('No connection at the moment.').waitFor();
+    await page.getByRole('button', { name: 'Cut the network', pressed: true }).click();
+    await page.locator('.user').getByText('No connection at the moment.').waitFor({ state: 'detached' });
+    demo.finishJobs();
+    await page.getByRole('heading', { name: 'Your result' }).waitFor();
+    expect(await page.locator('.user').innerText()).not.toContain('No connection');
+    await page.context().close();
+  });
 });

@@ -92,7 +92,11 @@ describe('nothing is lost', () => {
     await press(page, 'Break the WebSocket');
     await tells(page, 'no useful answer to a poll (429)');
     await press(page, 'Rate limit');
-    await tells(page, 'token 1 was refused during a poll');
+    await page
+      .getByRole('list', { name: 'Timeline' })
+      .getByText(/token \d+ was refused during a poll/)
+      .first()
+      .waitFor();
     demo.finishJobs();
     await press(page, 'Auth outage');
     await showsResult(page);
