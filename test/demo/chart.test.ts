@@ -1,8 +1,7 @@
 import { assessmentMachine } from 'assessment-monitor';
 import { describe, expect, it } from 'vitest';
-import { drawPictures } from '../../demo/chart/generate.ts';
 import { boxesOf, foldState, FRAME, waysOf, waysTaken } from '../../demo/chart/graph.ts';
-import type { Box, Point } from '../../demo/chart/lay-out.ts';
+import { type Box, layOut, type Point } from '../../demo/chart/lay-out.ts';
 import { pictures } from '../../demo/chart/pictures.ts';
 import { declaredTransitions } from '../../src/testing/declared-transitions.ts';
 
@@ -47,7 +46,7 @@ describe.each(['wide', 'narrow'] as const)('the %s picture of the chart', (shape
   };
 
   it('is the one that elkjs makes of the machine as it is: else run "npm run chart"', async () => {
-    expect((await drawPictures())[shape]).toEqual(pictures[shape]);
+    expect(await layOut(assessmentMachine, shape)).toEqual(pictures[shape]);
   });
 
   it('has a box for every state and a way for every transition', () => {
