@@ -58,6 +58,10 @@ export type { PageTarget } from './services/page-signals.ts';
 
 // For XState users: the chart itself, to run with actors of their own.
 export { assessmentMachine } from './machines/assessment-machine.ts';
+export { createDelays, defaultPacing } from './actors/delays.ts';
+export type { DelayServices } from './actors/delays.ts';
+export { createPacer } from './services/pacer.ts';
+export type { Pacer } from './services/pacer.ts';
 export type { AssessmentEvent } from './machines/assessment-events.ts';
 export type {
   AssessmentContext,

@@ -1,5 +1,5 @@
 import { type Backoff, backoff, jitter, type Random } from '../lib/backoff.ts';
-import type { Clock } from '../lib/clock.ts';
+import { type Clock, systemClock } from '../lib/clock.ts';
 import type { AssessmentContext } from '../machines/assessment-setup.ts';
 
 /*
@@ -66,13 +66,28 @@ const inProportion = ({ baseMs, share, ...bounds }: typeof LOST, ageMs: number):
   baseMs: Math.min(baseMs, Math.max(0, ageMs * share)),
 });
 
+/** The waits of a client whose options name none. */
+export const defaultPacing: Pacing = {
+  pollMinMs: 2_000,
+  pollMaxMs: 10_000,
+  heartbeatMs: 45_000,
+  slowCheckMs: 60_000,
+  minDistanceMs: 1_000,
+  archiveAfterMs: 600_000,
+  failureConfirmationMs: 90_000,
+  settlingMs: 5_000,
+};
+
 /**
- * The delays of the chart, for `assessmentMachine.provide`.
+ * The delays of the chart as a client has them: adaptive, jittered, and obedient to Retry-After.
  *
  * @param submittedAt when the user submitted this assessment, ms since the epoch
+ * @example
+ * const startedAt = Date.now();
+ * const ours = assessmentMachine.provide({ delays: createDelays({}, () => startedAt) });
  */
 export function createDelays(
-  { clock, random, pacing, pollIntervalMs }: DelayServices,
+  { clock = systemClock, random = Math.random, pacing = defaultPacing, pollIntervalMs }: Partial<DelayServices>,
   submittedAt: (submissionId: string) => number,
 ) {
   const ageMs = ({ submissionId }: AssessmentContext): number => clock.now() - submittedAt(submissionId);
@@ -83,19 +98,23 @@ export function createDelays(
 
   return {
     pollDelay: ({ context }: Facts): number => {
-      if (context.unhurried)
-        return context.retryAfterMs ?? backoff(context.failures, inProportion(LOST, ageMs(context)), random);
+      const asked = context.retryAfterMs ?? 0;
+      if (context.unhurried) {
+        const spread = backoff(context.failures, inProportion(LOST, ageMs(context)), random);
+        // What a running job was asked to wait for is no reason to come at once with all others.
+        return context.failures > 0 && asked > 0 ? asked : Math.max(asked, spread);
+      }
       if (context.failures > 0) return retryWait(context, POLL_RETRY);
       const age = Math.min(1, Math.max(0, ageMs(context) / OLD_MS));
       const byAge = pacing.pollMinMs + (pacing.pollMaxMs - pacing.pollMinMs) * age;
-      return jitter(pollIntervalMs() ?? byAge, 0.2, random);
+      return Math.max(asked, jitter(pollIntervalMs?.() ?? byAge, 0.2, random));
     },
     heartbeat: ({ context }: Facts): number => {
       if (context.unhurried) return backoff(context.failures, inProportion(BACK, ageMs(context)), random);
       if (context.failures > 0) return retryWait(context, LOST);
       if (context.hinted) return HINT_MS;
       if (context.refusedGeneration !== null) return random() * DOUBT_HEARTBEATS * pacing.heartbeatMs;
-      return jitter(pacing.heartbeatMs, 0.2, random);
+      return Math.max(context.retryAfterMs ?? 0, jitter(pacing.heartbeatMs, 0.2, random));
     },
     retryDelay: ({ context }: Facts): number =>
       retryWait(context, context.problem?.code === 'invalid-result' ? INVALID_RETRY : RETRY),

@@ -1,5 +1,5 @@
 import type { InspectionEvent } from 'xstate';
-import type { Pacing } from '../actors/delays.ts';
+import { defaultPacing, type Pacing } from '../actors/delays.ts';
 import type { RefusalHint } from '../services/api/answer.ts';
 import type { ApiPaths, ApiTimeouts } from '../services/api/assessment-api.ts';
 import type { StatusWords } from '../services/api/status-words.ts';
@@ -297,14 +297,7 @@ export const defaultPaths: ApiPaths & { refresh: string; socket: string } = {
 };
 
 export const defaultTimings = {
-  pollMinMs: 2_000,
-  pollMaxMs: 10_000,
-  heartbeatMs: 45_000,
-  slowCheckMs: 60_000,
-  minDistanceMs: 1_000,
-  archiveAfterMs: 600_000,
-  failureConfirmationMs: 90_000,
-  settlingMs: 5_000,
+  ...defaultPacing,
   refreshIntervalMs: 60_000,
   outagePatienceMs: 600_000,
   refreshTimeoutMs: 15_000,

@@ -1,5 +1,6 @@
 import { NEVER } from 'rxjs';
 import { assertEvent, assign, cancel, emit, enqueueActions, fromEventObservable, fromPromise, setup } from 'xstate';
+import { MAX_TIMEOUT_MS } from '../lib/clock.ts';
 import type { ErrorCode, Problem } from '../lib/errors.ts';
 import { isSameUser as isOneUser, mergeIdentities } from '../lib/identity.ts';
 import { isPartOf } from '../lib/is-part-of.ts';
@@ -87,7 +88,7 @@ export interface AssessmentContext {
   unhurried: boolean;
   /** Failures since the last good answer, counted up to {@link PATIENCE}. */
   failures: number;
-  /** The wait that the server asked for, ms. */
+  /** The wait that the server asked for in its latest answer, ms. */
   retryAfterMs: number | null;
   /** The latest problem, until a call succeeds. */
   problem: Problem | null;
@@ -214,7 +215,7 @@ export const assessmentSetup = setup({
     /** The server asks for a wait that the user should know about. */
     isLongWait: ({ event }) => (retryAfterIn(event) ?? 0) >= LONG_WAIT_MS,
     /** The server has asked for such a wait, and nothing has been asked since. */
-    isPutOff: ({ context }) => (context.retryAfterMs ?? 0) >= LONG_WAIT_MS,
+    isPutOff: ({ context }) => context.failures > 0 && (context.retryAfterMs ?? 0) >= LONG_WAIT_MS,
     /** The latest failure, counted already, was one too many. */
     isOutOfPatience: ({ context }) => context.timedOut || (context.overdue && context.failures >= PATIENCE),
 
@@ -296,7 +297,10 @@ export const assessmentSetup = setup({
       const isPushed = event.type === 'job.progressed';
       const report = isPushed ? { ...event, queuePosition: null } : assertOutcome(event, 'running');
       const progress = progressAfter(context.progress, report);
-      const news: Partial<AssessmentContext> = { progress, ...(!isPushed && answered) };
+      const news: Partial<AssessmentContext> = {
+        progress,
+        ...(!isPushed && { ...answered, retryAfterMs: retryAfterIn(event) }),
+      };
       // Most polls report nothing new: they then leave the context as it is.
       if (isPartOf(news, context)) return;
       enqueue.assign(news);
@@ -399,19 +403,19 @@ export const assessmentSetup = setup({
     })),
   },
 
-  // Fixed delays, so that the chart works without a client. The client provides adaptive, jittered ones: `actors/delays.ts`.
+  // Plain delays, so that the chart works without a client. The client provides adaptive, jittered ones: `actors/delays.ts`.
   delays: {
     /** Between two polls. */
-    pollDelay: 5_000,
+    pollDelay: ({ context }) => context.retryAfterMs ?? 5_000,
     /** Between two status calls while the feed is quiet. */
-    heartbeat: 45_000,
+    heartbeat: ({ context }) => Math.max(45_000, context.retryAfterMs ?? 0),
     /** Before a failed submission or result fetch is repeated. */
-    retryDelay: 2_000,
+    retryDelay: ({ context }) => context.retryAfterMs ?? 2_000,
     /** Before the next refresh attempt, or the next use of a fresh token that the server refused. */
-    refreshDelay: 5_000,
+    refreshDelay: ({ context }) => context.retryAfterMs ?? 5_000,
     /** Between two status calls for a job whose deadline has passed. */
-    slowCheck: 60_000,
-    /** From now to `deadlineAt`. The chart has no clock, so the client computes it. */
-    untilDeadline: 1_800_000,
+    slowCheck: ({ context }) => Math.max(60_000, context.retryAfterMs ?? 0),
+    /** From now to `deadlineAt`. The one place where the chart reads a clock; the client provides its own. */
+    untilDeadline: ({ context }) => Math.min(MAX_TIMEOUT_MS, Math.max(0, context.deadlineAt - Date.now())),
   },
 });

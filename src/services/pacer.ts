@@ -22,6 +22,7 @@ export interface Pacer {
   postpone(kind: string, ms: number): void;
 }
 
+/** @example const pacer = createPacer(systemClock); */
 export function createPacer(clock: Clock): Pacer {
   // A start and a length instead of an end: a clock that is set back by an hour must not hold up a call for an hour.
   const waits: Record<string, { since: number; ms: number }> = {};

@@ -47,7 +47,7 @@ const facts = {
     kind: flag('impatient', (it) => isCounted(it) && it.failures >= PATIENCE - 1).kind,
   },
   // A long wait matters to a user who is asked whether to wait.
-  retryAfterMs: flag('putOff', (it) => it.timedOut && (it.retryAfterMs ?? 0) >= 60_000),
+  retryAfterMs: flag('putOff', (it) => it.timedOut && it.failures > 0 && (it.retryAfterMs ?? 0) >= 60_000),
   problem: unread,
 } satisfies Record<keyof AssessmentContext, Fact>;
 

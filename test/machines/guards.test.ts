@@ -221,8 +221,10 @@ const table: Record<string, Row[]> = {
     [{ failures: PATIENCE, problem: unreadable }, { type: 'transient', isConfirmed: true }, false],
   ],
   isPutOff: [
-    [{ retryAfterMs: 60_000 }, undefined, true],
-    [{ retryAfterMs: 59_999 }, undefined, false],
+    [{ failures: 1, retryAfterMs: 60_000 }, undefined, true],
+    // A job that runs may be asked for rarely: that is no failure.
+    [{ retryAfterMs: 60_000 }, undefined, false],
+    [{ failures: 1, retryAfterMs: 59_999 }, undefined, false],
     [{ retryAfterMs: null }, undefined, false],
   ],
 };

@@ -77,7 +77,8 @@ const isAsked = ({ before, event }: Edge) =>
     : isAt(before, 'timed-out') || (isAt(before, 'submitting') && before.context.timedOut);
 const isMoreTime = (edge: Edge) => is(edge, 'assessment.keepWaiting') && isAsked(edge) && !isPutOff(edge);
 /** The server has asked for minutes: an attempt before that would be put off again. */
-const isPutOff = ({ before }: Edge) => isAt(before, 'timed-out') && (before.context.retryAfterMs ?? 0) >= 60_000;
+const isPutOff = ({ before }: Edge) =>
+  isAt(before, 'timed-out') && before.context.failures > 0 && (before.context.retryAfterMs ?? 0) >= 60_000;
 /** An assessment that waits too long waits less long by another timeout, or is looked at once more. */
 const isNewDeadline = (edge: Edge) => is(edge, 'deadline.moved') && isAt(edge.before, 'timed-out') && !isPutOff(edge);
 /** A hint is followed at once by what only waits, and kept in mind by all others. */
@@ -158,7 +159,8 @@ function trouble(edge: Edge): Learned {
     : isFailure(edge)
       ? { failures: Math.min(PATIENCE, failures + 1), retryAfterMs: detail<number | null>(edge, 'retryAfterMs', null) }
       : isGoodAnswer(edge)
-        ? { failures: 0, retryAfterMs: null }
+        ? // Only a job that runs is asked for again.
+          { failures: 0, retryAfterMs: is(edge, 'checkStatus: running') ? detail(edge, 'retryAfterMs', null) : null }
         : { failures: isNewStart ? 0 : failures, retryAfterMs };
   const isNewState = (state: string) => isAt(edge.after, state) && !isAt(edge.before, state);
   const known = isGoodAnswer(edge) || isNewStart ? null : (problemOf(edge) ?? problem);
