@@ -9,9 +9,9 @@ import type {
   StatusOutcome,
   SubmitOutcome,
 } from 'assessment-monitor';
-import { assessmentMachine } from 'assessment-monitor';
+import { assessmentMachine, createDelays, createPacer, defaultPacing, systemClock } from 'assessment-monitor';
 import { openTestWorld } from 'assessment-monitor/testing';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { assign, createActor, fromPromise, sendTo, setup, toPromise } from 'xstate';
 
 /* The examples of docs/xstate.md, which run here as they stand there. */
@@ -43,6 +43,14 @@ function openApi() {
   };
 }
 
+const accept = (deadlineAt: number): SubmitOutcome => ({
+  type: 'accepted',
+  jobId: 'job-1',
+  resultId: null,
+  balance: null,
+  deadlineAt,
+});
+
 const provideOurs = (api: ReturnType<typeof openApi>) => {
   const ours = assessmentMachine.provide({
     actors: {
@@ -55,6 +63,8 @@ const provideOurs = (api: ReturnType<typeof openApi>) => {
   });
   return ours;
 };
+
+afterEach(() => void vi.useRealTimers());
 
 describe('docs/xstate.md', () => {
   it('has no example that does not run here', () => {
@@ -69,7 +79,7 @@ describe('docs/xstate.md', () => {
       // The machine of one's own is built once, and run by two examples.
       lines(text ?? '').split(/\n(?=const actor = createActor|const output)/),
     );
-    expect(examples).toHaveLength(5);
+    expect(examples).toHaveLength(7);
     for (const part of examples.flat()) expect(here).toContain(part);
   });
 
@@ -120,6 +130,81 @@ describe('docs/xstate.md', () => {
       true,
       false,
     ]);
+  });
+
+  it('shows each outcome whole', () => {
+    const submitted: SubmitOutcome[] = [
+      { type: 'accepted', jobId: 'job-1', resultId: null, balance: 4, deadlineAt: Date.now() + 1_800_000 },
+      { type: 'unauthorized', generation: 3 },
+      { type: 'transient', retryAfterMs: 30_000, problem: { code: 'rate-limited', message: 'too many' } },
+      { type: 'unconfirmed', retryAfterMs: null, problem: { code: 'network', message: 'no answer' }, isFinal: false },
+      { type: 'rejected', problem: { code: 'validation', message: 'refused', details: { age: 'is missing' } } },
+    ];
+    const looked: StatusOutcome[] = [
+      { type: 'running', status: 'processing', percent: 40, queuePosition: null, retryAfterMs: 15_000 },
+      { type: 'completed', resultId: 'result-1' },
+      { type: 'failed', problem: { code: 'job-failed', message: 'the analysis failed' }, isConfirmed: true },
+    ];
+    const fetched: ResultOutcome[] = [
+      { type: 'ready', result: { archetype: 'The Explorer' } },
+      { type: 'invalid', problem: { code: 'invalid-result', message: 'it does not fit' }, isConfirmed: true },
+      { type: 'transient', retryAfterMs: null, problem: { code: 'unavailable', message: 'not there yet' } },
+    ];
+    const refreshed: RefreshOutcome[] = [
+      { type: 'renewed' },
+      { type: 'holds' },
+      { type: 'wait', retryAfterMs: 60_000 },
+      { type: 'outage', retryAfterMs: 4_000 },
+      { type: 'rejected' },
+    ];
+    expect([submitted, looked, fetched, refreshed].flat()).toHaveLength(16);
+  });
+
+  it('waits as the table says: for the deadline of its input, and as long as a running job asks', async () => {
+    vi.useFakeTimers({ now: 1_800_000_000_000 });
+    const asked: number[] = [];
+    const since = Date.now();
+    const running = async (): Promise<StatusOutcome> => {
+      asked.push(Date.now() - since);
+      return { type: 'running', status: 'processing', percent: null, queuePosition: null, retryAfterMs: 15_000 };
+    };
+    const ours = provideOurs({ ...openApi(), submit: async () => accept(since + 40_000), status: running }).provide({
+      delays: { pollDelay: ({ context }) => context.retryAfterMs ?? 5_000 },
+    });
+    const actor = createActor(ours, { input: { submissionId: 'assessment-1', deadlineAt: since + 10_000 } }).start();
+    actor.send({ type: 'assessment.submit' });
+    await vi.advanceTimersByTimeAsync(39_000);
+    expect(asked).toEqual([0, 15_000, 30_000]);
+    expect(actor.getSnapshot().context.retryAfterMs).toBe(15_000);
+    expect(actor.getSnapshot().value).toEqual({ active: { polling: 'waiting' } });
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(asked).toEqual([0, 15_000, 30_000, 40_000]);
+    expect(actor.getSnapshot().value).toEqual({ active: { 'timed-out': 'resting' } });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked.at(-1)).toBe(100_000);
+    actor.stop();
+  });
+
+  it('takes the delays and the pacer of a client', async () => {
+    vi.useFakeTimers({ now: 1_800_000_000_000 });
+    const api = openApi();
+    const ours = provideOurs(api);
+
+    const startedAt = Date.now();
+    const pacer = createPacer(systemClock);
+    const paced = ours.provide({
+      actors: {
+        checkStatus: fromPromise(async ({ input, signal }) => {
+          await pacer.turn('status', defaultPacing.minDistanceMs, signal);
+          return api.status(input.jobId, signal);
+        }),
+      },
+      delays: createDelays({ pacing: { ...defaultPacing, pollMinMs: 1_000 } }, () => startedAt),
+    });
+    const actor = createActor(paced, { input: { submissionId: 'assessment-1', deadlineAt: startedAt + 1_800_000 } });
+    actor.start().send({ type: 'assessment.submit' });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(actor.getSnapshot().output).toMatchObject({ outcome: 'completed' });
   });
 
   it('has it as a child of a chart of its own', async () => {
