@@ -7,7 +7,7 @@ export type { FlagClient, FlagDetails, FlagEvent } from './client/settings-from.
 export { stateNameOf } from './client/view.ts';
 export type { AssessmentPhase, AssessmentSnapshot, AssessmentStateName, AssessmentView } from './client/view.ts';
 export { describeProblem } from './messages/index.ts';
-export type { Language, ProblemDescription, Remedy } from './messages/index.ts';
+export type { Language, Messages, ProblemDescription, Remedy } from './messages/index.ts';
 export {
   AssessmentMonitorError,
   RejectedError,

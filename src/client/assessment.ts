@@ -108,7 +108,7 @@ export function startAssessment<Submission, Result>(
   const watchers = new Set<() => void>();
   const waiting: ((view: AssessmentView<Result>) => void)[] = [];
   let state = stateNameOf(actor.getSnapshot());
-  let view = toView<Result>(actor.getSnapshot());
+  let view = toView<Result>(actor.getSnapshot(), undefined, undefined, services.messages);
   /** The record as the store has it. */
   let saved: JobRecord = { outcomeUnknown: false, ...record };
   /** What the record tells the next page of the view. */
@@ -208,7 +208,7 @@ export function startAssessment<Submission, Result>(
     if (isLeft) return;
     const before = { state, view };
     state = stateNameOf(snapshot);
-    view = toView(snapshot, view, bound.detailsOf(id));
+    view = toView(snapshot, view, bound.detailsOf(id), services.messages);
     if (state !== before.state) log({ type: 'state.changed', assessmentId: id, from: before.state, to: state, cause });
     if (snapshot.status === 'active') {
       remember(snapshot);

@@ -54,6 +54,7 @@ export interface Services<Submission, Result> {
   random: Random;
   log: Log;
   inspect: AssessmentClientOptions['inspect'];
+  messages: AssessmentClientOptions['messages'];
   pacing: Pacing;
   /** How long a submission may be under way, ms. */
   submitTimeoutMs: number;
@@ -255,6 +256,7 @@ export function createServices<Submission, Result>(
     random,
     log,
     inspect: options.inspect,
+    messages: options.messages,
     pacing: timings,
     submitTimeoutMs: timeouts.submit,
     pollIntervalMs: () => settings.read('pollIntervalMs'),

@@ -10,6 +10,7 @@ import type { ConnectFeed, JobApi, RefreshTokens, TokenSource } from '../ports.t
 import type { LoadSocketIo } from '../services/feed/socket-io.ts';
 import type { MonitorEvent } from '../lib/log.ts';
 import type { PageTarget } from '../services/page-signals.ts';
+import type { Messages } from '../messages/index.ts';
 import type { Schema } from '../lib/schema.ts';
 import type { TabChannel } from '../services/auth/shared-session.ts';
 import type { KeyValueStore } from '../lib/storage.ts';
@@ -239,6 +240,15 @@ export interface AssessmentClientOptions<Result = unknown, Submission = unknown,
    * const options = { baseUrl, keepResult: 15 * 60_000 };
    */
   keepResult?: number | undefined;
+
+  /**
+   * Texts for end users, in more languages or in place of single ones of the package. A view then has them in `error.message`.
+   *
+   * @default English and Indonesian
+   * @example
+   * const options = { baseUrl, messages: { de: { network: 'Es gibt gerade keine Verbindung. Wir versuchen es weiter.' } } };
+   */
+  messages?: Messages | undefined;
 
   // The environment.
 

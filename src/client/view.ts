@@ -2,7 +2,7 @@ import type { SnapshotFrom } from 'xstate';
 import { delayCodes, type ErrorCode, type Problem, type ProblemDetails } from '../lib/errors.ts';
 import type { assessmentMachine } from '../machines/assessment-machine.ts';
 import type { AssessmentOutput, Progress } from '../machines/assessment-setup.ts';
-import { describeProblem, type ProblemDescription } from '../messages/index.ts';
+import { describeProblem, type Messages, type ProblemDescription } from '../messages/index.ts';
 
 /** The top-level states of the chart; inside `active`, the ones below it. */
 export type AssessmentStateName =
@@ -101,12 +101,14 @@ export function delayOf(snapshot: AssessmentSnapshot): Pick<Problem, 'code' | 'r
  * The view of a snapshot.
  *
  * @param details the messages for the fields of a refused submission
+ * @param messages texts of the application
  * @param before the last view; returned unchanged when nothing has changed that a user can see
  */
 export function toView<Result>(
   snapshot: AssessmentSnapshot,
   before?: AssessmentView<Result>,
   details?: ProblemDetails,
+  messages?: Messages,
 ): AssessmentView<Result> {
   const { submissionId: id, jobId, progress, problem } = snapshot.context;
   const phase = phaseOf(snapshot);
@@ -116,7 +118,7 @@ export function toView<Result>(
     before?.phase !== 'delayed' || (before.error.code === delay?.code && before.error.retryAt === delay.retryAt);
   if (isSame && isSameReason) return before;
   const common = { id, jobId, progress };
-  const because = (code: ErrorCode) => describeProblem({ code, message: '' });
+  const because = (code: ErrorCode) => describeProblem({ code, message: '' }, messages);
   switch (phase) {
     case 'submitting':
     case 'waiting':
@@ -125,7 +127,7 @@ export function toView<Result>(
     case 'sign-in-needed':
       return { ...common, phase, error: because('sign-in-required') };
     case 'delayed':
-      return { ...common, phase, error: describeProblem(delay ?? reasonOf(snapshot)) };
+      return { ...common, phase, error: describeProblem(delay ?? reasonOf(snapshot), messages) };
     case 'unconfirmed':
       return { ...common, phase, error: because('outcome-unknown') };
     case 'failed':
@@ -134,7 +136,7 @@ export function toView<Result>(
         phase,
         error:
           snapshot.status !== 'error' && problem
-            ? describeProblem({ ...problem, ...(details && { details }) })
+            ? describeProblem({ ...problem, ...(details && { details }) }, messages)
             : because('unexpected'),
       };
     case 'completed': {

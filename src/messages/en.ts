@@ -4,7 +4,7 @@ import type { ErrorCode } from '../lib/errors.ts';
  * English texts for end users. Each one is true in every phase that shows it: before and after the server has accepted the
  * answers, and whether or not it has finished the analysis.
  */
-export const en: Readonly<Record<ErrorCode, string>> = {
+export const en: Readonly<Record<ErrorCode | 'retryAt', string>> = {
   validation: 'Some answers were not accepted. Please check them and submit again.',
   'insufficient-credit': 'You do not have enough credit for this assessment. Please add credit and submit again.',
   forbidden: 'This account does not have access to this assessment. Please contact support.',
@@ -26,4 +26,5 @@ export const en: Readonly<Record<ErrorCode, string>> = {
   'rate-limited': 'The service is very busy right now. Your assessment is not lost, and we will try again.',
   'invalid-response': 'The service has a problem right now. Your assessment is not lost, and we keep trying.',
   unexpected: 'Something went wrong. Please reload this page, or contact support.',
+  retryAt: 'The next attempt is at {time}.',
 };

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../lib/errors.ts';
 
 /** Indonesian texts for end users. They say the same as the English ones. */
-export const id: Readonly<Record<ErrorCode, string>> = {
+export const id: Readonly<Record<ErrorCode | 'retryAt', string>> = {
   validation: 'Beberapa jawaban tidak dapat diterima. Silakan periksa lalu kirim kembali.',
   'insufficient-credit': 'Kredit Anda tidak cukup untuk asesmen ini. Silakan tambah kredit lalu kirim kembali.',
   forbidden: 'Akun ini tidak memiliki akses ke asesmen ini. Silakan hubungi dukungan.',
@@ -23,4 +23,5 @@ export const id: Readonly<Record<ErrorCode, string>> = {
   'rate-limited': 'Layanan sedang sangat sibuk. Asesmen Anda tidak hilang, dan kami akan segera mencoba lagi.',
   'invalid-response': 'Layanan sedang bermasalah. Asesmen Anda tidak hilang, dan kami terus mencoba.',
   unexpected: 'Terjadi kesalahan. Silakan muat ulang halaman ini, atau hubungi dukungan.',
+  retryAt: 'Percobaan berikutnya pukul {time}.',
 };

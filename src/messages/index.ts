@@ -11,7 +11,8 @@ export type Remedy = 'retry' | 'sign-in' | 'keep-waiting' | 'contact-support';
 /** A problem as an end user reads it. */
 export interface ProblemDescription {
   code: ErrorCode;
-  message: Readonly<Record<Language, string>>;
+  /** By language: those of the package, and those of the option `messages`. */
+  message: Readonly<Record<Language, string>> & Readonly<Record<string, string | undefined>>;
   remedies: readonly Remedy[];
   /** Field name to message, for `validation`, in the server's words. */
   details?: Readonly<Record<string, string>>;
@@ -19,8 +20,18 @@ export interface ProblemDescription {
   retryAt?: number;
 }
 
+/**
+ * Texts by language, such as `de` or `pt-BR`, and in it by code. They add languages to those of the package, and replace single texts of
+ * these. A text that is missing is the English one. `retryAt` is the sentence that follows where a user has to wait; `{time}` stands for the
+ * time of day.
+ *
+ * @example
+ * const messages: Messages = { de: { 'timed-out': 'Das dauert länger als üblich.', retryAt: 'Weiter geht es um {time}.' } };
+ */
+export type Messages = Readonly<Record<string, Readonly<Partial<Record<ErrorCode | 'retryAt', string>>>>>;
+
 /** A language without its texts, or a text without its code, does not compile. */
-const texts: Readonly<Record<Language, Readonly<Record<ErrorCode, string>>>> = { en, id };
+const texts: Readonly<Record<Language, Readonly<Record<ErrorCode | 'retryAt', string>>>> = { en, id };
 
 const remedies: Readonly<Record<ErrorCode, readonly Remedy[]>> = {
   validation: ['retry'],
@@ -44,17 +55,25 @@ const remedies: Readonly<Record<ErrorCode, readonly Remedy[]>> = {
 
 /**
  * Describes a problem for an end user, in every language. The texts never contain a code or a message of the server; only
- * `details`, the field messages of a `validation` problem, are the server's words.
+ * `details`, the field messages of a `validation` problem, are the server's words. `code` is stable: applications may choose their own
+ * texts by it.
  *
+ * @param messages texts of your own
  * @example
  * describeProblem({ code: 'timed-out', message: '' }).message.en; // 'This is taking longer than usual. …'
  */
-export function describeProblem({ code, details, retryAt }: Problem): ProblemDescription {
+export function describeProblem({ code, details, retryAt }: Problem, messages: Messages = {}): ProblemDescription {
+  const textIn = (language: string): string => {
+    const own: Messages[string] = { ...texts[language as Language], ...messages[language] };
+    const next = retryAt === undefined ? '' : (own.retryAt?.replace('{time}', timeOf(retryAt, language)) ?? '');
+    return `${own[code] ?? en[code]} ${next}`.trim();
+  };
   return {
     code,
     message: {
-      en: texts.en[code] + (retryAt === undefined ? '' : ` The next attempt is at ${timeOf(retryAt, 'en')}.`),
-      id: texts.id[code] + (retryAt === undefined ? '' : ` Percobaan berikutnya pukul ${timeOf(retryAt, 'id')}.`),
+      ...Object.fromEntries(Object.keys(messages).map((language) => [language, textIn(language)])),
+      en: textIn('en'),
+      id: textIn('id'),
     },
     remedies: remedies[code],
     ...(details && { details }),
@@ -63,5 +82,12 @@ export function describeProblem({ code, details, retryAt }: Problem): ProblemDes
 }
 
 /** A time of day as the user's device writes it, such as `3:05 PM` or `15.05`. */
-const timeOf = (at: number, language: Language): string =>
-  new Date(at).toLocaleTimeString(language, { hour: 'numeric', minute: '2-digit' });
+function timeOf(at: number, language: string): string {
+  const time = (locale?: string) => new Date(at).toLocaleTimeString(locale, { hour: 'numeric', minute: '2-digit' });
+  try {
+    return time(language.replace('_', '-'));
+  } catch {
+    // An application may name a language as no platform does.
+    return time();
+  }
+}

@@ -281,6 +281,14 @@ describe('a client with an api of its own', () => {
     expect(rich.client.getSnapshot().balance).toBe(12);
   });
 
+  it('shows texts of the application', async () => {
+    const messages = { de: { 'insufficient-credit': 'Das Guthaben reicht nicht.' } };
+    const world = await play(({ what }) => (what === POST ? json(402, { code: 'NO_CREDIT' }) : undefined), {
+      messages,
+    });
+    expect(world.last()).toMatchObject({ phase: 'failed', error: { message: { de: 'Das Guthaben reicht nicht.' } } });
+  });
+
   it('keeps ids, answers and results out of the log', async () => {
     const world = await play();
     expect(JSON.stringify(world.events)).not.toMatch(/a-1|Explorer|first|foreign\.test/);

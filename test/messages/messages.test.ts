@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/lib/errors.ts';
-import { describeProblem, type Remedy } from '../../src/messages/index.ts';
+import { describeProblem, type Messages, type Remedy } from '../../src/messages/index.ts';
 
 /** What a user can do about each problem. A code that is missing here does not compile. */
 const remediesOf: Record<ErrorCode, readonly Remedy[]> = {
@@ -83,5 +83,38 @@ describe('describeProblem', () => {
         /^Ini memakan waktu lebih lama dari biasanya\. Asesmen Anda masih berjalan\./,
       ) as string,
     });
+  });
+});
+
+describe('texts of an application', () => {
+  const messages: Messages = {
+    de: { network: 'Es gibt gerade keine Verbindung.', 'rate-limited': 'Viel los.', retryAt: 'Weiter um {time}.' },
+    pt_BR: { network: 'Sem rede.', retryAt: 'Às {time}.' },
+    'no such language!': { 'rate-limited': 'x', retryAt: '{time}' },
+    id: { network: 'Tidak ada jaringan.' },
+  };
+
+  it('add languages, and replace single texts of the package', () => {
+    const { message } = describeProblem({ code: 'network', message: '' }, messages);
+    expect(message.de).toBe('Es gibt gerade keine Verbindung.');
+    expect(message.id).toBe('Tidak ada jaringan.');
+    expect(message.en).toBe(describeProblem({ code: 'network', message: '' }).message.en);
+    expect(describeProblem({ code: 'unexpected', message: '' }, messages).message.id).toBe(
+      describeProblem({ code: 'unexpected', message: '' }).message.id,
+    );
+  });
+
+  it('are English where one is missing', () => {
+    const { message } = describeProblem({ code: 'forbidden', message: '' }, messages);
+    expect(message.de).toBe(message.en);
+  });
+
+  it('say when the next attempt follows, each as its language writes the time', () => {
+    const retryAt = new Date(2026, 10, 26, 15, 5).getTime();
+    const { message } = describeProblem({ code: 'rate-limited', message: '', retryAt }, messages);
+    expect(message.de).toBe('Viel los. Weiter um 15:05.');
+    expect(message.pt_BR).toMatch(/ Às 15:05\.$/);
+    expect(message['no such language!']).toMatch(/^x .*5/);
+    expect(message.en).toMatch(/ The next attempt is at 3:05.PM\.$/);
   });
 });
