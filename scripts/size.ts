@@ -19,6 +19,7 @@ else {
     onUse: 'the first load of an application that imports the whole client on use',
     core: 'total in an empty application: the core with its dependencies',
     texts: '… and only the texts of its errors: what is not used is left out',
+    ports: 'not counted above: what a client with ports of its own loads on use',
     durable: 'the durable watcher where its dependencies are there already: in no bundle that does not import it',
     coreReact: 'total in an empty application: the core and React with their dependencies',
     withSocketIo: '… and Socket.IO',

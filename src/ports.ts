@@ -73,7 +73,12 @@ export type ApiJobState =
 
 /** A result, or that it is not there yet. */
 export type ApiResultState<Result> =
-  | { readonly type: 'found'; readonly result: Result }
+  | {
+      readonly type: 'found';
+      readonly result: Result;
+      /** The API's own id of the user whose result it is, where the answer says: another user's is not shown. */
+      readonly ownerId?: string | null | undefined;
+    }
   | { readonly type: 'not-ready'; readonly retryAfterMs?: number | null | undefined };
 
 /** A job that the API has accepted. */
@@ -151,6 +156,8 @@ export interface RefreshCall {
  * all tabs. Whatever else it throws means that the server may have rotated the token.
  *
  * @throws SignInRequiredError the session is over
+ * @throws SyntaxError or TransientError `invalid-response`: a page answered. Where the API is answered by a login page too, several of
+ * these end the session
  * @throws TransientError with `maybeDone: false`: the server did not rotate the token, such as after a 429
  */
 export type RefreshTokens = (call: RefreshCall) => Promise<IssuedToken>;

@@ -3,8 +3,20 @@ import type { Section } from './section.ts';
 
 /** What a bundle gains. */
 export const sizeSection: Section = async () => {
-  const { marginal, ours, onUse, core, coreReact, withSocketIo, assembled, assembledCore, oidc, supabase, helper } =
-    await measureSizes();
+  const {
+    marginal,
+    ours,
+    ports,
+    onUse,
+    core,
+    coreReact,
+    withSocketIo,
+    assembled,
+    assembledCore,
+    oidc,
+    supabase,
+    helper,
+  } = await measureSizes();
   const kB = (bytes = 0) => (bytes / 1_000).toFixed(1);
   const row = (title: string, bytes: number) => `| ${title} | ${kB(bytes)} |`;
   return [
@@ -21,6 +33,7 @@ export const sizeSection: Section = async () => {
       marginal,
     ),
     row(`**our own code**, everything loaded on use included; budget ${kB(budgets.ours)}`, ours),
+    row('not counted anywhere else: what a client with ports of its own loads on use', ports),
     row("first load of an application that loads the whole client on use: `import('assessment-monitor')`", onUse),
     row('**total in an empty application**: the core with its dependencies', core),
     row('… the core and React', coreReact),

@@ -139,7 +139,9 @@ describe('an assessment', () => {
 
 describe('an error', () => {
   it('has a text per language and remedies from a list', () => {
-    expectTypeOf<ProblemDescription['message']>().toEqualTypeOf<Readonly<Record<Language, string>>>();
+    expectTypeOf<ProblemDescription['message']>().toExtend<Readonly<Record<Language, string>>>();
+    // One of the option `messages`.
+    expectTypeOf<ProblemDescription['message']['de']>().toEqualTypeOf<string | undefined>();
     expectTypeOf<Language>().toEqualTypeOf<'en' | 'id'>();
     expectTypeOf<ProblemDescription['remedies']>().toEqualTypeOf<readonly Remedy[]>();
     expectTypeOf<Remedy>().toEqualTypeOf<'retry' | 'sign-in' | 'keep-waiting' | 'contact-support'>();

@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
 import { abortReason, throwIfAborted } from '../../lib/abort.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { digestOf } from '../../lib/digest.ts';
 import {
   AssessmentMonitorError,
   RejectedError,
@@ -59,8 +60,10 @@ const stateSchema = object({
 const resultStateSchema = object({
   type: z.enum(['found', 'not-ready']),
   result: z.optional(z.unknown()),
+  ownerId: maybeId,
   retryAfterMs: maybeNumber,
-});
+  // What was read from an answer that cannot be read is no result.
+}).check(z.refine(({ type, result }) => type === 'not-ready' || result !== undefined, { path: ['result'] }));
 const listedSchema = z.array(
   object({ jobId: idSchema, resultId: maybeId, createdAt: z.union([number, z.string()]) }).check(
     z.refine(({ createdAt }) => !Number.isNaN(new Date(createdAt).getTime())),
@@ -316,9 +319,11 @@ export function createPortedApi<Submission, Result>(
       const aheadMs = serverNow === null ? 0 : serverNow - clock.now();
       return value.map(({ createdAt, ...it }) => ({ ...it, createdAt: new Date(createdAt).getTime() - aheadMs }));
     },
-    async result(id, signal) {
+    async result(id, signal, owner = null) {
       try {
         const { value, retryAfterMs } = await ask('result', signal, (call) => api.result(id, call), resultStateSchema);
+        const { ownerId } = value;
+        if (owner !== null && ownerId !== null && digestOf(ownerId) !== owner) return invalid('foreign');
         if (value.type === 'found') return await validate(value.result);
         return { type: 'not-ready', retryAfterMs: waitOf(value.retryAfterMs, retryAfterMs) };
       } catch (error) {

@@ -75,6 +75,8 @@ function issuedIn(given: unknown, log: Log): Answer {
 
 function answerTo(error: unknown): Answer {
   if (error instanceof SignInRequiredError) return { type: 'rejected' };
-  if (!(error instanceof TransientError) || error.maybeDone) return { type: 'ambiguous' };
+  // `JSON.parse` meets a page.
+  const isPage = error instanceof SyntaxError || (error instanceof TransientError && error.code === 'invalid-response');
+  if (!(error instanceof TransientError) || error.maybeDone) return { type: 'ambiguous', isLoginPage: isPage };
   return { type: error.code === 'rate-limited' ? 'limited' : 'transient', retryAfterMs: error.retryAfterMs };
 }

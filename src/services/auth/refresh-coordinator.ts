@@ -15,8 +15,11 @@ export type RefreshAnswer =
   | { type: 'limited'; retryAfterMs: number | null }
   /** The refresh failed without a rotation of the token. `isLoginPage`: a login page answered in place of the endpoint. */
   | { type: 'transient'; retryAfterMs: number | null; isLoginPage?: boolean }
-  /** The answer was lost, and the server may have rotated the token. */
-  | { type: 'ambiguous' }
+  /**
+   * The answer was lost, and the server may have rotated the token. `isLoginPage`: what came was not an answer of the endpoint, and may have
+   * been a login page.
+   */
+  | { type: 'ambiguous'; isLoginPage?: boolean }
   | { type: 'rejected' };
 
 /** How a refresh ended, for each caller that waited for it. */
@@ -29,7 +32,7 @@ export type RefreshOutcome =
   | { type: 'limited'; until: number }
   /** `isLoginPage`: a login page answered in place of the endpoint. */
   | { type: 'transient'; until: number; isLoginPage?: boolean }
-  | { type: 'ambiguous'; until: number }
+  | { type: 'ambiguous'; until: number; isLoginPage?: boolean }
   /** `isRotated`: an earlier attempt was not answered, so the server may have ended the token in hand with it. */
   | { type: 'rejected'; isRotated?: boolean };
 

@@ -333,7 +333,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     if (outcome && session === begun) {
       if (outcome.type === 'rejected') return !outcome.isRotated && outlive(charge) ? { type: 'holds' } : giveUp();
       if ('until' in outcome) {
-        if (outcome.type === 'transient' && outcome.isLoginPage && isLoginNeeded(outcome)) return giveUp();
+        if ('isLoginPage' in outcome && outcome.isLoginPage && isLoginNeeded(outcome)) return giveUp();
         schedule(0);
         if (charge === 'suspected') suspect = null;
         if (usable() && mayKeep) return { type: 'holds' };
@@ -363,9 +363,12 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   /** The outcome of a refresh that met a login page, the last one that was counted: callers that joined a refresh share its outcome. */
   let metPage: RefreshOutcome | null = null;
   const isLoginNeeded = (outcome: RefreshOutcome): boolean => {
+    // A refresh of the application's own does not tell a page from a broken answer: the API must have met one as well.
+    const isSure = outcome.type === 'transient';
+    if (!isSure && loginPages.count === 0) return false;
     if (metPage !== outcome) loginPages.metByRefresh();
     metPage = outcome;
-    return loginPages.count >= MAX_LOGIN_PAGES_AT_REFRESH;
+    return loginPages.count >= (isSure ? MAX_LOGIN_PAGES_AT_REFRESH : MAX_LOGIN_PAGES);
   };
 
   shared.answerWith(() => {
