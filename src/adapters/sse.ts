@@ -74,9 +74,16 @@ export function sse({ url, toMessage, fetch }: SseOptions): ConnectFeed {
       },
     });
     const reader = response.body.getReader();
+    // Node stops listening to the signal of a request once the request is garbage: the body is cancelled by hand.
+    const stop = () => void reader.cancel().catch(() => {});
+    signal.addEventListener('abort', stop);
     const decoder = new TextDecoder();
-    for (let part = await reader.read(); !part.done; part = await reader.read())
-      parser.feed(decoder.decode(part.value, { stream: true }));
+    try {
+      for (let part = await reader.read(); !part.done; part = await reader.read())
+        parser.feed(decoder.decode(part.value, { stream: true }));
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
   };
 }
 
