@@ -36,6 +36,10 @@ const sdkFetch = async (call: Call, path: string, init: RequestInit = {}) => {
   if (!response.ok) throw Object.assign(new Error('failed'), { response: { status: response.status } });
   return (await response.json()) as { status: string };
 };
+const ignore401 = (error: { response?: { status: number } }) => {
+  if (error.response?.status === 401) return { status: '' };
+  throw error;
+};
 const nothing = async (): Promise<never> => new Promise(() => {});
 const stateOf = (status: string): ApiJobState => ({ type: status === 'Succeeded' ? 'completed' : 'running' });
 
@@ -58,6 +62,17 @@ describe('checkJobApi', () => {
     const { faults, kept } = await check(good);
     expect(faults).toEqual([]);
     expect(kept).toHaveLength(14);
+  });
+
+  it('leaves the reading of a refusal to the client where it sees the answer', async () => {
+    const { faults } = await check({
+      ...good,
+      async status(jobId, call) {
+        const { body } = await call.request(`/v1/operations/${jobId}`);
+        return stateOf((body as { status: string }).status);
+      },
+    });
+    expect(faults).toEqual([]);
   });
 
   it.each([
@@ -91,13 +106,12 @@ describe('checkJobApi', () => {
     ['constant-id', 'sends one key for all', { submit: (it, _key, call) => good.submit(it, 'always', call) }],
     [
       'refusal-swallowed',
-      'takes a 401 for running',
+      'takes a 401 of an SDK for running',
       {
-        status: (id, call) =>
-          good.status(id, call).catch((error: { status?: number }) => {
-            if (error.status === 401) return { type: 'running' as const };
-            throw error;
-          }),
+        status: async (id, call) => {
+          const sent = sdkFetch(call, `${server.url}/v1/operations/${id}`, { signal: call.signal });
+          return stateOf((await sent.catch(ignore401)).status);
+        },
       },
     ],
     [
@@ -290,7 +304,13 @@ describe('checkJobApi', () => {
     [
       'refusal-swallowed',
       'reads a balance out of a refusal',
-      { balance: async (call) => (await call.request('/v1/operations/job-1'), 0) },
+      {
+        balance: (call) =>
+          sdkFetch(call, `${server.url}/v1/operations/job-1`, { signal: call.signal }).then(
+            () => 1,
+            () => 0,
+          ),
+      },
     ],
     ['broken', 'throws at once', { submit: () => Promise.reject(new Error('not written yet')) }],
   ];

@@ -234,11 +234,21 @@ async function checkCalls<Submission, Result>(
   const swallowing: string[] = [];
   for (const [name, begin, isRead] of calls) {
     last = { status: 0, wait: null };
-    const sent = () => settledWithin(callTimeoutMs, () => begin(call({ token: refusedToken })));
+    let heard = 0;
+    const refused = call({ token: refusedToken });
+    const request: Call['request'] = async (...given) => {
+      const answer = await refused.request(...given);
+      heard = answer.status;
+      return answer;
+    };
+    const sent = () => settledWithin(callTimeoutMs, () => begin({ ...refused, request }));
     const settled = await network.with(observing, sent);
     // Where an error has no status, or an outcome cannot be read, the last answer decides.
     const own = settled.type === 'rejected' ? statusOf(settled.error) : null;
-    const isSwallowed = settled.type === 'pending' || (settled.type === 'resolved' && isRead(settled.value));
+    // The client sees what call.request was answered: an outcome that says nothing new hides no refusal.
+    const isSeen = REFUSALS.has(heard) && name !== 'submit' && settled.type === 'resolved' && !isNews(settled.value);
+    const isTaken = settled.type === 'resolved' && isRead(settled.value) && !isSeen;
+    const isSwallowed = settled.type === 'pending' || isTaken;
     if (isSwallowed || !REFUSALS.has(own ?? last.status)) swallowing.push(name);
   }
   const where = `That is so for: ${swallowing.join(', ')}.`;
@@ -315,6 +325,8 @@ const MAX_ID = 256;
 const REFUSALS = new Set([401, 419, 440, 498, 499]);
 
 const of = (value: unknown) => (value ?? {}) as Record<string, unknown>;
+/** Whether an outcome ends a job, or is its result. */
+const isNews = (value: unknown): boolean => ['completed', 'failed', 'found'].includes(String(of(value).type));
 const isOutcome = (value: unknown): boolean => OUTCOMES.has(String(of(value).type));
 const OUTCOMES = new Set(['running', 'completed', 'failed', 'found', 'not-ready']);
 
