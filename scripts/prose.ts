@@ -52,11 +52,11 @@ function filesOf(paths: readonly string[]): string[] {
     .filter((path) => /\.(?:tsx?|mjs|md)$/.test(path) && !EXEMPT.has(path));
 }
 
-/** Without what is installed or built: an example links to the package, and so to itself. */
+/** Without what is installed, built or generated (docs/reference): an example links to the package, and so to itself. */
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((it) => {
     const path = join(folder, it.name);
-    if (it.isDirectory()) return ['node_modules', 'dist'].includes(it.name) ? [] : filesIn(path);
+    if (it.isDirectory()) return ['node_modules', 'dist', 'reference'].includes(it.name) ? [] : filesIn(path);
     return path;
   });
 }
