@@ -10,7 +10,7 @@ import { foreignClient } from '../support/foreign-contract.ts';
 
 /* The same worlds and the same judge over ports of an application. FOREIGN_WORLDS says how many, SEED which. */
 
-const numRuns = Number(process.env.FOREIGN_WORLDS ?? 30);
+const numRuns = Number(process.env.FOREIGN_WORLDS ?? 15);
 const seed = Number(process.env.SEED ?? 20_261_126);
 /** With the rule that the implementer of an API keeps: one key makes one job. */
 const play = (world: World) =>
