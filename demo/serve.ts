@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Backend, type BackendOptions, startBackend } from '@assessment-monitor/backend';
 import { contentSecurityPolicy, pathOf, readBody } from '@assessment-monitor/backend/local-server';
 import { createCollector } from 'assessment-monitor/collect';
-import { buildSite, type Site } from './build-site.ts';
+import { buildSite } from './build-site.ts';
+import type { Site } from './site.ts';
 
 const METRICS_PATH = '/metrics';
 const BEACON_PATH = '/metrics/beacon';

@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { type Backend, type BackendOptions, type ServerCounts, startBackend } from '@assessment-monitor/backend';
-import { buildSite, type Site } from '@assessment-monitor/demo/build-site';
+import { buildSite } from '@assessment-monitor/demo/build-site';
+import type { Site } from '@assessment-monitor/demo/site';
 import { type HandmadeChromium, startChromium } from './chromium-by-hand.ts';
 import type { TabBook, TabHandle } from './tab.ts';
 

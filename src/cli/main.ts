@@ -5,6 +5,7 @@ import type { RunCommand } from './terminal.ts';
 /** Each command in a file of its own, loaded on use. */
 const commands: Readonly<Record<string, () => Promise<{ run: RunCommand }>>> = {
   check: () => import('./check.ts'),
+  inspect: () => import('./inspect.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -61,7 +61,8 @@ const MOST_EARLY = 1_000;
 
 /**
  * Shows running actors in a viewer: their structure and the names in it, without the values. Loads `@statelyai/inspect` when it is
- * enabled and there is no `send`; otherwise it loads nothing, and sends nothing unless `process.env.NODE_ENV` is `development`.
+ * enabled and there is no `send`; otherwise it loads nothing, and sends nothing unless `process.env.NODE_ENV` is `development`. The
+ * console says where to look.
  *
  * @example
  * const { inspect } = createInspector();
@@ -126,10 +127,20 @@ function open(stately: typeof import('@statelyai/inspect'), { url, iframe }: Ins
     url !== undefined && /^wss?:/.test(url)
       ? stately.createWebSocketInspector({ url, serialize })
       : stately.createBrowserInspector({ serialize, ...(url ? { url } : {}), ...(iframe ? { iframe } : {}) });
+  console.info(`assessment-monitor/inspect: ${whereToLook(url, iframe !== undefined)}`);
   return {
     send: (event) => viewer.adapter.send(event as Parameters<typeof viewer.adapter.send>[0]),
     stop: () => viewer.stop(),
   };
+}
+
+/** Stately's own viewer. */
+const HOSTED = 'https://stately.ai/inspect';
+
+function whereToLook(url = HOSTED, isFramed = false): string {
+  if (/^wss?:/.test(url)) return `look at ${url.replace(/^ws/, 'http')}`;
+  if (isFramed) return `look at the frame with ${url}`;
+  return `look at the window with ${url}; if none has opened, allow pop-ups for this page and reload it`;
 }
 
 /** Bundlers replace this expression and drop the code that it excludes. Without a bundler, a browser has no `process`. */

@@ -1,5 +1,7 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -87,6 +89,26 @@ it('hot reload replaces a component, and runs the module of the client again, wh
     socketsOpened: socketsOpened + 1,
   });
   await page.context().close();
+});
+
+it('a new project with the packed package serves the viewer on this machine, until Ctrl+C', async () => {
+  const command = join(project, 'node_modules/.bin/assessment-monitor');
+  const running = spawn(command, ['inspect', '--port', '0', '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void running.kill('SIGKILL'));
+  const [line] = (await once(running.stdout, 'data')) as [Buffer];
+  const { url } = JSON.parse(String(line)) as { url: string };
+  const page = await browser.newPage();
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).origin));
+  await page.goto(url);
+  await page.getByText('No page is inspected yet.').waitFor();
+  expect(new Set(asked)).toEqual(new Set([url]));
+  await page.context().close();
+
+  const [answer] = await once(get(url, { headers: { Host: 'viewer.example.test' } }), 'response');
+  expect(answer).toMatchObject({ statusCode: 403 });
+  running.kill('SIGINT');
+  expect(await once(running, 'exit')).toEqual([0, null]);
 });
 
 const edit = async (name: string, before: string, after: string) => {

@@ -211,3 +211,30 @@ describe('the environment', () => {
 });
 const untilEndOf = (left: readonly InspectedEvent[]) =>
   vi.waitFor(() => expect(left.map((it) => JSON.stringify(it)).some(isEnd)).toBe(true));
+
+it.each([
+  [
+    'a window of the hosted inspector',
+    {},
+    /the window with https:\/\/stately\.ai\/inspect; if none has opened, allow pop-ups/,
+  ],
+  ['a window', { url: 'http://localhost:4700' }, /the window with http:\/\/localhost:4700; if none has opened/],
+  ['the page of a viewer that it sends to', { url: 'ws://localhost:1' }, /look at http:\/\/localhost:1$/],
+])('writes once where to look: %s', async (_, options, words) => {
+  fakeWindow();
+  const info = vi.spyOn(console, 'info').mockImplementation(() => {});
+  inspector = createInspector({ enabled: true, ...options });
+  await vi.waitFor(() => expect(info).toHaveBeenCalled());
+  expect(info.mock.calls.flat()).toEqual([expect.stringMatching(words)]);
+  info.mockRestore();
+});
+
+it('writes nothing where the application receives the events itself', async () => {
+  const info = vi.spyOn(console, 'info').mockImplementation(() => {});
+  const left: string[] = [];
+  inspector = createInspector({ enabled: true, send: (event) => left.push(JSON.stringify(event)) });
+  await leak(inspector.inspect);
+  await untilEnd(left);
+  expect(info).not.toHaveBeenCalled();
+  info.mockRestore();
+});

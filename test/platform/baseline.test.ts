@@ -26,6 +26,7 @@ const known: Record<string, 'any' | 'guarded' | [chrome: number, firefox: number
   'Body.json': 'any',
   'Body.text': 'any',
   BroadcastChannel: 'guarded',
+  'Console.info': 'any',
   'Console.warn': 'any',
   crypto: 'guarded',
   'Crypto.getRandomValues': 'guarded',
