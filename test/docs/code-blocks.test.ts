@@ -28,7 +28,6 @@ declare global {
   interface ImportMeta { readonly hot?: { readonly data: { client?: AssessmentClient } } }
   type Assessment = import('assessment-monitor').Assessment;
   type AssessmentClient = import('assessment-monitor').AssessmentClient;
-  type ErrorCode = import('assessment-monitor').ErrorCode;
   type Language = import('assessment-monitor').Language;
   type ProblemDescription = import('assessment-monitor').ProblemDescription;
   const accessToken: string;
