@@ -243,7 +243,7 @@ export function createApp({
       return taken?.refusal ? send(c, taken.refusal) : next();
     });
   app.use('/api/*', limited('general'));
-  app.route('/', healthRoutes(jobs));
+  app.route('/', healthRoutes(jobs, options));
 
   // --- assessments
 

@@ -1,15 +1,20 @@
 import { Hono } from 'hono';
 import type { Jobs } from './jobs.ts';
+import type { BackendOptions } from './options.ts';
 
 const SERVICE = { service: 'assessment-monitor-demo', version: '1.0.0' };
 
 /** Whether the services are well. They need no token and have no envelope. */
-export function healthRoutes(jobs: Jobs): Hono {
+export function healthRoutes(jobs: Jobs, options: () => BackendOptions): Hono {
   const app = new Hono();
   const now = () => new Date().toISOString();
-  for (const path of ['/health', '/api/auth/v2/health', '/api/notifications/health']) {
+  for (const path of ['/health', '/api/notifications/health']) {
     app.get(path, (c) => c.json({ status: 'healthy', timestamp: now(), ...SERVICE }));
   }
+  app.get('/api/auth/v2/health', (c) => {
+    const isDown = options().authOutage;
+    return c.json({ status: isDown ? 'unhealthy' : 'healthy', timestamp: now(), ...SERVICE }, isDown ? 503 : 200);
+  });
   for (const path of ['/health', '/api/assessment/health']) {
     app.get(`${path}/live`, (c) => c.json({ status: 'alive', timestamp: now() }));
     app.get(`${path}/ready`, (c) => {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { outcomesTables, shortcomings } from './report.ts';
 import { runOutcomes } from './run-outcomes.ts';
-import { usualShares } from './world.ts';
+import { healths, usualShares } from './world.ts';
 
 /** `bench -- outcomes`. @returns the exit code */
 export async function outcomesCommand(args: string[]): Promise<number> {
@@ -11,6 +11,7 @@ export async function outcomesCommand(args: string[]): Promise<number> {
       json: { type: 'boolean' },
       worlds: { type: 'string', default: '1000' },
       seed: { type: 'string', default: '1' },
+      health: { type: 'string', default: 'honest' },
       outages: { type: 'string', default: String(usualShares.authOutage) },
     },
   });
@@ -22,10 +23,13 @@ export async function outcomesCommand(args: string[]): Promise<number> {
   if (!Number.isInteger(worlds) || worlds < 1 || !Number.isInteger(seed) || !(authOutage >= 0 && authOutage <= 1)) {
     throw new Error('--worlds is a number from 1 on, --seed a whole number, --outages a share from 0 to 1');
   }
+  const health = healths.find((it) => it === values.health);
+  if (health === undefined) throw new Error(`--health is one of ${healths.join(', ')}`);
   const report = await runOutcomes({
     worlds,
     seed,
     shares: { ...usualShares, authOutage },
+    health,
     onProgress: (line) => process.stderr.write(`${line}\n`),
   });
   const lines = shortcomings(report);

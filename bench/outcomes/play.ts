@@ -3,7 +3,7 @@ import type { App, Contestant, Screen } from '../contestants/contestant.ts';
 import { type Browser, openBrowser, type Page } from '../world/browser.ts';
 import { createServer } from '../world/server.ts';
 import { takeOverTime } from '../world/virtual-globals.ts';
-import type { OutcomeWorld } from './world.ts';
+import type { Health, OutcomeWorld } from './world.ts';
 
 /** What came of one assessment: what the server saw, and what the user was shown. */
 export interface Outcome {
@@ -18,6 +18,8 @@ export interface Outcome {
   submissions: number;
   /** From done on the server to the result in hand; null where there was none. */
   msDoneToResult: number | null;
+  /** From the later of done and the end of the outage to the result in hand; null where there was no outage, or no result. */
+  msAfterBoth: number | null;
   /** How often the user was asked to sign in. */
   logouts: number;
 }
@@ -32,17 +34,21 @@ const MAX_SUBMISSIONS = 3;
 const BALANCE_MS = 60_000;
 
 /** Plays one world with one contestant, in virtual time. */
-export async function playOutcome(world: OutcomeWorld, contestant: Contestant): Promise<Outcome> {
+export async function playOutcome(
+  world: OutcomeWorld,
+  contestant: Contestant,
+  health: Health = 'honest',
+): Promise<Outcome> {
   const clock = virtualClock();
   const giveBack = takeOverTime(clock);
   try {
-    return await play(world, contestant, clock);
+    return await play(world, contestant, clock, health);
   } finally {
     giveBack();
   }
 }
 
-async function play(world: OutcomeWorld, contestant: Contestant, clock: VirtualClock) {
+async function play(world: OutcomeWorld, contestant: Contestant, clock: VirtualClock, health: Health) {
   const random = seededRandom(world.seed + 1);
   const seen: Outcome = {
     signedIn: true,
@@ -54,6 +60,7 @@ async function play(world: OutcomeWorld, contestant: Contestant, clock: VirtualC
     refreshesGranted: 0,
     submissions: 0,
     msDoneToResult: null,
+    msAfterBoth: null,
     logouts: 0,
   };
   let secondTab: Page | null = null;
@@ -61,6 +68,7 @@ async function play(world: OutcomeWorld, contestant: Contestant, clock: VirtualC
     clock,
     tokenLifeMs: world.tokenLifeMs,
     jobMs: () => world.jobMs,
+    health,
     onRequest({ route }, [status, body]) {
       const isRefused = status === 401 && (body as { error: unknown }).error === 'INVALID_TOKEN';
       seen.invalidTokenAnswers += Number(isRefused);
@@ -127,7 +135,8 @@ async function play(world: OutcomeWorld, contestant: Contestant, clock: VirtualC
   });
   for (const at of world.socketDropsAt) story(at, () => server.dropSockets());
   if (world.authOutage) {
-    const { at, forMs } = world.authOutage;
+    const { at, forMs, takesRefresh } = world.authOutage;
+    server.state.outageTakesRefresh = takesRefresh;
     story(at, () => void (server.state.authOutage = true));
     story(at + forMs, () => void (server.state.authOutage = false));
   }
@@ -176,8 +185,11 @@ async function play(world: OutcomeWorld, contestant: Contestant, clock: VirtualC
     shown: done !== undefined,
     submissions: jobs.length,
     msDoneToResult: done ? endedAt - done.doneAt : null,
+    msAfterBoth: done && world.authOutage ? endedAt - Math.max(done.doneAt, startedAt + endOf(world.authOutage)) : null,
   };
 }
+
+const endOf = ({ at, forMs }: { at: number; forMs: number }): number => at + forMs;
 
 function signInTo(server: ReturnType<typeof createServer>, browser: Browser, ageMs = 0) {
   const { cookie, ...session } = server.signIn(USER, ageMs);

@@ -1,6 +1,7 @@
 import { type ContestantName, contestants } from '../contestants/index.ts';
 import type { Outcome } from './play.ts';
-import type { BucketName } from './world.ts';
+import type { Bound } from './omniscient.ts';
+import type { BucketName, Health } from './world.ts';
 
 /** What one contestant made of the worlds of one bucket. */
 export interface Summary {
@@ -17,20 +18,26 @@ export interface Summary {
   msDoneToResultMedian: number | null;
   msDoneToResultP99: number | null;
   logouts: number;
+  /** Of the worlds with an outage: from the later of done and the end of the outage. Null where nothing was shown. */
+  msAfterBothMedian: number | null;
+  msAfterBothP99: number | null;
 }
 
 export interface OutcomesReport {
   seed: number;
+  health: Health;
   /** In each bucket. */
   worlds: number;
-  buckets: { name: BucketName; contestants: Record<ContestantName, Summary> }[];
+  buckets: { name: BucketName; contestants: Record<ContestantName, Summary>; omniscient: Bound }[];
 }
 
 export function summarise(outcomes: readonly Outcome[]): Summary {
   const sum = (pick: (outcome: Outcome) => number) => outcomes.reduce((total, outcome) => total + pick(outcome), 0);
   const refreshes = sum((it) => it.refreshes);
-  const times = outcomes.flatMap(({ msDoneToResult: ms }) => (ms === null ? [] : [ms])).toSorted((a, b) => a - b);
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? null;
+  const timesOf = (pick: (outcome: Outcome) => number | null) =>
+    outcomes.flatMap((outcome) => pick(outcome) ?? []).toSorted((a, b) => a - b);
+  const times = timesOf((it) => it.msDoneToResult);
+  const afterBoth = timesOf((it) => it.msAfterBoth);
   return {
     shown: sum((it) => Number(it.shown)) / sum((it) => Number(it.signedIn)),
     invalidTokenShown: sum((it) => Number(it.invalidTokenShown)),
@@ -39,11 +46,17 @@ export function summarise(outcomes: readonly Outcome[]): Summary {
     refreshSuccess: refreshes === 0 ? null : sum((it) => it.refreshesGranted) / refreshes,
     submissionsPerAssessment: sum((it) => it.submissions) / outcomes.length,
     requestsPerAssessment: sum((it) => it.requests) / outcomes.length,
-    msDoneToResultMedian: at(0.5),
-    msDoneToResultP99: at(0.99),
+    msDoneToResultMedian: quantile(times, 0.5),
+    msDoneToResultP99: quantile(times, 0.99),
     logouts: sum((it) => it.logouts),
+    msAfterBothMedian: quantile(afterBoth, 0.5),
+    msAfterBothP99: quantile(afterBoth, 0.99),
   };
 }
+
+/** @param times in ascending order */
+export const quantile = (times: readonly number[], share: number): number | null =>
+  times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? null;
 
 /** Where ours breaks its promise or is not ahead, one line each. None: everything holds. */
 export function shortcomings({ buckets }: OutcomesReport): string[] {
@@ -100,13 +113,27 @@ const columns: [title: string, cell: (its: Summary, bucket: BucketName, name: Co
   ['requests', (its) => its.requestsPerAssessment.toFixed(1)],
   ['done to result, median', (its) => seconds(its.msDoneToResultMedian)],
   ['99th', (its) => seconds(its.msDoneToResultP99)],
+  ['after both, median', (its) => seconds(its.msAfterBothMedian)],
+  ['after both, 99th', (its) => seconds(its.msAfterBothP99)],
   ['logouts', (its) => String(its.logouts)],
 ];
+
+/** The bound stands under the times alone. */
+function boundCell(title: string, { medianMs, p99Ms, afterBothMedianMs, afterBothP99Ms }: Bound): string {
+  const times: Record<string, number | null> = {
+    'done to result, median': medianMs,
+    '99th': p99Ms,
+    'after both, median': afterBothMedianMs,
+    'after both, 99th': afterBothP99Ms,
+  };
+  const ms = times[title];
+  return ms === undefined ? '' : seconds(ms);
+}
 
 /** One Markdown table for each bucket: claimed beside measured. */
 export function outcomesTables({ buckets }: OutcomesReport): { name: BucketName; table: string[] }[] {
   const row = (cells: string[]) => `| ${cells.join(' | ')} |`;
-  return buckets.map(({ name, contestants: summaries }) => ({
+  return buckets.map(({ name, contestants: summaries, omniscient }) => ({
     name,
     table: [
       row(['', ...columns.map(([title]) => title)]),
@@ -114,6 +141,7 @@ export function outcomesTables({ buckets }: OutcomesReport): { name: BucketName;
       ...(Object.keys(contestants) as ContestantName[]).map((its) =>
         row([its, ...columns.map(([, cell]) => cell(summaries[its], name, its))]),
       ),
+      row(['_polite omniscient_', ...columns.map(([title]) => boundCell(title, omniscient))]),
     ],
   }));
 }

@@ -20,8 +20,8 @@ export interface OutcomeWorld {
   /** Share of requests that the network loses. */
   loss: number;
   socketDropsAt: number[];
-  /** The auth service is down: every token is refused, and nothing is refreshed. */
-  authOutage: { at: number; forMs: number } | null;
+  /** The auth service is down: every token is refused, over HTTP and on sockets. `takesRefresh`: nothing is refreshed either. */
+  authOutage: { at: number; forMs: number; takesRefresh: boolean } | null;
   reloadAt: number | null;
   /** Another page of the site is opened: it asks for the balance now and then. */
   secondTabAt: number | null;
@@ -33,6 +33,10 @@ export interface Shares {
   reload: number;
   secondTab: number;
 }
+
+/** What the health route says during an outage: the truth, always 200, or 404. */
+export type Health = 'honest' | 'lying' | 'missing';
+export const healths: readonly Health[] = ['honest', 'lying', 'missing'];
 
 /** An auth service that is there for 99.9 % of the time: one assessment in 250 meets an outage. Pages are reloaded more often. */
 export const usualShares: Shares = { authOutage: 0.004, reload: 0.15, secondTab: 0.3 };
@@ -56,7 +60,12 @@ export function anyWorld(bucket: BucketName, seed: number, shares: Shares = usua
     tokenAgeMs: between(0, tokenLifeMs),
     loss: LOSS,
     socketDropsAt: Array.from({ length: drops }, () => between(0, jobMs)).toSorted((a, b) => a - b),
-    authOutage: maybe(shares.authOutage, () => ({ at: between(0, jobMs), forMs: between(0.5 * MINUTE, 3 * MINUTE) })),
+    authOutage: maybe(shares.authOutage, () => ({
+      at: between(0, jobMs),
+      forMs: between(0.5 * MINUTE, 3 * MINUTE),
+      // Of its own dice, so that the draws of all else stay as they were.
+      takesRefresh: seededRandom(seed + 77_777_777)() < 0.5,
+    })),
     reloadAt: maybe(shares.reload, () => between(Math.min(5_000, jobMs), jobMs)),
     secondTabAt: maybe(shares.secondTab, () => between(0, jobMs)),
   };

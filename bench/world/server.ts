@@ -4,19 +4,23 @@ export interface ServerOptions {
   clock: VirtualClock;
   tokenLifeMs: number;
   jobMs: (userId: string) => number;
+  /** What the health route says during an outage. @default 'honest' */
+  health?: 'honest' | 'lying' | 'missing';
   /** Hears of every request that arrived, and what it was answered. */
   onRequest?: (request: WireRequest, answer: WireAnswer) => void;
 }
 
 /** The server of the benchmarks: the wire contract for many users at once. It trusts no client and reports what it saw. */
-export function createServer({ clock, tokenLifeMs, jobMs, onRequest }: ServerOptions) {
+export function createServer({ clock, tokenLifeMs, jobMs, health = 'honest', onRequest }: ServerOptions) {
   /** What is wrong at the moment. */
-  const state = { authOutage: false };
+  const state = { authOutage: false, outageTakesRefresh: true };
   const wire = wireContract({
     clock,
     tokenLifeMs,
     planOf: (userId, now) => [{ at: now + jobMs(userId), status: 'completed' }],
     isAuthDown: () => state.authOutage,
+    outageTakesRefresh: () => state.outageTakesRefresh,
+    health,
   });
   return {
     ...wire,

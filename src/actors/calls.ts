@@ -22,7 +22,7 @@ import type {
   Transient,
   Unauthorized,
 } from '../machines/assessment-outcomes.ts';
-import type { JobInput, SubmitInput } from '../machines/assessment-setup.ts';
+import type { JobInput, RefreshInput, SubmitInput } from '../machines/assessment-setup.ts';
 import { type AssessmentApi, isTakenBetween, type JobState, type ListedJob } from '../services/api/assessment-api.ts';
 import type { TokenService } from '../services/auth/token-service.ts';
 import type { JobFeed } from '../services/feed/job-feed.ts';
@@ -410,8 +410,8 @@ export function createCalls<Submission, Result>(
     checkStatus: fromPromise<StatusOutcome, JobInput>(({ input, signal }) => checkStatus(input, signal)),
     fetchResult: fromPromise<ResultOutcome, JobInput>(({ input, signal }) => fetchResult(input, signal)),
     // No signal: a refresh in flight may have rotated the token already, so nothing aborts it.
-    refreshToken: fromPromise<RefreshOutcome, { refusedGeneration: number | null }>(({ input }) =>
-      tokens.renew(input.refusedGeneration),
+    refreshToken: fromPromise<RefreshOutcome, RefreshInput>(({ input }) =>
+      tokens.renew(input.refusedGeneration, input.isUrgent),
     ),
     // The type arguments check that the services' events are the ones that the chart hears.
     jobFeed: fromEventObservable<FeedEvent, { submissionId: string }>(({ input }) =>

@@ -30,6 +30,7 @@ import type { FeedTransport } from '../services/feed/transport.ts';
 import { createJobStore, type JobStore } from '../services/job-store.ts';
 import type { Log, SettingName } from '../lib/log.ts';
 import { createPageSignals, eventsOf, type PageEvent } from '../services/page-signals.ts';
+import { createHealthRequest } from '../services/auth/health-request.ts';
 import { createRefreshCoordinator } from '../services/auth/refresh-coordinator.ts';
 import { createRefreshRequest } from '../services/auth/refresh-request.ts';
 import { createSharedSession } from '../services/auth/shared-session.ts';
@@ -73,6 +74,9 @@ export interface Services<Submission, Result> {
   idempotent: boolean;
 }
 
+/** A service that is silent for so long is down, ms. */
+const HEALTH_TIMEOUT_MS = 5_000;
+
 export function createServices<Submission, Result>(
   options: AssessmentClientOptions<Result, Submission, unknown>,
   clock: Clock,
@@ -82,6 +86,10 @@ export function createServices<Submission, Result>(
   const { random = Math.random, idempotencyHeader = 'Idempotency-Key' } = options;
   const settings = createRuntimeSettings(options.settings, log, clock);
   const paths = { ...defaultPaths, ...options.paths };
+  // Another contract than the default one need not have the route.
+  const { api: ownApi, auth } = options;
+  const isDefaultContract = paths.refresh === defaultPaths.refresh && !ownApi && !auth?.source && !auth?.refresh;
+  const healthPath = options.paths?.health !== undefined || isDefaultContract ? paths.health : null;
   const timings = { ...defaultTimings, ...options.timings };
   const timeouts = { ...defaultTimeouts, ...timings.timeouts };
   // One name for each API: what this page stores, and what tabs tell one another, is for clients of the same one.
@@ -103,6 +111,11 @@ export function createServices<Submission, Result>(
   const world = { clock, random, log };
   const send: typeof fetch = options.fetch ?? pageFetch;
 
+  const askHealth =
+    healthPath === null
+      ? null
+      : createHealthRequest({ fetch: send, baseUrl, clock, log, path: healthPath, timeoutMs: HEALTH_TIMEOUT_MS });
+
   // A version without its service does not compile.
   const createTokens: Record<AuthVersion, () => TokenService> = {
     v1: () =>
@@ -112,6 +125,7 @@ export function createServices<Submission, Result>(
         own: options.tokenStorage ? tokenStorage : storage,
         keys: options.auth?.v1TokenKeys ?? ['token', 'auth_token'],
         outagePatienceMs: timings.outagePatienceMs,
+        askHealth,
         onStorageChange: (listener) => {
           const watch = storageKeys$.subscribe(listener);
           return () => watch.unsubscribe();
@@ -143,6 +157,7 @@ export function createServices<Submission, Result>(
         isRefreshEnabled: () => settings.read('refresh'),
         isPreventive: () => settings.read('preventiveRefresh'),
         settingChanges$: settings.changed$,
+        askHealth,
         shared,
         coordinator: createRefreshCoordinator({
           ...world,

@@ -140,7 +140,7 @@ export interface AssessmentClientOptions<Result = unknown, Submission = unknown,
   progressScale?: ProgressScale;
 
   /** Paths relative to `baseUrl`; `:id` is the id of the job or the result. */
-  paths?: Partial<ApiPaths & { refresh: string; socket: string }>;
+  paths?: Partial<ApiPaths & ServicePaths>;
 
   /**
    * Header that carries the idempotency key; null where a gateway's CORS list blocks it. With an {@link api}, null says that the backend
@@ -295,7 +295,22 @@ export interface AssessmentClientOptions<Result = unknown, Submission = unknown,
   loadSocketIo?: LoadSocketIo;
 }
 
-export const defaultPaths: ApiPaths & { refresh: string; socket: string } = {
+/** Where the calls go that are not about a job. */
+export interface ServicePaths {
+  refresh: string;
+  socket: string;
+  /**
+   * The health route of the auth service, which needs no token. While the API refuses a token that should still be valid, the client asks it
+   * whether the service is there: before it spends the refresh of that minute, and every 15 to 45 s while an assessment waits (at first,
+   * and for a finished result, more often). A server error, or no answer, means that the service is down, and a success with JSON
+   * that it is there. A route that does not exist, or is wrong, is ignored. Null: it is never asked.
+   *
+   * @default '/api/auth/v2/health', or null with another `refresh` path, an `api` of the application's own, `auth.source` or `auth.refresh`
+   */
+  health: string | null;
+}
+
+export const defaultPaths: ApiPaths & ServicePaths & { health: string } = {
   submit: '/api/assessment/submit',
   status: '/api/assessment/status/:id',
   result: '/api/archive/results/:id',
@@ -303,6 +318,7 @@ export const defaultPaths: ApiPaths & { refresh: string; socket: string } = {
   jobs: '/api/archive/jobs',
   balance: '/api/auth/token-balance',
   refresh: '/api/auth/v2/refresh',
+  health: '/api/auth/v2/health',
   socket: '/socket.io/',
 };
 

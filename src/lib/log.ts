@@ -2,7 +2,7 @@ import type { ErrorCode } from './errors.ts';
 import type { Clock } from './clock.ts';
 
 /** The calls of the API, by name: URLs carry ids and stay out of logs. */
-export const routeNames = ['submit', 'status', 'result', 'job', 'jobs', 'balance', 'refresh'] as const;
+export const routeNames = ['submit', 'status', 'result', 'job', 'jobs', 'balance', 'refresh', 'health'] as const;
 export type RouteName = (typeof routeNames)[number];
 
 /** How a call ended. `aborted`: the client cancelled it, because the state that sent it was left. */
@@ -71,6 +71,8 @@ export type MonitorEvent =
   | { type: 'token.renewed'; generation: number; ttlMs: number | null; remainingMs: number | null }
   | { type: 'token.expiring'; generation: number | null }
   | { type: 'token.refused'; generation: number; outage: boolean }
+  /** Something says that the server accepts the token again that it refused: a good answer, the socket, or the health route. */
+  | { type: 'token.trusted'; generation: number; by: 'answer' | 'socket' | 'health' }
   /** The stored token contains a character that no header can carry. It counts as no token: only a sign-in helps. */
   | { type: 'token.unsendable' }
   | { type: 'session.ended'; reason: 'signed-out' | 'rejected' }

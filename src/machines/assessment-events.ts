@@ -27,6 +27,8 @@ export type FeedEvent =
 export type TokenEvent =
   /** The token should be renewed now: it expires soon, or it has expired. */
   | { type: 'token.expiring' }
+  /** Something says that the server takes the token again: what waits for the end of an outage continues. */
+  | { type: 'token.recovered' }
   | { type: 'token.renewed'; generation: number; userId: string | null }
   /** Only a sign-in helps now. */
   | { type: 'session.ended'; reason: 'signed-out' | 'rejected' }

@@ -131,6 +131,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
         'balance.changed': { actions: 'tellBalance' },
 
         'token.expiring': { actions: 'noteRefreshDue' },
+        'token.recovered': { actions: 'noteTrusted' },
         'token.renewed': [
           { guard: 'isAnotherUser', target: 'cancelled' },
           { actions: ['noteTokenGood', 'noteUser', 'tellRefreshed'] },
@@ -247,6 +248,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
               },
               on: {
                 'feed.lost': { actions: ['noteFeedLost', 'noteUnhurried', 'tellFeed'] },
+                'token.recovered': { guard: 'isInDoubt', actions: ['noteTrusted', 'noteLook'], target: 'reconciling' },
                 'job.progressed': { guard: 'isUnmeasuredStart', actions: 'noteProgress', target: 'reconciling' },
                 'job.completed': { guard: 'isHint', actions: 'noteHint', target: 'reconciling' },
                 'job.failed': { guard: 'isFailureReport', actions: 'noteHint', target: 'reconciling' },
@@ -281,6 +283,7 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 ],
               },
               on: {
+                'token.recovered': { guard: 'isInDoubt', actions: 'noteTrusted', target: 'checking' },
                 'job.completed': { guard: 'isHint', target: 'checking' },
                 'job.failed': { guard: 'isFailureReport', target: 'checking' },
                 'page.resumed': { actions: ['armDeadline', 'hurry'], target: 'checking' },
@@ -302,7 +305,10 @@ export const assessmentMachine = assessmentSetup.createMachine({
               invoke: {
                 id: 'refreshToken',
                 src: 'refreshToken',
-                input: ({ context }) => ({ refusedGeneration: context.refusedGeneration }),
+                input: ({ context }) => ({
+                  refusedGeneration: context.refusedGeneration,
+                  isUrgent: context.finished,
+                }),
                 onDone: [
                   { guard: 'isRenewed', actions: ['noteTokenGood', 'tellRefreshed'], target: DECIDING },
                   { guard: 'isStillGood', actions: 'noteTokenGood', target: DECIDING },
@@ -314,7 +320,9 @@ export const assessmentMachine = assessmentSetup.createMachine({
               },
             },
             waiting: {
-              description: 'It is too early for the next attempt, or the token verifier is down. The session is kept.',
+              description:
+                'It is too early for the next attempt, or the token verifier is down. The session is kept. The first ' +
+                'sign of the end of an outage ends the wait.',
               tags: 'busy',
               after: {
                 refreshDelay: [
@@ -324,6 +332,15 @@ export const assessmentMachine = assessmentSetup.createMachine({
                 ],
               },
               on: {
+                'token.recovered': [
+                  { guard: 'isRefreshDue', target: 'requesting' },
+                  { actions: 'noteTrusted', target: DECIDING },
+                ],
+                // A result that waits is worth a look at once, and more frequent looks after it.
+                'job.completed': [
+                  { guard: 'isOurJobDelayed', actions: 'noteFinished', target: 'requesting' },
+                  { guard: 'isOurJob', actions: 'noteFinished' },
+                ],
                 'page.resumed': [
                   { guard: 'isRefreshDue', actions: ['armDeadline', 'hurry'], target: 'requesting' },
                   { actions: ['armDeadline', 'hurry'], target: DECIDING },

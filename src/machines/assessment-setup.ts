@@ -128,6 +128,9 @@ export type SubmitInput = { submissionId: string; isSearch: boolean };
 /** The input of the calls about a job. */
 export type JobInput = { submissionId: string; jobId: string; resultId: string | null; canWait: boolean };
 
+/** The input of a refresh. `isUrgent`: a finished result waits for it. */
+export type RefreshInput = { refusedGeneration: number | null; isUrgent: boolean };
+
 type Known = { context: AssessmentContext; event: AssessmentEvent };
 
 /** The call ended with an outcome of this type. */
@@ -140,6 +143,13 @@ const answers =
 function isSameUser({ context, event }: Known): boolean {
   assertEvent(event, ['token.renewed', 'session.restored']);
   return isOneUser(context.userId, event.userId);
+}
+
+function isOurJob({ context, event }: Known): boolean {
+  assertEvent(event, 'job.*');
+  if (context.jobId === null || context.finished) return false;
+  if (event.jobId !== null) return event.jobId === context.jobId;
+  return event.resultId !== null && event.resultId === context.resultId;
 }
 
 /** What any good answer resets. */
@@ -180,7 +190,7 @@ export const assessmentSetup = setup({
     submitAssessment: fromPromise<SubmitOutcome, SubmitInput>(unprovided('submitAssessment')),
     checkStatus: fromPromise<StatusOutcome, JobInput>(unprovided('checkStatus')),
     fetchResult: fromPromise<ResultOutcome, JobInput>(unprovided('fetchResult')),
-    refreshToken: fromPromise<RefreshOutcome, { refusedGeneration: number | null }>(unprovided('refreshToken')),
+    refreshToken: fromPromise<RefreshOutcome, RefreshInput>(unprovided('refreshToken')),
     jobFeed: fromEventObservable<FeedEvent, { submissionId: string }>(() => NEVER),
     tokenWatch: fromEventObservable<TokenEvent, undefined>(() => NEVER),
     pageSignals: fromEventObservable<PageEvent, undefined>(() => NEVER),
@@ -221,12 +231,9 @@ export const assessmentSetup = setup({
 
     // The events.
     /** The event is about the watched job, by the job's id or by the result's. */
-    isOurJob: ({ context, event }) => {
-      assertEvent(event, 'job.*');
-      if (context.jobId === null || context.finished) return false;
-      if (event.jobId !== null) return event.jobId === context.jobId;
-      return event.resultId !== null && event.resultId === context.resultId;
-    },
+    isOurJob,
+    /** … and its result has to wait for a refresh. */
+    isOurJobDelayed: (it) => isOurJob(it) && it.context.refreshDue,
     /** The event names no job and no known result. It may be about the watched job: equal answers share the result of the first. */
     isHint: ({ context, event }) => {
       assertEvent(event, 'job.*');
@@ -346,6 +353,8 @@ export const assessmentSetup = setup({
     })),
     noteRefreshDue: assign({ refreshDue: true }),
     noteTokenGood: assign({ refreshDue: false, refusedGeneration: null }),
+    /** The refusal is over. A refresh that is due stays due. */
+    noteTrusted: assign({ refusedGeneration: null }),
     noteUser: assign(({ context, event }) => {
       assertEvent(event, ['token.renewed', 'session.restored']);
       return { userId: event.userId === null ? context.userId : mergeIdentities(context.userId, event.userId) };

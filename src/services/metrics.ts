@@ -1,8 +1,8 @@
-import type { MonitorEvent } from '../lib/log.ts';
+import type { MonitorEvent, RouteName } from '../lib/log.ts';
 
 /** Numbers to watch in production, counted since the client was created. */
 export interface Metrics {
-  /** Answered API calls, refreshes not counted. */
+  /** Answered API calls; refreshes and looks at the health route are not counted. */
   requests: number;
   /** How many of these answers were INVALID_TOKEN or another 401. */
   invalidTokenAnswers: number;
@@ -26,6 +26,9 @@ const MAX_REFRESH_FAILURE_RATE = 0.05;
 const MIN_REQUESTS = 100;
 const MIN_REFRESHES = 20;
 
+/** Calls that the rate of refused tokens does not count. */
+const WITHOUT_TOKEN: ReadonlySet<RouteName> = new Set(['refresh', 'health']);
+
 /**
  * Computes the metrics from the log.
  *
@@ -44,7 +47,7 @@ export function createMetrics() {
 
   return {
     record(event: MonitorEvent): void {
-      if (event.type === 'request.finished' && event.route !== 'refresh' && event.status !== null) {
+      if (event.type === 'request.finished' && !WITHOUT_TOKEN.has(event.route) && event.status !== null) {
         requests += 1;
         if (event.outcome === 'unauthorized') invalidTokenAnswers += 1;
       } else if (event.type === 'refresh.finished') {

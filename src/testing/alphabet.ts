@@ -184,6 +184,7 @@ const ofTheWorld: CasesOf<Exclude<AssessmentEvent, { type: `assessment.${string}
   'job.failed': jobIds.map((job) => ({ type: 'job.failed', ...job, message: 'the analysis failed' })),
   'balance.changed': [{ type: 'balance.changed', balance: 2 }],
   'token.expiring': [{ type: 'token.expiring' }],
+  'token.recovered': [{ type: 'token.recovered' }],
   'token.renewed': userIds.map((userId) => ({ type: 'token.renewed', generation: 2, userId })),
   'session.ended': [{ type: 'session.ended', reason: 'rejected' }],
   'session.restored': userIds.map((userId) => ({ type: 'session.restored', userId })),

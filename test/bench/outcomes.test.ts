@@ -47,7 +47,7 @@ describe('the worlds of the benchmark', () => {
   });
 
   it('count INVALID_TOKEN during an outage of the auth service, which ours waits out', async () => {
-    const outage = { authOutage: { at: 20_000, forMs: 120_000 }, jobMs: 180_000 };
+    const outage = { authOutage: { at: 20_000, forMs: 120_000, takesRefresh: true }, jobMs: 180_000 };
     expect(await play('before', outage)).toMatchObject({ shown: false, invalidTokenShown: true });
     expect(await play('ours', outage)).toMatchObject({ shown: true, invalidTokenShown: false, logouts: 0 });
   });

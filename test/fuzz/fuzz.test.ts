@@ -40,6 +40,7 @@ const valid: Record<Route, (call: Call) => NonNullable<Reply>> = {
   jobs: () => [200, { success: true, data: { jobs: [] } }],
   balance: () => [200, { success: true, data: { user_id: 'user-1', token_balance: 4 } }],
   refresh: ({ count }) => [200, { success: true, data: { idToken: `fresh-${count}`, expiresIn: '300' } }],
+  health: () => [200, { status: 'healthy' }],
 };
 const failures: readonly unknown[] = [
   { success: false, error: 'INVALID_TOKEN', message: 'Invalid or expired token' },

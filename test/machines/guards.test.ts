@@ -127,6 +127,12 @@ const table: Record<string, Row[]> = {
     [{}, { jobId: null, resultId: null }, false],
     [{ resultId: 'r1' }, { jobId: null, resultId: 'r1' }, false],
   ]),
+  isOurJobDelayed: ofAJob([
+    [{ ...ours, refreshDue: true }, { jobId: 'j1', resultId: 'r1' }, true],
+    [ours, { jobId: 'j1', resultId: 'r1' }, false],
+    [{ ...ours, refreshDue: true }, { jobId: 'j2', resultId: 'r1' }, false],
+    [{ ...ours, refreshDue: true, finished: true }, { jobId: 'j1', resultId: 'r1' }, false],
+  ]),
   isHint: ofAJob([
     [ours, { jobId: null, resultId: null }, true],
     // The server recognises equal answers and reports the result of the first job.

@@ -23,7 +23,7 @@ export function learned(edge: Edge): AssessmentContext {
       (context.outcomeUnknown || isLost(edge)) &&
       !(is(edge, 'assessment.sendAgain') && isAsked(edge)) &&
       !isAcceptance(edge),
-    hinted: (context.hinted || isNotedHint(edge)) && !is(edge, 'after heartbeat'),
+    hinted: (context.hinted || isNotedHint(edge)) && !is(edge, 'after heartbeat') && !isEndOfDoubt(edge),
     unhurried: (context.unhurried || isQuietLoss(edge)) && !isReasonToHurry(edge),
     progress: progress(edge),
   };
@@ -87,10 +87,16 @@ const isNotedHint = (edge: Edge) =>
 
 /** The feed breaks while nothing else happens. */
 const isQuietLoss = (edge: Edge) => is(edge, 'feed.lost') && isAt(edge.before, 'listening');
+/** The refused token is good again: the look that was put off for it is taken. */
+const isEndOfDoubt = (edge: Edge) =>
+  is(edge, 'token.recovered') &&
+  isAt(edge.before, 'ws-monitoring.listening') &&
+  edge.before.context.refusedGeneration !== null;
 /** The look was taken, or a reader would miss it, or the way to it had to be cleared first. */
 const isReasonToHurry = (edge: Edge) =>
   is(edge, 'after heartbeat', 'checkStatus: running') ||
   is(edge, 'page.resumed') ||
+  isEndOfDoubt(edge) ||
   isUnauthorized(edge) ||
   isAcceptance(edge) ||
   isFinishedBy(edge) ||
@@ -116,6 +122,10 @@ function token(edge: Edge): Learned {
   }
   if (isSignIn(edge)) return { refreshDue: false, refusedGeneration: null };
   if (is(edge, 'checkStatus: running', 'checkStatus: completed')) return { refreshDue, refusedGeneration: null };
+  // A wait for a refresh asks once more whether the token of that generation is the one to use.
+  if (is(edge, 'token.recovered') && !(isAt(edge.before, 'refreshing-token.waiting') && refreshDue)) {
+    return { refreshDue, refusedGeneration: null };
+  }
   // A submission in the air is answered first; every other state is paused by the end of the session.
   const isEnded = is(edge, 'session.ended') && isAt(edge.before, 'submitting.sending');
   const isDoubtOver =

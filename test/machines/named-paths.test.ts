@@ -271,7 +271,8 @@ describe('the token expires', () => {
       refused('checkStatus'),
       answered('refreshToken', { type: 'wait', retryAfterMs: 60_000 }),
       jobCompleted,
-      after('refreshDelay'),
+      answered('refreshToken', { type: 'wait', retryAfterMs: 60_000 }),
+      { type: 'token.recovered' },
       renewed,
       ready,
     );
@@ -279,6 +280,7 @@ describe('the token expires', () => {
       'polling.checking',
       'refreshing-token.requesting',
       'refreshing-token.waiting',
+      'refreshing-token.requesting',
       'refreshing-token.waiting',
       'refreshing-token.requesting',
       'fetching-result.requesting',
@@ -286,6 +288,7 @@ describe('the token expires', () => {
     ]);
     expect(story.calls).toEqual([
       'checkStatus',
+      'refreshToken after generation 1',
       'refreshToken after generation 1',
       'refreshToken after generation 1',
       'fetchResult',

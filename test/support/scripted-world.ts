@@ -7,7 +7,7 @@ import {
 } from 'assessment-monitor';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { virtualClock } from '../../src/testing/virtual-clock.ts';
-import { ok, responseOf, type WireAnswer } from '../../src/testing/wire/answers.ts';
+import { nested, ok, responseOf, type WireAnswer } from '../../src/testing/wire/answers.ts';
 import { rows, type WireJob } from '../../src/testing/wire/jobs.ts';
 import { routeOf, type WireRoute } from '../../src/testing/wire/routes.ts';
 import { loginPage } from '../../src/testing/worlds/spoilt-answers.ts';
@@ -71,6 +71,7 @@ const calm: Required<Script> = {
   jobs: () => ok({ jobs: [] }),
   balance: () => ok({ token_balance: 4 }),
   refresh: ({ count }) => ok({ idToken: `fresh-${count}`, expiresIn: '3600' }),
+  health: () => nested(404, 'NOT_FOUND'),
 };
 
 export function openScriptedWorld<Submission = unknown, Result = unknown>(

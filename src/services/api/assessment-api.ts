@@ -198,7 +198,7 @@ const balanceSchema = object({
   data: object({ token_balance: maybeNumber, tokenBalance: maybeNumber, balance: maybeNumber }),
 });
 
-export type CallRoute = Exclude<RouteName, 'refresh'>;
+export type CallRoute = Exclude<RouteName, 'refresh' | 'health'>;
 type Answered<T> = T & { retryAfterMs: number | null; serverNow: number | null };
 interface CallRequest extends Partial<HttpRequest> {
   id?: string;

@@ -6,7 +6,7 @@ import { type HttpAnswer, isApiWord, isLoginPage, readServerError, refusalWord }
 
 /** The parts of the token service that learn from answers. */
 export type HeardTokens = Pick<TokenService, 'accepted' | 'observeServerTime'> &
-  Partial<Pick<TokenService, 'metLoginPage' | 'whyRefused'>>;
+  Partial<Pick<TokenService, 'metLoginPage' | 'refused' | 'whyRefused'>>;
 
 /**
  * Reports what each answer says about the token and the clock to the token service.
@@ -38,6 +38,7 @@ export function createListener({ tokens, clock }: { tokens: HeardTokens; clock: 
   return (answer: HttpAnswer, error: Error | null, generation: number): RefusalCause | null => {
     // Before the token service hears of the answer: it may correct the expiry of this token.
     const cause = error instanceof UnauthorizedError ? causeOf(answer, generation) : null;
+    if (error instanceof UnauthorizedError) tokens.refused?.(generation, answer.sentAt);
     if (isLoginPage(answer)) tokens.metLoginPage?.(answer.sentAt);
     else hearServer(answer, error, generation);
     return cause;

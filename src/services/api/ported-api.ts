@@ -222,8 +222,11 @@ export function createPortedApi<Submission, Result>(
     // A submission may have arrived: it is not given up because the page slept.
     const bounds = openBounds({ clock, timeoutMs, signal, lost$: route === 'submit' ? undefined : slept$ });
     const { call, last, cause } = openCall(route, token, bounds);
+    const sentAt = clock.now();
     const fail = (error: UnauthorizedError | TransientError | RejectedError): never => {
       const status = 'status' in error ? error.status : (last()?.status ?? null);
+      // An SDK that sends its own requests is not heard elsewhere.
+      if (error instanceof UnauthorizedError) tokens.refused?.(generation, sentAt);
       const why = () => cause() ?? tokens.whyRefused?.(generation, null) ?? 'unknown';
       finish(outcomeOf(error), status, error instanceof UnauthorizedError ? why() : null);
       throw error instanceof RejectedError && !MAY_REFUSE.has(route)

@@ -1,17 +1,19 @@
-import { Subject } from 'rxjs';
+import { defer, finalize, share, Subject } from 'rxjs';
 import * as z from 'zod/mini';
 import { SignInRequiredError } from '../../lib/errors.ts';
 import { type AccessToken, claimedExpiry, claimedUser, describeToken, isSendable, isUsable } from './access-token.ts';
-import { backoff, type Random } from '../../lib/backoff.ts';
+import { backoff, jitter, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { digestOf } from '../../lib/digest.ts';
 import { appIn, contradicts, identityOf, isSameUser, mergeIdentities } from '../../lib/identity.ts';
 import type { Log } from '../../lib/log.ts';
+import type { Health } from './health-request.ts';
 import { createLoginPages, MAX_LOGIN_PAGES } from './login-pages.ts';
+import { createOutageWatch } from './outage-watch.ts';
 import { object, readJson } from '../../lib/schemas.ts';
 import { createServerClock } from './server-clock.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
-import type { TokenEvent, TokenService } from './token-service.ts';
+import type { RenewalOutcome, TokenEvent, TokenService } from './token-service.ts';
 
 export interface TokenServiceV1Options {
   clock: Clock;
@@ -31,6 +33,8 @@ export interface TokenServiceV1Options {
   onStorageChange: (listener: (key: string | null) => void) => () => void;
   /** How long the rejection of a token that has not expired by its `exp` counts as an outage, ms. */
   outagePatienceMs: number;
+  /** Asks the health route of the auth service. @default it is not asked */
+  askHealth?: ((signal: AbortSignal) => Promise<Health>) | null | undefined;
 }
 
 /** Names the user whom the application gave with a token, for as long as that token is stored. */
@@ -39,7 +43,12 @@ const userSchema = object({ token: z.string(), user: z.string() });
 
 /** The server may reject a valid token because its verifier is down. Without an `exp`, the session ends after this many retries. */
 const MAX_REFUSALS = 4;
-const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
+/** Each try of the token is one more refusal. */
+const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 30_000 };
+/** Without an `exp` the waits stay short: it may be a token that has expired, and then the user has to sign in. */
+const SHORT_BACKOFF = { ...OUTAGE_BACKOFF, capMs: 8_000 };
+/** Between two decisions while the health route says that the auth service is down, ms. */
+const DOWN_MS = 60_000;
 
 /**
  * Auth V1: one long-lived token that the application stores. There is no refresh; after its expiry only a sign-in helps.
@@ -50,6 +59,21 @@ const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 8_000 };
 export function createTokenServiceV1(options: TokenServiceV1Options): TokenService {
   const { clock, random, log, store, own, keys, onStorageChange, outagePatienceMs } = options;
   const events = new Subject<TokenEvent>();
+  const watch = createOutageWatch({
+    clock,
+    random,
+    log,
+    askHealth: options.askHealth ?? null,
+    beliefMs: outagePatienceMs,
+    onRecovered: () => events.next({ type: 'token.recovered' }),
+  });
+  const events$ = defer(() => {
+    watch.observe(true);
+    return events;
+  }).pipe(
+    finalize(() => watch.observe(false)),
+    share(),
+  );
   let known: { value: string; generation: number } = { value: '', generation: 0 };
   let userId: string | null = null;
   let identity: string | null = null;
@@ -86,6 +110,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       const named = readJson(own.get(USER_KEY), userSchema);
       identity = identityOf(named?.token === digest ? named.user : null, claimedUser(value), digest);
       forgetRefusals();
+      watch.reset();
     }
     return token;
   };
@@ -97,6 +122,11 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     refusals = 0;
     retryAt = 0;
     loginPages.reset();
+  };
+  const accepted = (generation: number): void => {
+    acceptedGeneration = generation;
+    forgetRefusals();
+    watch.accepted(generation);
   };
   /** Whether a rejection of this token may come from a verifier that is down, and is worth another try. */
   const isOutage = ({ value }: AccessToken, isKnown: boolean): boolean => {
@@ -143,8 +173,35 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     else recheck();
   });
 
+  const renewal = async (refused: number | null): Promise<RenewalOutcome> => {
+    const held = usable();
+    if (held && (refused === null || held.generation > refused)) return { type: 'renewed' };
+    if (held && !watch.isKnown(held.generation)) watch.refused(held.generation, clock.now());
+    if (held && watch.isTrusted(held.generation)) return { type: 'holds' };
+    const wait = retryAt - clock.now();
+    // A longer wait than the cap means that the clock was set back.
+    const isKnownOutage = wait > 0 && wait <= OUTAGE_BACKOFF.capMs;
+    const outage = held !== null && isOutage(held, isKnownOutage);
+    if (refused !== null) log({ type: 'token.refused', generation: refused, outage });
+    if (!outage) {
+      end('rejected');
+      return { type: 'rejected' };
+    }
+    if (watch.isTroubled() && (await watch.isDown())) {
+      if (usable()?.generation !== held.generation) return renewal(refused);
+      return { type: 'wait', retryAfterMs: jitter(DOWN_MS, 0.2, random), reason: 'transient' };
+    }
+    if (usable()?.generation !== held.generation) return renewal(refused);
+    if (isKnownOutage) return { type: 'outage', retryAfterMs: wait };
+    const bounds = claimedExpiry(held.value) === null ? SHORT_BACKOFF : OUTAGE_BACKOFF;
+    const retryAfterMs = backoff(refusals, bounds, random);
+    refusals += 1;
+    retryAt = clock.now() + retryAfterMs;
+    return { type: 'outage', retryAfterMs };
+  };
+
   return {
-    events$: events.asObservable(),
+    events$,
     sessions$: events.asObservable(),
     current: usable,
     async forCall() {
@@ -163,23 +220,10 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       if (!token || token.value === givenUp) throw new SignInRequiredError();
       return token.value;
     },
-    async renew(refused) {
-      const held = usable();
-      if (held && (refused === null || held.generation > refused)) return { type: 'renewed' };
-      const wait = retryAt - clock.now();
-      // A longer wait than the cap means that the clock was set back.
-      const isKnownOutage = wait > 0 && wait <= OUTAGE_BACKOFF.capMs;
-      const outage = held !== null && isOutage(held, isKnownOutage);
-      if (refused !== null) log({ type: 'token.refused', generation: refused, outage });
-      if (!outage) {
-        end('rejected');
-        return { type: 'rejected' };
-      }
-      if (isKnownOutage) return { type: 'outage', retryAfterMs: wait };
-      const retryAfterMs = backoff(refusals, OUTAGE_BACKOFF, random);
-      refusals += 1;
-      retryAt = clock.now() + retryAfterMs;
-      return { type: 'outage', retryAfterMs };
+    async renew(refused, isUrgent = false) {
+      const outcome = await renewal(refused);
+      if ('retryAfterMs' in outcome) watch.waits(outcome.retryAfterMs, isUrgent);
+      return outcome;
     },
     whyRefused(generation, serverNow) {
       const held = usable();
@@ -190,10 +234,9 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       if (refusals > 0) return 'outage';
       return acceptedGeneration === generation && expiresAt !== null ? 'revoked' : null;
     },
-    accepted(generation) {
-      acceptedGeneration = generation;
-      forgetRefusals();
-    },
+    accepted,
+    refused: watch.refused,
+    authenticated: watch.authenticated,
     unanswered: () => false,
     metLoginPage: loginPages.met,
     observeServerTime: server.observe,
@@ -231,6 +274,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     recheck,
     dispose() {
       unsubscribe();
+      watch.observe(false);
       events.complete();
     },
   };

@@ -13,11 +13,13 @@ import {
   isUsable,
   refreshWindowMs,
 } from './access-token.ts';
-import { backoff, type Random } from '../../lib/backoff.ts';
+import { backoff, jitter, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { appIn, contradicts, identityOf, isSameUser, mergeIdentities } from '../../lib/identity.ts';
 import type { Log } from '../../lib/log.ts';
+import type { Health } from './health-request.ts';
 import { createLoginPages, MAX_LOGIN_PAGES, MAX_LOGIN_PAGES_AT_REFRESH } from './login-pages.ts';
+import { createOutageWatch } from './outage-watch.ts';
 import type { RefreshCoordinator, RefreshOutcome } from './refresh-coordinator.ts';
 import { REFRESH_TOKEN_KEY } from './refresh-request.ts';
 import { number, object, readJson, someText } from '../../lib/schemas.ts';
@@ -46,6 +48,8 @@ export interface TokenServiceV2Options {
    * the session ends.
    */
   outagePatienceMs: number;
+  /** Asks the health route of the auth service. @default it is not asked */
+  askHealth?: ((signal: AbortSignal) => Promise<Health>) | null | undefined;
 }
 
 const TOKEN_KEY = 'token';
@@ -61,7 +65,10 @@ const storedSchema = object({
 const SKEW_MS = 2_000;
 /** The part of the refresh window over which refreshes are spread. The rest leaves time for one retry, even with a lifetime of 5 minutes. */
 const SPREAD = 0.55;
-const OUTAGE_BACKOFF = { minMs: 500, baseMs: 2_000, capMs: 15_000 };
+/** Each try of the token is one more refusal, so the waits grow to a minute where nothing else tells of the end of the outage. */
+const OUTAGE_BACKOFF = { minMs: 1_000, baseMs: 8_000, capMs: 60_000 };
+/** Between two decisions while the health route says that the auth service is down, ms. */
+const DOWN_MS = 60_000;
 /** The patience has to see so many rejections: time alone also passes while a page sleeps. */
 const MIN_REFUSALS = 3;
 /** So many network failures in a row are taken for a 401 that the page may not read. */
@@ -81,21 +88,34 @@ type Charge = 'none' | 'suspected' | 'refused';
 export function createTokenServiceV2(options: TokenServiceV2Options): TokenService {
   const { coordinator, shared, clock, random, log, store, outagePatienceMs } = options;
   const { isRefreshEnabled, isPreventive, settingChanges$ } = options;
+  const { askHealth = null } = options;
   const events = new Subject<TokenEvent>();
   /** The timer runs only while `events$` has subscribers, so that none is left when the last assessment has ended. */
   let isObserved = false;
   const events$ = defer(() => {
     isObserved = true;
+    watch.observe(true);
     schedule();
     const applying = settingChanges$.subscribe(applySettings);
     return events.pipe(finalize(() => applying.unsubscribe()));
   }).pipe(
     finalize(() => {
       isObserved = false;
+      watch.observe(false);
       clock.clearTimeout(timer);
     }),
     share(),
   );
+  const watch = createOutageWatch({
+    clock,
+    random,
+    log,
+    askHealth,
+    onRecovered() {
+      heldBackUntil = 0;
+      events.next({ type: 'token.recovered' });
+    },
+  });
   const stored = readJson(store.get(TOKEN_KEY), storedSchema);
   // Another user may have signed in since this page was open: the stored token is of an earlier session then.
   const isOver = shared.isSignedOut() || (stored !== null && !shared.restored(stored.generation));
@@ -135,6 +155,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   let unanswered = 0;
   let suspect: { generation: number; isOpen: boolean } | null = null;
   let suspicions = 0;
+  /** The refreshes in a row that a refused token could not be replaced by, and the outcome that was counted last. */
+  let failed: { count: number; outcome: RefreshOutcome | null } = { count: 0, outcome: null };
+  /** No refresh ahead of time before this moment, ms since the epoch: the auth service is down. */
+  let heldBackUntil = 0;
 
   const usable = (): AccessToken | null => (token && isUsable(token, clock.now()) ? token : null);
 
@@ -144,7 +168,11 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   const schedule = (share = random() * SPREAD): void => {
     clock.clearTimeout(timer);
     if (!isObserved || ended || !token || token.expiresAt === null || !isRefreshEnabled()) return;
-    const ahead = Math.max(token.expiresAt - refreshWindowMs(token) * (1 - share), coordinator.availableAt());
+    const ahead = Math.max(
+      token.expiresAt - refreshWindowMs(token) * (1 - share),
+      coordinator.availableAt(),
+      heldBackUntil,
+    );
     const due = isRefreshOver || !isPreventive() ? token.expiresAt - expiryMarginMs(token) : ahead;
     const generation = token.generation;
     timer = clock.setTimeout(
@@ -181,6 +209,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     token = again();
     isRefreshOver = false;
     unanswered = 0;
+    heldBackUntil = 0;
+    failed = { count: 0, outcome: null };
     // A refreshed token without a user id belongs to the same user. The token of a sign-in may belong to another one.
     if (isRefreshed) token.userId ??= before?.userId ?? null;
     const { session: shareds } = shared.position();
@@ -208,6 +238,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     isRefreshOver = false;
     unanswered = 0;
     loginPages.reset();
+    watch.reset();
   };
 
   /** Adopts the token of a refresh in this tab or another. */
@@ -329,6 +360,18 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     }
     if (isRefreshOver) return usable() && charge === 'none' ? { type: 'holds' } : giveUp();
     const begun = session;
+    const before = token?.generation;
+    // The one attempt a minute is kept for when the service is there.
+    if (watch.isTroubled() && (await watch.isDown())) {
+      if (session !== begun || token?.generation !== before) return { type: ended ? 'rejected' : 'renewed' };
+      const retryAfterMs = jitter(DOWN_MS, 0.2, random);
+      heldBackUntil = clock.now() + retryAfterMs;
+      schedule(0);
+      if (charge === 'suspected') suspect = null;
+      return usable() && mayKeep ? { type: 'holds' } : { type: 'wait', retryAfterMs, reason: 'transient' };
+    }
+    if (session !== begun || token?.generation !== before) return { type: ended ? 'rejected' : 'renewed' };
+    heldBackUntil = 0;
     const outcome = await ask(isForced);
     if (outcome && session === begun) {
       if (outcome.type === 'rejected') return !outcome.isRotated && outlive(charge) ? { type: 'holds' } : giveUp();
@@ -336,8 +379,12 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
         if ('isLoginPage' in outcome && outcome.isLoginPage && isLoginNeeded(outcome)) return giveUp();
         schedule(0);
         if (charge === 'suspected') suspect = null;
+        if (outcome.type === 'transient') watch.refreshFailed();
         if (usable() && mayKeep) return { type: 'holds' };
-        return { type: 'wait', retryAfterMs: Math.max(0, outcome.until - clock.now()), reason: outcome.type };
+        const waitMs = Math.max(0, outcome.until - clock.now());
+        // A refresh that cannot be done says nothing against the token.
+        if (usable() && isFailingAgain(outcome)) return { type: 'outage', retryAfterMs: waitMs / 2 };
+        return { type: 'wait', retryAfterMs: waitMs, reason: outcome.type };
       }
     }
     return { type: ended ? 'rejected' : 'renewed' };
@@ -349,6 +396,13 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     if (!isDenied || !isRefreshEnabled()) return;
     isDenied = false;
     events.next({ type: 'session.restored', userId: token?.userId ?? null });
+  };
+
+  /** Whether this is the second refresh in a row, or a later one, that failed. Callers that joined a refresh share its outcome. */
+  const isFailingAgain = (outcome: RefreshOutcome): boolean => {
+    if (outcome.type !== 'transient') return false;
+    if (failed.outcome !== outcome) failed = { count: failed.count + 1, outcome };
+    return failed.count > 1;
   };
 
   /** Keeps a good token although the API has refused to renew it: the sign-in is asked for when the token is over. */
@@ -388,6 +442,33 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   };
   const subscription = shared.news$.subscribe(follow);
 
+  /** The server has refused the token in hand. */
+  const replace = async (held: AccessToken): Promise<RenewalOutcome> => {
+    const { generation } = held;
+    if (!watch.isKnown(generation)) watch.refused(generation, clock.now());
+    if (watch.isTrusted(generation)) return { type: 'holds' };
+    const outcome = refuse(held);
+    if (outcome?.type !== 'outage') return outcome ?? refresh('refused');
+    // A fresh token that is refused is tried again: at the word of the health route, or now and then.
+    const isDown = watch.isTroubled() && (await watch.isDown());
+    if (ended || token?.generation !== generation) return { type: ended ? 'rejected' : 'renewed' };
+    return isDown ? { type: 'wait', retryAfterMs: jitter(DOWN_MS, 0.2, random), reason: 'transient' } : outcome;
+  };
+
+  const renewal = async (rejected: number | null): Promise<RenewalOutcome> => {
+    if (ended) return { type: 'rejected' };
+    const held = usable();
+    if (loginPages.count >= MAX_LOGIN_PAGES || (!held && isHopeless())) return giveUp();
+    if (held && rejected !== null && held.generation > rejected) return { type: 'renewed' };
+    if (held && suspect?.isOpen && suspect.generation === held.generation) {
+      suspect.isOpen = false;
+      return refresh('suspected');
+    }
+    if (held && rejected === null && !isDueAhead(held)) return { type: 'renewed' };
+    if (held && rejected !== null) return replace(held);
+    return refresh('none');
+  };
+
   const service: TokenService = {
     events$,
     sessions$: events.asObservable(),
@@ -396,7 +477,11 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       const held = usable();
       if (held) await coordinator.settled(held.generation, signal);
       const token = usable();
-      return token && { ...token, inDoubt: coordinator.isInDoubt(token.generation) };
+      if (!token) return null;
+      const { generation } = token;
+      const mayBeDead = coordinator.isInDoubt(generation) && !watch.isTrusted(generation);
+      const isRefused = watch.isRefused(generation);
+      return { ...token, inDoubt: mayBeDead || (isRefused && watch.isRecent()), isRefused };
     },
     userId: () => token?.userId ?? null,
     identity: () => identity,
@@ -404,7 +489,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       const held = usable();
       if (!held) return true;
       if (isRefreshOver) return false;
-      return isRefreshEnabled() && isDueAhead(held) && coordinator.availableAt() <= clock.now();
+      const availableAt = Math.max(coordinator.availableAt(), heldBackUntil);
+      return isRefreshEnabled() && isDueAhead(held) && availableAt <= clock.now();
     },
     async ensureValidToken(forceRefresh = false) {
       const held = usable();
@@ -414,21 +500,16 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       const now = usable();
       if (now) return now.value;
       if (outcome.type === 'rejected') throw new SignInRequiredError();
-      throw new TokenUnavailableError(Math.max(0, coordinator.availableAt() - clock.now()));
+      const availableAt = Math.max(coordinator.availableAt(), heldBackUntil);
+      throw new TokenUnavailableError(Math.max(0, availableAt - clock.now()));
     },
-    async renew(rejected) {
-      if (ended) return { type: 'rejected' };
-      const held = usable();
-      if (loginPages.count >= MAX_LOGIN_PAGES || (!held && isHopeless())) return giveUp();
-      if (held && rejected !== null && held.generation > rejected) return { type: 'renewed' };
-      if (held && suspect?.isOpen && suspect.generation === held.generation) {
-        suspect.isOpen = false;
-        return refresh('suspected');
-      }
-      if (held && rejected === null && !isDueAhead(held)) return { type: 'renewed' };
-      if (held && rejected !== null) return refuse(held) ?? refresh('refused');
-      return refresh('none');
+    async renew(rejected, isUrgent = false) {
+      const outcome = await renewal(rejected);
+      if ('retryAfterMs' in outcome) watch.waits(outcome.retryAfterMs, isUrgent);
+      return outcome;
     },
+    refused: (generation, sentAt) => void (generation === token?.generation && watch.refused(generation, sentAt)),
+    authenticated: watch.authenticated,
     whyRefused(generation, serverNow) {
       if (token?.generation !== generation || coordinator.isInDoubt(generation)) return 'stale-generation';
       if (ended) return 'revoked';
@@ -449,6 +530,8 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       acceptedGeneration = generation;
       refused = null;
       suspicions = 0;
+      failed = { count: 0, outcome: null };
+      watch.accepted(generation);
     },
     unanswered(generation) {
       const held = usable();
@@ -491,6 +574,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     },
     dispose() {
       clock.clearTimeout(timer);
+      watch.observe(false);
       events.complete();
       // A refresh in flight is not aborted, and other tabs wait for its token.
       const close = (): void => {

@@ -8,6 +8,8 @@ export type TokenEvent =
   | { type: 'token.expiring' }
   /** A refresh has replaced the token. */
   | { type: 'token.renewed'; generation: number; userId: string | null }
+  /** Something says that the server accepts the token again that it refused, or that the auth service is back. */
+  | { type: 'token.recovered' }
   /** The session is over until the next sign-in. */
   | { type: 'session.ended'; reason: 'signed-out' | 'rejected' }
   /** A user has signed in: the same one or another. */
@@ -19,9 +21,9 @@ export type RenewalOutcome =
   | { type: 'renewed' }
   /** The token could not be renewed, now or ever, and it is still valid. */
   | { type: 'holds' }
-  /** There is no usable token. Retry after `retryAfterMs`. */
+  /** There is no token that the server accepts. Retry after `retryAfterMs`, or at `token.recovered`. */
   | { type: 'wait'; retryAfterMs: number; reason: 'limited' | 'transient' | 'ambiguous' }
-  /** The server rejects a fresh token, so its verifier is down. Wait `retryAfterMs`, then use the same token again. */
+  /** The verifier of the server seems to be down. Use the same token again after `retryAfterMs`, or at `token.recovered`. */
   | { type: 'outage'; retryAfterMs: number }
   /** The session has ended. */
   | { type: 'rejected' };
@@ -29,8 +31,11 @@ export type RenewalOutcome =
 /** What can be wrong with a token that the server refuses. */
 export type TokenFault = Exclude<RefusalCause, 'dialect' | 'unknown'>;
 
-/** A token for a call, or null. `inDoubt`: a refresh may have invalidated it. */
-export type TokenForCall = (AccessToken & { inDoubt?: boolean }) | null;
+/**
+ * A token for a call, or null. `inDoubt`: a refresh may have invalidated it, or the API has just refused it. `isRefused`: the API has refused
+ * it, and nothing has told since then that it is good.
+ */
+export type TokenForCall = (AccessToken & { inDoubt?: boolean; isRefused?: boolean }) | null;
 
 /**
  * The one place that manages tokens: auth V1 and V2 behind one port.
@@ -66,14 +71,23 @@ export interface TokenService {
    * Gets a newer token than the one that the server rejected. Never throws.
    *
    * @param refused the generation of the rejected token, or null when there was no token to send
+   * @param isUrgent a finished result waits for the token @default false
    */
-  renew(refused: number | null): Promise<RenewalOutcome>;
+  renew(refused: number | null, isUrgent?: boolean): Promise<RenewalOutcome>;
   /**
    * Why the server refused the token of this generation; null where the tokens do not tell. For the log: nothing is decided by it.
    *
    * @param serverNow the time of the server at its answer, ms since the epoch; null where it is not known
    */
   whyRefused(generation: number, serverNow: number | null): TokenFault | null;
+  /**
+   * Reports that the server refused the token of this generation.
+   *
+   * @param sentAt when the call left, ms since the epoch
+   */
+  refused?(generation: number, sentAt: number): void;
+  /** Reports that a socket was authenticated with the token of this generation. */
+  authenticated?(generation: number): void;
   /** Reports that the server accepted the token of this generation. */
   accepted(generation: number): void;
   /**

@@ -11,7 +11,7 @@ import type { JobFeedEvent } from './vocabulary.ts';
 export interface JobFeedOptions {
   /** Loads the way to connect; called for the first connection, and again after a load that failed. */
   load: () => Promise<FeedTransport>;
-  tokens: Pick<TokenService, 'current' | 'forCall' | 'identity' | 'events$'>;
+  tokens: Pick<TokenService, 'current' | 'forCall' | 'identity' | 'events$' | 'authenticated'>;
   resumed$: Observable<PageEvent>;
   clock: Clock;
   random: Random;
@@ -120,16 +120,25 @@ function connection(options: JobFeedOptions, transport$: Observable<FeedTranspor
       const closing = new AbortController();
       const events = new Subscription();
       link = { events, user: tokens.identity(), closing };
-      // The server answers a token that is over by closing even a live connection.
+      /** The generation of the token that was handed out last. */
+      let generation: number | null = null;
+      // The server answers a token that is over by closing even a live connection. One that the API refuses may still be good: the first
+      // connection that is authenticated with it tells so.
       const goodToken = async () => {
         const token = await tokens.forCall(closing.signal).catch(() => null);
-        return token && !token.inDoubt && !closing.signal.aborted ? token : null;
+        if (!token || closing.signal.aborted || (token.inDoubt && !token.isRefused)) return null;
+        ({ generation } = token);
+        return token;
+      };
+      const authenticated = (): void => {
+        if (generation !== null) tokens.authenticated?.(generation);
+        becomeLive();
       };
       events.add(
         transport({ goodToken, renewed$ }).subscribe({
           next(event) {
             if (event.type === 'closed') retry(event.reason);
-            else if (event.type === 'live') becomeLive();
+            else if (event.type === 'live') authenticated();
             else if (event.type === 'open') hasBeenOpen = true;
             else if (event.event) subscriber.next(event.event);
             else log({ type: 'feed.ignored', event: event.name, reason: 'malformed' });

@@ -43,8 +43,12 @@ export interface WireOptions {
   planOf: (userId: string, now: number) => readonly PlannedStep[];
   /** Whether the auth service refuses every access token. @default never */
   isAuthDown?: () => boolean;
+  /** What its health route says: `honest` the truth, `lying` always 200, `missing` 404. @default 'honest' */
+  health?: 'honest' | 'missing' | 'lying';
   /** Whether it refuses refreshes then as well. @default true */
-  outageTakesRefresh?: boolean;
+  outageTakesRefresh?: boolean | (() => boolean);
+  /** Whether sockets authenticate all the same. @default false */
+  outageSparesSockets?: boolean;
   /** A new access token, and the true time at which it expires. @default an opaque text that lives for `tokenLifeMs` */
   mint?: (userId: string, serial: number) => { value: string; expiry: number };
   /** Between two refreshes of one session that the server grants, ms. @default {@link REFRESH_INTERVAL_MS} */
@@ -93,7 +97,11 @@ interface Session {
  * wire.answer({ route: 'balance', id: '', token: accessToken, key: null, cookie: null }); // [200, { success: true, … }]
  */
 export function wireContract(options: WireOptions) {
-  const { clock, tokenLifeMs, planOf, isAuthDown = () => false, outageTakesRefresh = true } = options;
+  const { clock, tokenLifeMs, planOf, isAuthDown = () => false } = options;
+  const takesRefresh = (): boolean => {
+    const { outageTakesRefresh = true } = options;
+    return typeof outageTakesRefresh === 'boolean' ? outageTakesRefresh : outageTakesRefresh();
+  };
   const {
     mint = (_, number) => ({ value: `token-${number}`, expiry: clock.time() + tokenLifeMs }),
     refreshIntervalMs = REFRESH_INTERVAL_MS,
@@ -143,12 +151,12 @@ export function wireContract(options: WireOptions) {
     tokens.delete(session.token);
     session.cookie = null;
   };
-  const userOf = (token: string | null): string | null => {
+  const userOf = (token: string | null, isSpared = false): string | null => {
     const known = tokens.get(token ?? '');
-    return known && clock.time() < known.expiry && !isAuthDown() ? known.userId : null;
+    return known && clock.time() < known.expiry && (isSpared || !isAuthDown()) ? known.userId : null;
   };
   const refresh = (cookie: string | null): WireAnswer => {
-    if (isAuthDown() && outageTakesRefresh) return flat(503, 'SERVICE_UNAVAILABLE');
+    if (isAuthDown() && takesRefresh()) return flat(503, 'SERVICE_UNAVAILABLE');
     const session = sessions.get(cookies.get(cookie ?? '') ?? '');
     if (!session || session.cookie === null) return sessionOver(false);
     if (session.cookie !== cookie) {
@@ -162,6 +170,14 @@ export function wireContract(options: WireOptions) {
     const { accessToken, cookie: next } = issue(session);
     const life = statesLife ? { expiresIn: String(tokenLifeMs / 1_000) } : {};
     return ok({ idToken: accessToken, ...life }, { 'set-cookie': next });
+  };
+
+  /** The health route has no envelope. */
+  const healthAnswer = (): WireAnswer => {
+    const { health = 'honest' } = options;
+    if (health === 'missing') return nested(404, 'NOT_FOUND');
+    const isDown = isAuthDown() && health === 'honest';
+    return [isDown ? 503 : 200, { status: isDown ? 'unhealthy' : 'healthy', service: 'auth-v2' }];
   };
 
   // --- sockets
@@ -220,6 +236,7 @@ export function wireContract(options: WireOptions) {
     /** The answer to a request. */
     answer({ route, id, token, key, cookie }: WireRequest): WireAnswer {
       if (route === 'refresh') return refresh(cookie);
+      if (route === 'health') return healthAnswer();
       const userId = userOf(token);
       if (userId === null) return deadToken();
       if (route === 'submit') return submit(userId, key);
@@ -247,7 +264,7 @@ export function wireContract(options: WireOptions) {
     /** The refresh token of this user that is good, or null. */
     cookieOf: (userId: string): string | null => sessions.get(userId)?.cookie ?? null,
     /** The user of an access token that is accepted now, or null. */
-    userOf,
+    userOf: (token: string | null) => userOf(token),
     /** Ends every access token; sessions live on. */
     endTokens: () => tokens.clear(),
     /** Ends every session, and its tokens. */
@@ -280,7 +297,7 @@ export function wireContract(options: WireOptions) {
       connections.delete(socket);
     },
     authenticate(socket: WireSocket, token: string): void {
-      const userId = userOf(token);
+      const userId = userOf(token, options.outageSparesSockets);
       const connection = connections.get(socket);
       if (userId === null || !connection) return socket.end('auth_error', { message: 'Invalid or expired token' });
       connection.userId = userId;

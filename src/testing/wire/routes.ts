@@ -1,7 +1,7 @@
 import { defaultPaths } from '../../client/options.ts';
 
 /** The calls of a client, by name. */
-export type WireRoute = 'submit' | 'status' | 'result' | 'job' | 'jobs' | 'balance' | 'refresh';
+export type WireRoute = 'submit' | 'status' | 'result' | 'job' | 'jobs' | 'balance' | 'refresh' | 'health';
 
 const methods: Readonly<Record<WireRoute, 'GET' | 'POST'>> = {
   submit: 'POST',
@@ -11,16 +11,19 @@ const methods: Readonly<Record<WireRoute, 'GET' | 'POST'>> = {
   jobs: 'GET',
   balance: 'GET',
   refresh: 'POST',
+  health: 'GET',
 };
 export type Router = (method: string | undefined, url: string) => { route: WireRoute | null; id: string };
 
 /** The router of a server whose calls have addresses of their own. The methods stay: submissions and refreshes are posted. */
-export function createRouter(paths: Partial<Record<WireRoute, string>> = {}): Router {
+export function createRouter(paths: Partial<Record<WireRoute, string | null>> = {}): Router {
   const all = { ...defaultPaths, ...paths };
   const routes = (Object.keys(methods) as WireRoute[]).map((route) => ({
     route,
     method: methods[route],
-    path: new RegExp(`${all[route].replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(':id', '([^/]+)')}$`),
+    path: new RegExp(
+      `${(all[route] ?? defaultPaths[route]).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(':id', '([^/]+)')}$`,
+    ),
   }));
   return (method, url) => {
     const path = url.split('?', 1)[0] ?? url;

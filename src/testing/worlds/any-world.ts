@@ -334,7 +334,7 @@ function anyWorldOf(
         },
       )
     : others;
-  return fc.record({
+  const world = fc.record({
     seed: fc.integer({ min: 0, max: 1_000_000 }),
     tokenTtlMs: fc.constantFrom(3_600_000, 300_000, 120_000, 3_600_000, 300_000),
     jobMs: seconds(fc, 600),
@@ -348,4 +348,18 @@ function anyWorldOf(
     ),
     incidents,
   });
+  // Drawn from the seed of the world, so that the draws of all else stay as they are.
+  return wanted.includes('service') ? world.map(withOutageHabits) : world;
+}
+
+/** In half of the worlds with an outage it takes the refresh along; the health route lies or is missing in a quarter each. */
+function withOutageHabits(world: World): World {
+  const { seed, habits = {}, incidents } = world;
+  if (!incidents.some((it) => it.do === 'outage')) return world;
+  const health = (['honest', 'lying', 'honest', 'missing'] as const)[seed % 4] ?? 'honest';
+  const outageSparesSockets = Math.floor(seed / 4) % 4 === 0;
+  return {
+    ...world,
+    habits: { outageTakesRefresh: Math.floor(seed / 16) % 2 === 0, health, outageSparesSockets, ...habits },
+  };
 }

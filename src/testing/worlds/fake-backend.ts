@@ -227,6 +227,8 @@ export function fakeBackend(
     planOf: (_, now) => planJob(world, habits, now),
     isAuthDown: () => state.outage,
     outageTakesRefresh: habits.outageTakesRefresh,
+    outageSparesSockets: habits.outageSparesSockets,
+    health: habits.health,
     mint,
     statesLife: habits.tokens === 'stated',
     idsOf(serial) {
@@ -329,7 +331,7 @@ export function fakeBackend(
   };
   const work = async (request: WireRequest, answers: unknown): Promise<WireAnswer> => {
     const { route } = request;
-    if (route === 'refresh') return wire.answer(request);
+    if (route === 'refresh' || route === 'health') return wire.answer(request);
     if (state.down) return [503, '<html>down</html>', dice() < 0.5 ? { 'retry-after': '7' } : {}];
     const userId = wire.userOf(request.token);
     if (userId === null) return wire.answer(request);

@@ -61,6 +61,8 @@ const MOST_CALLS_AN_HOUR: Readonly<Record<string, number>> = {
   jobs: 130,
   balance: 130,
   refresh: 61,
+  // Every 12 s while a finished result waits for the end of an outage.
+  health: 420,
 };
 /** A result that cannot be read is downloaded again a few times by each page, and after each sign-in that follows a sign-out. */
 const MOST_UNREADABLE_RESULTS_AN_HOUR = 12;

@@ -103,6 +103,10 @@ export interface Habits {
   saysStarted: boolean;
   /** An outage of the verifier answers refreshes with 503. */
   outageTakesRefresh: boolean;
+  /** Sockets authenticate during an outage of the verifier. */
+  outageSparesSockets: boolean;
+  /** What the health route of the auth service says: the truth, always 200, or 404. */
+  health: 'honest' | 'lying' | 'missing';
   /** How far the device's clock is ahead from the beginning, ms. */
   clockAheadMs: number;
   /** `exp-only`: tokens are JWTs whose only claim of time is `exp`, and no answer states a lifetime. */
@@ -137,6 +141,8 @@ export const plainHabits: Habits = {
   spelling: 'plain',
   saysStarted: false,
   outageTakesRefresh: false,
+  outageSparesSockets: false,
+  health: 'honest',
   clockAheadMs: 0,
   tokens: 'stated',
   saysDate: false,

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import type { Health } from '../../../src/services/auth/health-request.ts';
+import { createOutageWatch } from '../../../src/services/auth/outage-watch.ts';
+import { recordedLog } from '../../support/recorded-log.ts';
+import { virtualClock } from '../../../src/testing/virtual-clock.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/** A watch whose health route is in the hands of the test. `null`: it is not asked. */
+function openWatch(first: Health | null = 'down') {
+  const clock = virtualClock();
+  const state = { health: first, looks: 0, recovered: 0 };
+  const recorded = recordedLog();
+  const watch = createOutageWatch({
+    clock,
+    random: () => 0.5,
+    log: recorded.log,
+    askHealth:
+      first === null
+        ? null
+        : async () => {
+            state.looks += 1;
+            return state.health ?? 'unknown';
+          },
+    onRecovered: () => (state.recovered += 1),
+  });
+  watch.observe(true);
+  const refuse = () => watch.refused(1, clock.now());
+  return { clock, state, watch, recorded, refuse };
+}
+
+/** A token was refused, and a caller waits for the end of the outage. */
+async function openOutage(first: Health | null = 'down', isUrgent = false) {
+  const opened = openWatch(first);
+  opened.refuse();
+  await opened.watch.isDown();
+  opened.watch.waits(10 * MINUTE, isUrgent);
+  return opened;
+}
+
+describe('a refused token', () => {
+  it('is trusted again after a good answer, a socket that authenticates, or the word of the health route', async () => {
+    const byAnswer = await openOutage();
+    byAnswer.watch.accepted(1);
+    await byAnswer.clock.run(5 * SECOND);
+    const bySocket = await openOutage();
+    bySocket.watch.authenticated(1);
+    await bySocket.clock.run(5 * SECOND);
+    const byHealth = await openOutage();
+    byHealth.state.health = 'up';
+    await byHealth.clock.run(MINUTE);
+    for (const { watch, state, clock } of [byAnswer, bySocket, byHealth]) {
+      expect([watch.isTrusted(1), state.recovered, clock.armed()]).toEqual([true, 1, 0]);
+    }
+    expect(byHealth.recorded.of('token.trusted')).toEqual([{ type: 'token.trusted', generation: 1, by: 'health' }]);
+  });
+
+  it('is not trusted for the sign of another token', async () => {
+    const { watch, clock, state } = await openOutage(null);
+    watch.authenticated(2);
+    await clock.run(MINUTE);
+    expect([watch.isTrusted(1), state.recovered]).toEqual([false, 0]);
+  });
+
+  it('is held back from calls that can wait for a minute', async () => {
+    const { watch, clock } = await openOutage(null);
+    expect([watch.isRefused(1), watch.isRecent()]).toEqual([true, true]);
+    await clock.run(MINUTE);
+    expect([watch.isRefused(1), watch.isRecent()]).toEqual([true, false]);
+  });
+
+  it('stays trusted when a late answer refuses it that left before the sign', async () => {
+    const { watch, clock } = await openOutage();
+    const leftAt = clock.now();
+    watch.authenticated(1);
+    await clock.run(5 * SECOND);
+    watch.refused(1, leftAt);
+    expect(watch.isTrusted(1)).toBe(true);
+    watch.refused(1, clock.now());
+    expect(watch.isTrusted(1)).toBe(false);
+  });
+
+  it('is not trusted twice in one outage for a socket that was wrong', async () => {
+    const { watch, clock, refuse, state } = await openOutage(null);
+    for (const _ of [1, 2]) {
+      watch.authenticated(1);
+      await clock.run(5 * SECOND);
+      refuse();
+    }
+    expect(state.recovered).toBe(1);
+    watch.accepted(1);
+    refuse();
+    watch.authenticated(1);
+    await clock.run(5 * SECOND);
+    expect(state.recovered).toBe(2);
+  });
+});
+
+describe('the health route', () => {
+  it('is asked at growing intervals of at most half a minute, and every 12 s for a finished result', async () => {
+    const usual = await openOutage();
+    await usual.clock.run(2 * MINUTE);
+    const urgent = await openOutage('down', true);
+    await urgent.clock.run(2 * MINUTE);
+    expect([usual.state.looks, urgent.state.looks]).toEqual([8, 12]);
+  });
+
+  it('is asked no more when nothing waits any longer', async () => {
+    const { watch, state, clock, refuse } = openWatch();
+    refuse();
+    await watch.isDown();
+    watch.waits(20 * SECOND, false);
+    await clock.run(10 * MINUTE);
+    expect(state.looks).toBeLessThan(6);
+    expect(clock.armed()).toBe(0);
+  });
+
+  it('is asked no more when nothing listens any longer', async () => {
+    const { watch, clock, state } = await openOutage();
+    watch.observe(false);
+    await clock.run(10 * MINUTE);
+    expect([state.looks, clock.armed()]).toEqual([1, 0]);
+  });
+
+  it('is asked once by callers that ask together', async () => {
+    const { watch, refuse, state } = openWatch();
+    refuse();
+    expect(await Promise.all([watch.isDown(), watch.isDown(), watch.isDown()])).toEqual([true, true, true]);
+    expect(state.looks).toBe(1);
+  });
+
+  it('that does not exist is asked again after ten minutes', async () => {
+    const { watch, clock, state } = await openOutage('unknown');
+    expect(watch.isTroubled()).toBe(false);
+    expect(await watch.isDown()).toBe(false);
+    await clock.run(10 * MINUTE);
+    state.health = 'down';
+    expect(watch.isTroubled()).toBe(true);
+    expect(state.looks).toBe(1);
+  });
+
+  it('that says up at once is not taken for a sign: it may not know of the outage', async () => {
+    const { state, clock } = await openOutage('up');
+    await clock.run(5 * MINUTE);
+    expect([state.looks, state.recovered]).toEqual([1, 0]);
+  });
+
+  it('that announces two ends which are none is not asked again in this outage', async () => {
+    const { watch, state, clock, refuse } = await openOutage();
+    for (const _ of [1, 2]) {
+      state.health = 'up';
+      await clock.run(MINUTE);
+      refuse();
+      state.health = 'down';
+      await watch.isDown();
+      watch.waits(MINUTE, false);
+    }
+    expect([state.recovered, await watch.isDown(), watch.isTroubled()]).toEqual([2, false, false]);
+  });
+
+  it('that says down for two minutes is no reason to keep the refresh any longer', async () => {
+    const { watch, clock } = await openOutage();
+    await clock.run(2 * MINUTE - 1);
+    expect(await watch.isDown()).toBe(true);
+    await clock.run(1);
+    expect(await watch.isDown()).toBe(false);
+  });
+});
