@@ -19,10 +19,15 @@ export const ours: Contestant = {
       random: page.random,
       createId: () => `assessment-${Math.floor(page.random() * 2 ** 52)}`,
     });
+    const watched = new Set<unknown>();
     const watch = (assessment: ReturnType<typeof client.submit>): void => {
+      if (watched.has(assessment)) return;
+      watched.add(assessment);
       show(toScreen(assessment.getSnapshot()));
       assessment.subscribe(() => show(toScreen(assessment.getSnapshot())));
     };
+    // What a sign-out took off the page comes back with the next sign-in.
+    client.subscribe(() => client.getSnapshot().assessments.forEach(watch));
     return {
       signedIn: ({ accessToken, issuedAt, lifeMs }) =>
         client.signedIn({ accessToken, expiresIn: (issuedAt + lifeMs - Date.now()) / 1_000 }),

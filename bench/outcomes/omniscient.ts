@@ -1,5 +1,5 @@
 import { seededRandom } from 'assessment-monitor/testing';
-import { quantile } from './report.ts';
+import { quantile } from './quantile.ts';
 import { anyWorld, type BucketName, type OutcomeWorld, type Shares } from './world.ts';
 
 /** The times that no polite client beats, ms. Those after both are of the worlds with an outage, null where there is none. */

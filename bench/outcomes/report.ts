@@ -1,6 +1,7 @@
 import { type ContestantName, contestants } from '../contestants/index.ts';
 import type { Outcome } from './play.ts';
 import type { Bound } from './omniscient.ts';
+import { quantile } from './quantile.ts';
 import type { BucketName, Health } from './world.ts';
 
 /** What one contestant made of the worlds of one bucket. */
@@ -53,10 +54,6 @@ export function summarise(outcomes: readonly Outcome[]): Summary {
     msAfterBothP99: quantile(afterBoth, 0.99),
   };
 }
-
-/** @param times in ascending order */
-export const quantile = (times: readonly number[], share: number): number | null =>
-  times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? null;
 
 /** Where ours breaks its promise or is not ahead, one line each. None: everything holds. */
 export function shortcomings({ buckets }: OutcomesReport): string[] {

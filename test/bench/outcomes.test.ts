@@ -56,7 +56,7 @@ describe('the worlds of the benchmark', () => {
 describe('the report of outcomes', () => {
   it('has the promised shape, in every bucket and for everybody', async () => {
     const report = await runOutcomes({ worlds: 2, seed: 7, processes: 1 });
-    expect(Object.keys(report)).toEqual(['seed', 'worlds', 'buckets']);
+    expect(Object.keys(report)).toEqual(['seed', 'worlds', 'health', 'buckets']);
     expect(report.buckets.map(({ name }) => name)).toEqual(['short', 'medium', 'long', 'longest']);
     for (const bucket of report.buckets) {
       expect(Object.keys(bucket.contestants)).toEqual(['before', 'after', 'assembled', 'coreLro', 'ours']);
@@ -72,10 +72,14 @@ describe('the report of outcomes', () => {
           'msDoneToResultMedian',
           'msDoneToResultP99',
           'logouts',
+          'msAfterBothMedian',
+          'msAfterBothP99',
         ]);
       }
     }
     expect(outcomesTables(report)[0]?.table[2]).toContain('95 %');
+    // No result can be shown before half a round trip.
+    for (const { omniscient } of report.buckets) expect(omniscient.medianMs).toBeGreaterThanOrEqual(50);
   });
 
   it('says where ours is behind', async () => {
