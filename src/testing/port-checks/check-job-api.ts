@@ -63,7 +63,7 @@ const texts = {
   ],
   'refusal-swallowed': [
     'A refused token is not reported as one.',
-    'The token is never refreshed, and the job hangs. Let the error through, with its status 401.',
+    'The token is never refreshed, and the job hangs. Let the error through; where the server does not answer 401, throw one with status: 401.',
   ],
   'completed-early': [
     'A job is completed before it has ended.',
