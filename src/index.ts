@@ -1,7 +1,13 @@
 export { createAssessmentClient } from './client/client.ts';
 export type { AssessmentClient, ClientSnapshot } from './client/client.ts';
 export type { Assessment } from './client/assessment.ts';
-export type { AssessmentClientOptions, AuthVersion, RuntimeSettings, SettingsSource } from './client/options.ts';
+export type {
+  AssessmentClientOptions,
+  AuthVersion,
+  RuntimeSettings,
+  ServicePaths,
+  SettingsSource,
+} from './client/options.ts';
 export { settingsFrom } from './client/settings-from.ts';
 export type { FlagClient, FlagDetails, FlagEvent } from './client/settings-from.ts';
 export { stateNameOf } from './client/view.ts';

@@ -148,10 +148,10 @@ export interface Sizes {
 }
 
 /** A function of the telemetry is not worth thinking about. */
-const telemetry = { toMeter: 500, toSentry: 500, toLines: 500, toBeacon: 500 };
+const telemetry = { toMeter: 500, toSentry: 500, toLines: 500, toBeacon: 510 };
 
 /** What may not be outgrown: what was reached, and a little more. */
-export const budgets: Partial<Sizes> = { marginal: 37_600, ours: 37_000, texts: 1_900, ports: 6_500, ...telemetry };
+export const budgets: Partial<Sizes> = { marginal: 39_500, ours: 38_900, texts: 1_900, ports: 6_500, ...telemetry };
 
 /** Weighs what `npm run build` leaves; it builds first where that is older than the sources. */
 export async function measureSizes(): Promise<Sizes> {
