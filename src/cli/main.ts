@@ -5,7 +5,9 @@ import type { RunCommand } from './terminal.ts';
 /** Each command in a file of its own, loaded on use. */
 const commands: Readonly<Record<string, () => Promise<{ run: RunCommand }>>> = {
   check: () => import('./check.ts'),
+  health: () => import('./health.ts'),
   inspect: () => import('./inspect.ts'),
+  probe: () => import('./probe.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

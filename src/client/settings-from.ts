@@ -10,8 +10,9 @@ export interface FlagDetails<Value> {
 export interface FlagClient {
   getBooleanDetails(key: string, defaultValue: boolean): FlagDetails<boolean>;
   getNumberDetails(key: string, defaultValue: number): FlagDetails<number>;
-  addHandler(event: FlagEvent, handler: () => void): void;
-  removeHandler(event: FlagEvent, handler: () => void): void;
+  /** `event` is a {@link FlagEvent}. An enum of the SDK has the same values, and would not fit that type. */
+  addHandler(event: string, handler: () => void): void;
+  removeHandler(event: string, handler: () => void): void;
 }
 
 /** The events after which a flag may have another value. */
@@ -41,7 +42,8 @@ export function settingsFrom(client: FlagClient, prefix = 'assessment-monitor'):
     name: Name,
     { value, errorCode }: FlagDetails<NonNullable<RuntimeSettings[Name]>>,
   ): void => {
-    if (errorCode === 'FLAG_NOT_FOUND' || Number.isNaN(value)) delete good[name];
+    const isUnset = errorCode ? errorCode === 'FLAG_NOT_FOUND' : Number.isNaN(value);
+    if (isUnset) delete good[name];
     else if (!errorCode) good[name] = value;
   };
   const flag = (name: string): string => `${prefix}.${name}`;

@@ -35,6 +35,7 @@ const known: Record<string, 'any' | 'guarded' | [chrome: number, firefox: number
   clearTimeout: 'any',
   console: 'any',
   document: 'any',
+  'Document.defaultView': 'any',
   'Document.visibilityState': 'any',
   'EventListenerObject.handleEvent': 'any',
   fetch: 'any',
