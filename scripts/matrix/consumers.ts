@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 
 /* The projects of consumers, each as small as it can be. All of them install the packed tarball. */
 
@@ -13,6 +15,10 @@ export interface Consumer {
   files: Record<string, string>;
   /** Commands in the project's folder; `node` is this process's own. The last one has to print `ready`, if it prints anything. */
   commands: string[][];
+  /** What the last command prints, in place of `ready`. */
+  prints?: RegExp;
+  /** Runs beside the reference backend, whose address and test user are in its environment. */
+  needsBackend?: boolean;
   /** Runs the project in Chromium: its script serves a page, which has to show `ready` without an error. */
   serves?: boolean;
 }
@@ -161,7 +167,35 @@ client.dispose();
 console.log(phase === 'completed' && !new URL('https://a.test/').href.includes('null') ? 'ready' : phase);`,
 };
 
+/** A folder of examples/, as `degit` copies it. */
+function example(name: string, rest: Pick<Consumer, 'commands'> & Partial<Consumer>): Consumer {
+  const folder = join(import.meta.dirname, '../../examples', name);
+  const isOwn = (path: string) => !/^(package(-lock)?\.json|README\.md|node_modules|dist|\.next)($|\/)/.test(path);
+  const paths = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((it) => it.isFile())
+    .map((it) => join(it.parentPath, it.name).slice(folder.length + 1))
+    .filter(isOwn);
+  const { dependencies, ...manifest } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const { 'assessment-monitor': _, ...others } = dependencies;
+  return {
+    name: `example ${name}`,
+    dependencies: others,
+    manifest,
+    files: Object.fromEntries(paths.map((path) => [path, readFileSync(join(folder, path), 'utf8')])),
+    ...rest,
+  };
+}
+const build = [['npm', 'run', 'build', '--silent']];
+
 export const consumers: readonly Consumer[] = [
+  example('foreign-api', { isFast: true, commands: [['node', 'main.mjs']], prints: /^completed: 42$/ }),
+  example('own-machine', { commands: [['node', 'main.mjs']], prints: /^enrolled: completed$/ }),
+  example('node-script', { commands: [['node', 'main.mjs']], prints: /"archetype"/, needsBackend: true }),
+  example('vanilla', { commands: build, prints: /built in/ }),
+  example('vite-react', { commands: build, prints: /built in/ }),
+  example('next-app', { commands: build, prints: /Compiled/ }),
   {
     name: 'esbuild without socket.io-client',
     isFast: true,

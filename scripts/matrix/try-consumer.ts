@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { startBackend } from '../../backend/index.ts';
 import { launchChromium } from '../../test/browser/chromium.ts';
 import type { Consumer } from './consumers.ts';
 
@@ -16,10 +17,10 @@ export interface Outcome {
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(NODE_ENV$|NODE_OPTIONS$|VITEST|npm_)/.test(name)),
 );
-const run = (cwd: string, [command = '', ...args]: string[]) =>
+const run = (cwd: string, [command = '', ...args]: string[], more: Record<string, string> = {}) =>
   promisify(execFile)(command === 'node' ? process.execPath : command, args, {
     cwd,
-    env: { ...environment, NEXT_TELEMETRY_DISABLED: '1', CI: '1' },
+    env: { ...environment, NEXT_TELEMETRY_DISABLED: '1', CI: '1', ...more },
     maxBuffer: 64 * 1_024 * 1_024,
   });
 
@@ -33,6 +34,10 @@ export async function tryConsumer(consumer: Consumer, tarball: string, folder: s
     ...consumer.manifest,
     dependencies: { 'assessment-monitor': `file:${tarball}`, ...dependencies },
   };
+  const backend = consumer.needsBackend ? await startBackend({ jobDurationMs: 3_000 }) : null;
+  const account: Record<string, string> = backend
+    ? { BASE_URL: backend.url, EMAIL: 'user@example.test', PASSWORD: 'correct-horse' }
+    : {};
   try {
     for (const [path, text] of Object.entries({ 'package.json': JSON.stringify(manifest), ...files })) {
       await mkdir(dirname(join(project, path)), { recursive: true });
@@ -40,16 +45,19 @@ export async function tryConsumer(consumer: Consumer, tarball: string, folder: s
     }
     await run(project, ['npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']);
     let printed = '';
-    for (const command of commands) printed = (await run(project, command)).stdout;
+    for (const command of commands) printed = (await run(project, command, account)).stdout;
     const isSilent = !commands
       .at(-1)
       ?.at(-1)
       ?.match(/(main|check)\.[cm]js$/);
-    if (!isSilent && printed.trim() !== 'ready') throw new Error(`it printed ${printed.trim().slice(0, 200)}`);
+    const isExpected = consumer.prints ? consumer.prints.test(printed.trim()) : isSilent || printed.trim() === 'ready';
+    if (!isExpected) throw new Error(`it printed ${printed.trim().slice(0, 200)}`);
     if (consumer.serves) await hydrate(project);
     return { name, passed: true, reason: '' };
   } catch (error) {
     return { name, passed: false, reason: reasonOf(error) };
+  } finally {
+    await backend?.close();
   }
 }
 

@@ -65,7 +65,10 @@ const STRANGERS: Record<string, string> = {
     export default plugin;`,
 };
 /** What a reader has made in an earlier step. */
-const CLIENT = `export declare const client: import('assessment-monitor').AssessmentClient;`;
+const CLIENT = `
+export declare const client: import('assessment-monitor').AssessmentClient;
+export declare const signIn: (email: string, password: string) => Promise<void>;
+`;
 
 interface Block {
   document: string;

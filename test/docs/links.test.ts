@@ -21,9 +21,10 @@ const textOf = (path: string) => readFileSync(path, 'utf8').replace(/```.*?```/g
 const anchorsOf = (path: string): string[] =>
   [...textOf(path).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading));
 
+const linksOf = (path: string): string[] => [...textOf(path).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
+
 function brokenLinksOf(path: string): string[] {
-  const links = [...textOf(path).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
-  return links.filter((link) => {
+  return linksOf(path).filter((link) => {
     if (/^https?:/.test(link)) return false;
     const [file = '', anchor] = link.split('#');
     const target = file === '' ? path : normalize(join(dirname(path), file));
@@ -35,6 +36,21 @@ function brokenLinksOf(path: string): string[] {
 describe('the documents', () => {
   it.each(documents)('%s has no broken link', (path) => {
     expect(brokenLinksOf(path)).toEqual([]);
+  });
+
+  it('are in the package where the README or another document of it links to them', () => {
+    const { files } = JSON.parse(readFileSync('package.json', 'utf8')) as { files: string[] };
+    const isPacked = (path: string) =>
+      /^(README\.md|LICENSE|package\.json)$/.test(path) ||
+      // Examples are copied from the repository, and pictures are shown from there.
+      /^(examples|docs\/images)\//.test(path) ||
+      files.some((it) => path === it || path.startsWith(`${it}/`));
+    const targets = ['README.md', ...documentsIn('docs')].flatMap((path) =>
+      linksOf(path)
+        .filter((link) => !/^(https?:|#)/.test(link))
+        .map((link) => normalize(join(dirname(path), link.replace(/#.*/, '')))),
+    );
+    expect(targets.filter((target) => !isPacked(target))).toEqual([]);
   });
 
   it('have the anchors of their headings, and no others', () => {
