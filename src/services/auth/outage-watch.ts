@@ -47,6 +47,8 @@ export interface OutageWatchOptions {
   askHealth: ((signal: AbortSignal) => Promise<Health>) | null;
   /** A route that says for longer than this that the service is down is not believed, ms. @default 120_000 */
   beliefMs?: number;
+  /** Whether a refresh has to come first after the outage. @default never */
+  needsRefresh?: () => boolean;
   /** The outage seems to be over. */
   onRecovered: () => void;
 }
@@ -62,6 +64,8 @@ const BELIEF_MS = 120_000;
 const MISSING_MS = 600_000;
 /** Clients of one server hear of the end of an outage within the same seconds: they come back over this time, ms. */
 const SPREAD_MS = 3_000;
+/** … and over this time where their tokens have expired: a fleet refreshes far less often than it asks for the status. */
+const REFRESH_SPREAD_MS = 60_000;
 /** So long after a refusal, calls that can wait are not sent, ms. */
 const RECENT_MS = 60_000;
 /** A health route that was wrong so often says nothing about this outage. */
@@ -107,10 +111,11 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
     if (release !== null || (outage?.mistakes[by] ?? 0) >= (by === 'health' ? MOST_MISTAKES : 1)) return;
     clock.clearTimeout(lookTimer);
     if (!isObserved) return settle(by);
+    const spreadMs = !isUrgent && options.needsRefresh?.() ? REFRESH_SPREAD_MS : SPREAD_MS;
     release = clock.setTimeout(() => {
       release = null;
       settle(by);
-    }, random() * SPREAD_MS);
+    }, random() * spreadMs);
   };
   const settle = (by: Evidence): void => {
     if (refusal && !refusal.trusted) {

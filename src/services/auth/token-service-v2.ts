@@ -111,6 +111,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     random,
     log,
     askHealth,
+    needsRefresh: () => usable() === null,
     onRecovered() {
       heldBackUntil = 0;
       events.next({ type: 'token.recovered' });
