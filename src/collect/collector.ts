@@ -46,7 +46,7 @@ interface Series {
 }
 
 /**
- * Creates the collector of one server. It holds about 150 series and never more. Behind several servers, Prometheus scrapes each of them.
+ * Creates the collector of one server. It holds about 170 series and never more. Behind several servers, Prometheus scrapes each of them.
  *
  * @example
  * const collector = createCollector();
