@@ -64,7 +64,7 @@ export function createCollector(): Collector {
       counts: [...bounds[of], Number.POSITIVE_INFINITY].map(() => 0),
     });
   };
-  for (const route of routeNames.filter((name) => name !== 'refresh'))
+  for (const route of routeNames.filter((name) => name !== 'refresh' && name !== 'health'))
     for (const outcome of requestOutcomes)
       for (const error of requestErrors[outcome]) add('request', route, outcome, error);
   for (const outcome of refreshOutcomes) add('token.refresh', '', outcome, '');

@@ -22,7 +22,8 @@ type Measurement = readonly [
 ];
 
 /**
- * The measurement that an event is, or undefined. Refreshes have a histogram of their own: they are no requests here, as in `metrics()`.
+ * The measurement that an event is, or undefined. Calls without a token, refreshes and looks at
+ * the health route, are no requests here, as in `metrics()`.
  *
  * @example
  * measure({ type: 'refresh.finished', outcome: 'refreshed', ms: 120 }); // ['token.refresh', 0.12, 'refreshed', '', '']
@@ -34,7 +35,12 @@ export function measure(event: MonitorEvent): Measurement | undefined {
   const seconds = Math.max(0, event.ms / 1_000);
   if ('code' in event) return ['assessment', seconds, outcome, event.code, ''];
   if (!('status' in event)) return ['token.refresh', seconds, outcome, '', ''];
-  const { route, status, cause } = event;
-  if (route === 'refresh') return undefined;
-  return ['request', seconds, outcome, outcome === 'ok' ? '' : (cause ?? status ?? 'no_answer'), route];
+  if (event.generation === null) return undefined;
+  return [
+    'request',
+    seconds,
+    outcome,
+    outcome === 'ok' ? '' : (event.cause ?? event.status ?? 'no_answer'),
+    event.route,
+  ];
 }

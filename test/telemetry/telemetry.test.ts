@@ -24,7 +24,9 @@ const completed: MonitorEvent = {
 };
 const failed: MonitorEvent = { ...completed, outcome: 'failed', code: 'job-failed' };
 /** Not measured: a refresh has an event of its own. */
-const refreshCall: MonitorEvent = { ...request, route: 'refresh' };
+const refreshCall: MonitorEvent = { ...request, route: 'refresh', generation: null };
+/** Not measured: it carries no token, so it would make the share of INVALID_TOKEN smaller. */
+const healthCall: MonitorEvent = { ...request, route: 'health', generation: null };
 const expiring: MonitorEvent = { type: 'token.expiring', generation: 1 };
 
 describe('toMeter', () => {
@@ -71,8 +73,8 @@ describe('toMeter', () => {
     ]);
   });
 
-  it('records no refresh as a request, and nothing of an event without a duration', () => {
-    expect(record(refreshCall, expiring).recorded).toEqual([]);
+  it('records no call without a token as a request, and nothing of an event without a duration', () => {
+    expect(record(refreshCall, healthCall, expiring).recorded).toEqual([]);
   });
 });
 
