@@ -285,6 +285,8 @@ export async function startForeignServer(
       response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(content));
     });
   });
+  // A client that closes while it is answered resets its connection.
+  server.on('connection', (socket) => socket.on('error', () => {}));
   const sockets = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request, socket, head) => {
     seen.addresses.push(request.url ?? '');
