@@ -6,7 +6,7 @@ import { buildSite } from './build-site.ts';
 import type { Site } from './site.ts';
 
 const METRICS_PATH = '/metrics';
-const BEACON_PATH = '/metrics/beacon';
+export const BEACON_PATH = '/metrics/beacon';
 /** Bytes. Browsers send no longer beacon. */
 const MAX_BEACON = 64 * 1_024;
 
@@ -31,8 +31,8 @@ export async function serveDemo(options: Partial<BackendOptions> = {}): Promise<
   });
 }
 
-/** What the pages count, for Prometheus: `GET /metrics`. */
-function withMetrics(site: Site): (request: IncomingMessage, response: ServerResponse) => unknown {
+/** A site, and what its pages count, for Prometheus: `GET /metrics`. */
+export function withMetrics(site: Site): (request: IncomingMessage, response: ServerResponse) => unknown {
   const collector = createCollector();
   return async (request, response) => {
     const path = pathOf(request);
