@@ -90,8 +90,13 @@ function judge(
   if (outcome === 'unconfirmed') claim(!plan.recognisesKeys && !isResumed, 'unconfirmed, and a repetition was safe');
   if (outcome === 'timed-out') claim(now >= START + LIMIT_MS, 'timed out too early');
   // What the watch should have reached, given the time.
+  // A flaky server may use up the time before the refusal is noted.
+  const isLate = outcome === 'timed-out' && plan.flakiness > 0;
   if (seen.credentialsRefused > 0)
-    claim(outcome === 'auth-failed' || outcome === 'unconfirmed', `${outcome}, and the credential was refused`);
+    claim(
+      outcome === 'auth-failed' || outcome === 'unconfirmed' || isLate,
+      `${outcome}, and the credential was refused`,
+    );
   else if (plan.ends === 'never' && seen.accepted === 1)
     claim(outcome === 'timed-out' || outcome === 'unconfirmed', `${outcome}, and the job still runs`);
   else if (plan.flakiness === 0) claim(outcome !== 'timed-out', 'timed out, and the server was well');
