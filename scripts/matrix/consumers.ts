@@ -54,6 +54,8 @@ const viteFiles = {
 /** A bundler of webpack's kind. Warnings are allowed: the optional peer is missing. */
 const webpackFiles = (load: string) => ({
   'main.js': entry,
+  // A bundle for pages finds its further files by `self`, which Node does not have.
+  'run.cjs': "globalThis.self = globalThis; require('./out/main.cjs');",
   'build.mjs': `${load}
 bundle({
   mode: 'production', target: 'web', entry: './main.js',
@@ -234,7 +236,7 @@ await bundle.write({ dir: 'out', format: 'es', entryFileNames: '[name].mjs' });`
     files: webpackFiles("import bundle from 'webpack';"),
     commands: [
       ['node', 'build.mjs'],
-      ['node', 'out/main.cjs'],
+      ['node', 'run.cjs'],
     ],
   },
   {
@@ -243,7 +245,7 @@ await bundle.write({ dir: 'out', format: 'es', entryFileNames: '[name].mjs' });`
     files: webpackFiles("import { rspack as bundle } from '@rspack/core';"),
     commands: [
       ['node', 'build.mjs'],
-      ['node', 'out/main.cjs'],
+      ['node', 'run.cjs'],
     ],
   },
   {
