@@ -4,6 +4,7 @@ import { fit, object, someText, textOrNumber } from '../lib/schemas.ts';
 import type { RefreshTokens } from '../ports.ts';
 import { parseRetryAfter } from '../services/api/retry-after.ts';
 import { fieldOf } from './answers.ts';
+import { parseJson } from '../lib/parse-json.ts';
 
 /** Options of {@link oauth2Refresh}. */
 export interface Oauth2RefreshOptions {
@@ -53,7 +54,7 @@ export function oauth2Refresh({ tokenEndpoint, clientId, scope, fetch }: Oauth2R
       cache: 'no-store',
       signal,
     });
-    const body = parse(await response.text());
+    const body = parseJson(await response.text());
     if (!response.ok) throw errorOf(response, body);
     const issued = fit(body, tokenSchema);
     if (!issued) throw new Error('The token endpoint answered without an access_token.');
@@ -71,12 +72,4 @@ function errorOf({ status, headers }: Response, body: unknown): Error {
   if (isRefusal || status === 503)
     return new TransientError('unavailable', message, { retryAfterMs, maybeDone: false, status });
   return new TransientError('unavailable', message, { retryAfterMs, status });
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import type { ConnectFeed, FeedMessage } from '../ports.ts';
+import { parseJson } from '../lib/parse-json.ts';
 
 /** The part of a WebSocket that the feed uses. The platform's own and the package `ws` fit. */
 export interface WebSocketLike {
@@ -77,7 +78,7 @@ export function webSocket(options: WebSocketOptions): ConnectFeed {
       signal.addEventListener('abort', stop);
       const read = (data: unknown): SocketNews => {
         try {
-          return toNews(parse(data));
+          return toNews(typeof data === 'string' ? parseJson(data) : undefined);
         } catch {
           return null;
         }
@@ -122,13 +123,5 @@ class SocketRefusedError extends Error {
 
   constructor() {
     super('the server refused the token of the feed');
-  }
-}
-
-function parse(data: unknown): unknown {
-  try {
-    return typeof data === 'string' ? (JSON.parse(data) as unknown) : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -1,4 +1,5 @@
 import type { Terminal } from './terminal.ts';
+import { parseJson } from '../lib/parse-json.ts';
 
 export interface Credentials {
   email: string;
@@ -21,15 +22,7 @@ export async function readCredentials({ env, input }: Pick<Terminal, 'env' | 'in
     text += String(chunk);
     if (text.length > 10_000) break;
   }
-  const read = parse(text) as Partial<Credentials> | null | undefined;
+  const read = parseJson(text) as Partial<Credentials> | null | undefined;
   if (typeof read?.email !== 'string' || typeof read.password !== 'string') throw new Error(MISSING);
   return { email: read.email, password: read.password };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 /// <reference types="node" />
 import type { IssuedToken } from '../services/auth/access-token.ts';
 import type { Credentials } from './credentials.ts';
+import { parseJson } from '../lib/parse-json.ts';
 
 /** The sign-in was refused or not understood; the message holds no secret. */
 export class SignInError extends Error {}
@@ -50,7 +51,7 @@ export function openSession(mayAsk: () => boolean) {
         redirect: 'error',
         signal,
       });
-      const body = parse(await response.text()) as { data?: Record<string, string | undefined> } | null;
+      const body = parseJson(await response.text()) as { data?: Record<string, string | undefined> } | null | undefined;
       const { idToken, token, expiresIn, refreshToken } = body?.data ?? {};
       const accessToken = idToken ?? token;
       if (!response.ok || !accessToken)
@@ -58,12 +59,4 @@ export function openSession(mayAsk: () => boolean) {
       return { accessToken, expiresIn, refreshToken } satisfies IssuedToken;
     },
   };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
 }

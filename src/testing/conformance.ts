@@ -1,6 +1,7 @@
 import { loadSocketIo, originOf } from '../client/browser.ts';
 import { defaultPaths } from '../client/options.ts';
 import type { FeedSocket } from '../services/feed/socket-io.ts';
+import { parseJson } from '../lib/parse-json.ts';
 
 /** A way in which a server differs from the contract, and what that costs its users. */
 export interface Difference {
@@ -104,7 +105,7 @@ function speakTo({ baseUrl, fetch = globalThis.fetch, paths: given }: Conformanc
       cookieHeader = set;
       cookie = set.split(';')[0] ?? '';
     }
-    return { status: response.status, headers: response.headers, body: parse(text) };
+    return { status: response.status, headers: response.headers, body: parseJson(text) };
   };
   return { baseUrl, paths, call, cookie: () => cookie, cookieHeader: () => cookieHeader };
 }
@@ -257,14 +258,6 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T | null> {
 }
 
 const path = (template: string, id: string) => template.replace(':id', encodeURIComponent(id));
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json) as unknown;
-  } catch {
-    return undefined;
-  }
-}
 
 function field(value: unknown, ...keys: string[]): unknown {
   return keys.reduce<unknown>((it, key) => (it as Record<string, unknown> | null | undefined)?.[key], value);

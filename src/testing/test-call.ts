@@ -1,5 +1,6 @@
 import { parseRetryAfter } from '../services/api/retry-after.ts';
 import type { Call, CallAnswer, CallInit } from '../ports.ts';
+import { parseJson } from '../lib/parse-json.ts';
 
 /** What a {@link testCall} is made of. */
 export interface TestCallOptions {
@@ -55,13 +56,5 @@ function initOf({ method, headers, body }: CallInit, token: string): RequestInit
 
 function answerOf({ status, headers, url }: Response, asked: string, text: string): CallAnswer {
   const retryAfterMs = parseRetryAfter(headers.get('retry-after'), Date.now());
-  return { url: url || asked, status, headers, retryAfterMs, body: parse(text) };
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json) as unknown;
-  } catch {
-    return undefined;
-  }
+  return { url: url || asked, status, headers, retryAfterMs, body: parseJson(text) };
 }

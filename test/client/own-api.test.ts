@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { settle, T0, virtualClock } from '../../src/testing/virtual-clock.ts';
 import { expired, foreignApi, type ForeignScript, json, openForeignWorld } from '../support/foreign-world.ts';
+import { sleep } from '../../src/lib/clock.ts';
 
 const POST = 'POST /analyses';
 const STATUS = 'GET /analyses/a-1';
@@ -196,7 +197,7 @@ describe('a client with an api of its own', () => {
     const clock = virtualClock();
     const world = await play(
       async ({ what }) => {
-        if (what === STATUS) await new Promise<void>((resolve) => void clock.setTimeout(resolve, 4_000));
+        if (what === STATUS) await sleep(clock, 4_000);
         return undefined;
       },
       {

@@ -335,6 +335,7 @@ describe('docs/your-backend.md', () => {
         onAuthStateChange: (listener) => ({ data: { subscription: { unsubscribe: it.listen(listener) } } }),
       },
     });
+    // No wait for a time: the listener of this SDK is called in the next task of a timer, and so is this.
     const moment = () => new Promise((resolve) => setTimeout(resolve));
     const signOut = async () => (it.world.signOut(), void (await moment()));
     expect((await checkTokenSource(source, { ...it.world, signOut })).faults).toEqual([]);

@@ -2,6 +2,7 @@ import { type AssessmentClient, type AssessmentClientOptions, createAssessmentCl
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { virtualClock } from '../../src/testing/virtual-clock.ts';
+import { sleep } from '../../src/lib/clock.ts';
 
 /* What random worlds found in this package, each in as few lines as show it. */
 
@@ -167,7 +168,7 @@ describe('a failed job that is looked at again while the next user signs in', ()
         async (url: string, { headers }: { headers: Record<string, string> }) => {
           calls.push(`${headers.Authorization} ${url.split('/').slice(-2).join('/')}`);
           // The way of an answer, in virtual time.
-          await new Promise<void>((resolve) => void clock.setTimeout(resolve, 100));
+          await sleep(clock, 100);
           if (url.endsWith('submit'))
             return answer(202, { data: { jobId: 'job-1', resultId: 'result-1', status: 'queued' } });
           return answer(200, { data: { jobId: 'job-1', job_id: 'job-1', status: 'failed' } });

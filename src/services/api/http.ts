@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { TransientError } from '../../lib/errors.ts';
 import type { HttpAnswer } from './answer.ts';
 import { parseRetryAfter } from './retry-after.ts';
+import { parseJson } from '../../lib/parse-json.ts';
 
 export interface HttpDeps {
   fetch: typeof fetch;
@@ -258,11 +259,3 @@ async function readText(response: Response, onProgress: () => void): Promise<str
 }
 
 const noAnswer = (message: string, cause?: unknown) => new TransientError('network', message, { cause });
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}

@@ -67,6 +67,7 @@ function statusIn(value: unknown): number {
 function headerIn({ headers, response }: Fields, name: string): string {
   for (const held of [headers, isObject(response) ? response.headers : undefined]) {
     if (!isObject(held)) continue;
+    // `Headers` of the platform or of a polyfill, or a plain object: an SDK decides.
     const value = typeof held.get === 'function' ? (held as unknown as Headers).get(name) : held[name];
     if (typeof value === 'string') return value;
   }
