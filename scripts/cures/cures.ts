@@ -225,6 +225,24 @@ export const cures: readonly Cure[] = [
     ],
   },
   {
+    id: 'B7',
+    without: 'refusals in an outage use up the attempts at a result within minutes',
+    tests: 'test/client/api-word.test.ts',
+    edits: [{ file: calls, text: "its.pacer.postpone('result', retryAfterMs);", replacement: '' }],
+  },
+  {
+    id: 'B8',
+    without: 'the result of another user is shown where only the list of jobs has named the owner',
+    tests: 'test/client/api-word.test.ts',
+    edits: [
+      {
+        file: calls,
+        text: 'if (found.ownerId != null) its.keepOwner((its.owner ??= digestOf(found.ownerId)));',
+        replacement: '',
+      },
+    ],
+  },
+  {
     id: 'C1',
     without: 'the same answers after a reload or in a second tab are a second job',
     edits: [

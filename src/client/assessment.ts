@@ -175,8 +175,9 @@ export function startAssessment<Submission, Result>(
     jobs.note(id, news);
   };
   /**
-   * Erases the record when the job is of no further use to the user, a while after that with option `keepResult`. A result that has not been shown yet stays resumable: the tab may close before
-   * a component reads it. A failed job stays too, since some servers complete it after all.
+   * Erases the record when the job is of no further use to the user, a while after that with option `keepResult`. A result that has not
+   * been shown yet stays resumable: the tab may close before a component reads it. A failed job stays too, since some servers complete it
+   * after all.
    */
   const settleRecord = (): void => {
     if (isLeft || actor.getSnapshot().status !== 'done') return;

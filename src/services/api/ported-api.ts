@@ -285,7 +285,8 @@ export function createPortedApi<Submission, Result>(
       return { type, status, percent: percentOf(percent), queuePosition, retryAfterMs: wait, ownerId };
     }
     const state: JobState = { type, resultId: value.resultId ?? jobId, ownerId };
-    completed.set(jobId, state);
+    // Ids of jobs alone: whose they were must not outlive a sign-out.
+    completed.set(jobId, { ...state, ownerId: null });
     return state;
   };
   const missing = (what: string) => new TransientError('job-not-found', `the api has no "${what}"`, { status: 404 });
