@@ -177,6 +177,7 @@ export const cures: readonly Cure[] = [
   {
     id: 'B1',
     without: 'a submission whose success cannot be read is repeated, and paid for, again and again',
+    tests: 'test/client/api-word.test.ts',
     edits: [
       {
         file: calls,
