@@ -311,6 +311,20 @@ describe('in these worlds, which broke a rule once,', () => {
         habits: { submitLimitMs: 600_000 },
       },
     ],
+    [
+      'a wrong clock hides that a token of two minutes has expired, and nothing proved it before',
+      {
+        seed: 999988,
+        tokenTtlMs: 120_000,
+        jobMs: 21_000,
+        latencyMs: 100,
+        habits: { clockAheadMs: -3_600_000, tokens: 'exp-only', submitLimitMs: 600_000 },
+        incidents: [
+          { at: 256_000, do: 'jump', byMs: 1_663_000 },
+          { at: 541_000, do: 'loseSubmitAnswer' },
+        ],
+      },
+    ],
   ])('%s: every rule is kept', async (_, change) => {
     expect((await runWorld({ ...calmWorld, ...change })).violations).toEqual([]);
   });

@@ -71,6 +71,8 @@ const OUTAGE_BACKOFF = { minMs: 1_000, baseMs: 8_000, capMs: 60_000 };
 const DOWN_MS = 60_000;
 /** The patience has to see so many rejections: time alone also passes while a page sleeps. */
 const MIN_REFUSALS = 3;
+/** A token of unknown lifetime may have expired after this time, ms. */
+const YOUNG_MS = 60_000;
 /** So many network failures in a row are taken for a 401 that the page may not read. */
 const MAX_UNANSWERED = 3;
 
@@ -146,7 +148,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   /** A refreshed token that the server has not accepted yet, and how often it was rejected since when. */
   let unproven: { generation: number; refusals: number; since: number } | null = null;
   /** The rejections since the server last accepted a token, over all renewals. `generation`: the latest rejected token. */
-  let refused: { generation: number; count: number; since: number; isRenewed: boolean } | null = null;
+  let refused: { generation: number; count: number; since: number; isRenewed: boolean; isYoung: boolean } | null = null;
   /** The API has refused a refresh ahead of time: the token is used to its end, and no further refresh is tried. */
   let isRefreshOver = false;
   /** A refresh was needed while refreshing was switched off. */
@@ -248,7 +250,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     // The refusal of a cached token says nothing about the verifier.
     unproven = isCached ? null : { generation, refusals: 0, since: clock.now() };
     // Issued dead, by a clock that is known: never sent, and as useless as one that is rejected.
-    if (!usable()) noteRefusal(generation);
+    if (!usable()) noteRefusal(generation, true);
     if (refused) refused.isRenewed = true;
     events.next({ type: 'token.renewed', generation, userId });
   };
@@ -308,16 +310,18 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     return { type: ended ? 'rejected' : 'renewed' };
   };
 
-  const noteRefusal = (generation: number): void => {
+  /** @param isYoung the token cannot have expired yet */
+  const noteRefusal = (generation: number, isYoung: boolean): void => {
     const now = clock.now();
-    if (!refused || refused.since > now) refused = { generation, count: 0, since: now, isRenewed: false };
-    refused.generation = generation;
-    refused.count += 1;
+    if (!refused || refused.since > now) refused = { generation, count: 0, since: now, isRenewed: false, isYoung };
+    refused = { ...refused, generation, isYoung, count: refused.count + 1 };
   };
-  /** Whether all tokens have been rejected for too long although refreshes work. */
+  /** Whether all tokens have been rejected for too long although refreshes work, the newest one when it was fresh. */
   const isHopeless = (): boolean =>
     refused !== null &&
     refused.isRenewed &&
+    refused.isYoung &&
+    refused.generation === token?.generation &&
     refused.count >= MIN_REFUSALS &&
     clock.now() - refused.since >= outagePatienceMs;
 
@@ -327,11 +331,14 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     const { generation, value } = held;
     // After a clock that was set back the age of the token is unknown: it may have expired.
     if (unproven && unproven.since > now) unproven = null;
-    noteRefusal(generation);
     // Issued dead: waiting for the verifier does not help.
-    const isExpired = (claimedExpiry(value) ?? Infinity) - server.skewMs <= now;
-    const isFresh = unproven?.generation === generation && now - unproven.since < outagePatienceMs;
-    const outage = isFresh && !isExpired && !isHopeless();
+    const claimed = claimedExpiry(value);
+    const isExpired = (claimed ?? Infinity) - server.skewMs <= now;
+    const isLifeKnown = held.ttlMs !== null || (claimed !== null && server.isKnown);
+    const isUnproven = unproven?.generation === generation;
+    const isYoung = now - (unproven?.since ?? now) < (isLifeKnown ? outagePatienceMs : YOUNG_MS);
+    noteRefusal(generation, isYoung);
+    const outage = isUnproven && isYoung && !isExpired && !isHopeless();
     log({ type: 'token.refused', generation, outage });
     if (isHopeless()) return giveUp();
     if (!unproven || !outage) return null;

@@ -421,6 +421,39 @@ describe('a fresh token that is rejected', () => {
     expect([tab.endpoint.requests, tab.held]).toEqual([2, null]);
   });
 
+  it('of unknown lifetime that is refused a minute later is refreshed, because it may have expired', async () => {
+    const tab = signedInTab();
+    const endless = async (accessToken: string) => {
+      const renewal = tab.tokens.renew(tab.tokens.current()?.generation ?? 0);
+      await tab.endpoint.answer({ type: 'issued', token: { accessToken }, sentAt: tab.clock.now() });
+      return renewal;
+    };
+    expect(await endless('second')).toEqual({ type: 'renewed' });
+    await tab.clock.run(MINUTE - 1);
+    expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+    await tab.clock.run(1);
+    expect(await endless('third')).toEqual({ type: 'renewed' });
+    expect(await tab.tokens.renew(3)).toMatchObject({ type: 'outage' });
+    // Refused for the whole patience by now, but never soon after a refresh.
+    await tab.clock.run(OUTAGE_PATIENCE);
+    expect(await endless('fourth')).toEqual({ type: 'renewed' });
+    expect(await tab.tokens.renew(4)).toEqual({ type: 'rejected' });
+  });
+
+  it('ends no session while the token after it has not been tried', async () => {
+    const tab = signedInTab();
+    await refuseAndReplace(tab);
+    for (const _ of [1, 2]) expect(await tab.tokens.renew(2)).toMatchObject({ type: 'outage' });
+    await tab.clock.run(OUTAGE_PATIENCE);
+    // Known to have expired, and not refused since.
+    const other = tab.tokens.renew(2);
+    await tab.issue('third', 60);
+    expect(await other).toEqual({ type: 'renewed' });
+    await tab.clock.run(MINUTE);
+    expect(tab.held).toBeNull();
+    expect(await refuseAndReplace(tab, 'fourth')).toEqual({ type: 'renewed' });
+  });
+
   it('is waited for without an end while refreshes fail too: nothing says that the session is over', async () => {
     const tab = signedInTab({ expiresIn: 7_200 });
     for (let minute = 0; minute < 30; minute += 3) {
