@@ -51,6 +51,8 @@ export interface CallServices<Submission, Result> {
   claim: (submissionId: string) => number | null;
   /** The server has proved that it did not take the answers. */
   disclaim: (submissionId: string) => void;
+  /** When the answers first left, by any record that this one has taken over; null where they have not, ms since the epoch. */
+  sentAt: (submissionId: string) => number | null;
   /** Read when a submission is accepted, ms. */
   monitoringTimeoutMs: () => number;
 }
@@ -235,6 +237,7 @@ export function createCalls<Submission, Result>(
     if (waitMs >= LONG_WAIT_MS)
       return failureOf(new TransientError('rate-limited', LIMITED, { retryAfterMs: waitMs }), clock);
     const call = async (): Promise<SubmitOutcome> => {
+      its.lostAt ??= services.sentAt(submissionId);
       if (isSearch) return searched(submissionId, UNKNOWN, signal);
       // Where the server is known to recognise keys, a repetition finds the job. Elsewhere the list of jobs comes first.
       if (its.lostAt === null || api.recognisesKeys() === true) return send(submissionId, signal);

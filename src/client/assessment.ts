@@ -11,7 +11,10 @@ import { type AssessmentSnapshot, type AssessmentView, delayOf, stateNameOf, toV
 
 /** One assessment, from its submission to its end. The client owns it, so it outlives the components that show it. */
 export interface Assessment<Result = unknown> {
-  /** Also the idempotency key of the submission. Stable over reloads. */
+  /**
+   * Also the idempotency key of the submission, unless the user had sent the same answers before a sign-out: these keep their key. Stable
+   * over reloads.
+   */
   readonly id: string;
   /** The view of the assessment. The same object until something visible changes. */
   getSnapshot(): AssessmentView<Result>;
@@ -143,13 +146,14 @@ export function startAssessment<Submission, Result>(
     const claim = isClaimed ? { outcomeUnknown: true, sender: shared.sender } : {};
     // From the acceptance on the server has the answers, so the store drops them.
     const submission = jobId === null ? record.submission : undefined;
-    const { sentAt, claimedAt, claimedBy } = shared ?? {};
+    const { key, sentAt, claimedAt, claimedBy } = shared ?? {};
     const { owner, progress, delay, shownAt } = saved;
     saved = {
       version: 1,
       submissionId: id,
       submittedAt,
       answersDigest,
+      key,
       submission,
       owner,
       progress,

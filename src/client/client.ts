@@ -28,7 +28,8 @@ export interface ClientSnapshot<Result = unknown> {
 export interface AssessmentClient<Submission = unknown, Result = unknown> {
   /**
    * Submits answers and monitors their job until the result arrives. The same answers of the same user, while under way, are one
-   * assessment, whatever the order of their keys: a double click returns it, and after a reload or in another tab it is resumed.
+   * assessment, whatever the order of their keys: a double click returns it, and after a reload or in another tab it is resumed. Answers
+   * submitted before the sign-in continue what their user has submitted before.
    *
    * @throws TypeError when JSON cannot hold the answers, such as a FormData; it names the path and a remedy, and nothing is submitted
    */

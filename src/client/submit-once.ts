@@ -21,7 +21,7 @@ export function submitOnce<Submission, Result>(
       if (!idempotent && shared?.outcomeUnknown && shared.sender !== jobs.tabId) {
         throw new TransientError('unavailable', 'another tab has sent the answers, and their outcome is not known yet');
       }
-      return api.submit(submission, submissionId, signal, beforeSending);
+      return api.submit(submission, shared?.key ?? submissionId, signal, beforeSending);
     },
   };
 }

@@ -24,6 +24,8 @@ export interface JobRecord {
   submission?: unknown;
   /** Recognises the same answers; kept for as long as the record. */
   answersDigest?: string | undefined;
+  /** The idempotency key where it is not the submission id: the answers were sent before, by a record that this one has taken over. */
+  key?: string | undefined;
   /** The answer to the submission was lost, or is still awaited, and the answers must not be sent again unasked. */
   outcomeUnknown?: boolean | undefined;
   /** The tab that sends, or has sent, without an idempotency key: see {@link JobStore.tabId}. */
@@ -106,7 +108,8 @@ export interface JobStore {
   find(answersDigest: string, userId: string | null): JobRecord | null;
   /**
    * Every record that can be resumed by this user, those of failed jobs included. The records of another user are set aside. What no user
-   * can resume is removed, with a reason in the log.
+   * can resume is removed, with a reason in the log. Answers that were submitted again before their user had signed in continue what the
+   * first submission has begun: their record takes over the job, or the key, of the earlier one.
    */
   load(userId: string | null): JobRecord[];
   /**
@@ -162,6 +165,7 @@ const recordSchema = object({
   submittedAt: time,
   submission: z.optional(z.unknown()),
   answersDigest: z.optional(z.string()),
+  key: z.optional(someText),
   outcomeUnknown: z.optional(z.boolean()),
   sender: z.optional(z.string()),
   owner: z.optional(z.string()),
@@ -283,6 +287,25 @@ export function createJobStore(
     kept.delete(submissionId);
     log({ type: 'job.aside' });
   };
+  const isUnderWay = (it: JobRecord): boolean =>
+    it.failedAt === undefined && it.shownAt === undefined && objectionTo(it) === null;
+  const findOther = (answersDigest: string, userId: string | null, exceptId?: string): JobRecord | null =>
+    idsOf(answersDigest)
+      .filter((submissionId) => submissionId !== exceptId)
+      .flatMap((submissionId) => read(submissionId) ?? [])
+      .find((it) => it.answersDigest === answersDigest && isOf(it, userId) && isUnderWay(it)) ?? null;
+  /** A record that has not been sent takes over an earlier one of the same answers and the same user. */
+  const takeOverEarlier = (record: JobRecord, userId: string): void => {
+    const { submissionId, answersDigest } = record;
+    const mayBeSent = record.jobId !== null || record.sentAt !== undefined || record.outcomeUnknown;
+    if (mayBeSent || record.asideAt !== undefined || answersDigest === undefined || !isOf(record, userId)) return;
+    const earlier = findOther(answersDigest, userId, submissionId);
+    if (!earlier || earlier.userId === null || (earlier.jobId === null && earlier.sentAt === undefined)) return;
+    const { jobId, resultId, owner, sentAt, claimedAt, claimedBy, key = earlier.submissionId } = earlier;
+    const its = { jobId, resultId, owner, sentAt, claimedAt, claimedBy, key };
+    save({ ...record, userId: record.userId ?? userId, ...its });
+    remove(earlier.submissionId);
+  };
   /** Erases answers without a record that they belong to. */
   const dropAnswers = (isWanted: (submissionId: string) => boolean): void => {
     const ids = answers.keys().flatMap((key) => (key.startsWith(UNSENT) ? [key.slice(UNSENT.length)] : []));
@@ -348,11 +371,7 @@ export function createJobStore(
     },
     read,
     find(answersDigest, userId) {
-      const isUnderWay = (it: JobRecord) =>
-        it.failedAt === undefined && it.shownAt === undefined && objectionTo(it) === null;
-      const found = idsOf(answersDigest)
-        .flatMap((submissionId) => read(submissionId) ?? [])
-        .find((it) => it.answersDigest === answersDigest && isOf(it, userId) && isUnderWay(it));
+      const found = findOther(answersDigest, userId);
       return found ? taken(found) : null;
     },
     hasJob: (jobId, exceptSubmissionId) =>
@@ -363,6 +382,7 @@ export function createJobStore(
         log({ type: 'job.dropped', reason });
         return [];
       };
+      if (userId !== null) for (const record of all()) takeOverEarlier(record, userId);
       const keys = store.keys();
       const records = keys
         .filter((key) => key.startsWith(PREFIX))

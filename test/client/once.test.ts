@@ -156,6 +156,101 @@ describe('the same answers', () => {
   });
 });
 
+describe('the same answers, submitted again after a sign-out and before the next sign-in,', () => {
+  const ids = () => {
+    let count = 0;
+    return { createId: () => `submission-${(count += 1)}` };
+  };
+  const keysOf = ({ calls }: Pick<ReturnType<typeof openBrowser>, 'calls'>) =>
+    calls.filter(({ route }) => route === 'submit').map(({ key }) => key);
+
+  it('continue the accepted job of their user', async () => {
+    const world = openBrowser({}, ids());
+    world.client.submit(answers);
+    await world.run(5 * SECOND);
+    world.client.signedOut();
+    const again = world.client.submit(reordered);
+    await world.run(5 * SECOND);
+    expect([again.getSnapshot().phase, again.getSnapshot().jobId]).toEqual(['sign-in-needed', null]);
+    world.client.signedIn(session);
+    await world.run(5 * SECOND);
+    expect([again.getSnapshot().phase, again.getSnapshot().jobId, world.count('submit')]).toEqual([
+      'waiting',
+      'job-1',
+      1,
+    ]);
+    expect(world.client.getSnapshot().assessments).toEqual([again]);
+    expect(world.shared.record('submission-1')).toBeNull();
+    world.close();
+  });
+
+  it('are looked for, and sent under the first key, where the answer to the first submission was lost', async () => {
+    const world = openBrowser({ submit: ({ count }) => (count === 1 ? null : accepted()) }, ids());
+    world.client.submit(answers);
+    await world.run(0);
+    world.client.signedOut();
+    const again = world.client.submit(answers);
+    world.client.signedIn(session);
+    await world.run(10 * SECOND);
+    expect(again.getSnapshot().jobId).toBe('job-1');
+    expect([keysOf(world), world.count('jobs')]).toEqual([['submission-1', 'submission-1'], 1]);
+    world.close();
+  });
+
+  it('are sent under the first key by the next page as well', async () => {
+    const world = openBrowser({ submit: ({ count }) => (count < 3 ? null : accepted()) }, ids());
+    world.client.submit(answers);
+    await world.run(0);
+    world.client.signedOut();
+    world.client.submit(answers);
+    world.client.signedIn(session);
+    await world.run(6 * SECOND);
+    expect(world.count('submit')).toBe(2);
+    world.client.dispose();
+    const page = world.openSecond();
+    page.resume();
+    await world.run(30 * SECOND);
+    expect(page.getSnapshot().assessments.map((it) => it.getSnapshot().jobId)).toEqual(['job-1']);
+    expect(keysOf(world)).toEqual(['submission-1', 'submission-1', 'submission-1']);
+    page.dispose();
+  });
+
+  it('continue the accepted job on a page that opens after the sign-in', async () => {
+    const world = openBrowser({}, ids());
+    world.client.submit(answers);
+    await world.run(5 * SECOND);
+    world.client.signedOut();
+    world.client.submit(answers);
+    await world.run(SECOND);
+    world.client.dispose();
+    const page = world.openSecond();
+    page.resume();
+    await world.run(5 * SECOND);
+    expect(page.getSnapshot().assessments.map((it) => it.getSnapshot().jobId)).toEqual(['job-1']);
+    expect(world.count('submit')).toBe(1);
+    page.dispose();
+  });
+
+  it.each(['accepted', 'in flight'])(
+    'are another assessment for another user, with the first one %s',
+    async (state) => {
+      const world = openBrowser(
+        { submit: ({ count }) => (count === 1 && state === 'in flight' ? null : accepted()) },
+        ids(),
+      );
+      world.client.submit(answers);
+      await world.run(0);
+      world.client.signedOut();
+      const again = world.client.submit(answers);
+      world.client.signedIn({ ...session, accessToken: 'second', userId: 'user-2' });
+      await world.run(10 * SECOND);
+      expect([again.getSnapshot().phase, keysOf(world)]).toEqual(['waiting', ['submission-1', 'submission-2']]);
+      expect(world.shared.record('submission-1')).toMatchObject({ asideAt: expect.any(Number) });
+      world.close();
+    },
+  );
+});
+
 describe('on a server that ignores the keys and takes two seconds for a submission', () => {
   /** Every submission starts a job, even one whose page is gone. */
   const open = (events?: { hasEvents: boolean }) => {

@@ -33,6 +33,8 @@ export interface Call {
   token: string | null;
   /** Of the job or the result that it is about; empty where it is about none. */
   id: string;
+  /** Its idempotency key, if any. */
+  key: string | null;
 }
 export type Answerer = (call: Call) => Reply | Promise<Reply>;
 export type Script = Partial<Record<Route, Answerer>>;
@@ -104,7 +106,8 @@ export function openScriptedWorld<Submission = unknown, Result = unknown>(
     const { route, id } = routeOf(init.method, url);
     if (route === null) return responseOf(loginPage());
     const token = init.headers.Authorization?.replace('Bearer ', '') ?? null;
-    const call = { route, count: count(route) + 1, at: clock.now() - startedAt, token, id };
+    const key = init.headers['Idempotency-Key'] ?? null;
+    const call = { route, count: count(route) + 1, at: clock.now() - startedAt, token, id, key };
     calls.push(call);
     open.requests += 1;
     try {

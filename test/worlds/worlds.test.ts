@@ -325,6 +325,20 @@ describe('in these worlds, which broke a rule once,', () => {
         ],
       },
     ],
+    [
+      'the user submits the same answers again while signed out and offline',
+      {
+        seed: 999992,
+        tokenTtlMs: 3_600_000,
+        jobMs: 518_000,
+        latencyMs: 300,
+        incidents: [
+          { at: 205_000, do: 'offline', forMs: 171_000 },
+          { at: 219_000, do: 'signOut' },
+          { at: 268_000, do: 'submitAgain', where: 'page', order: 'reordered' },
+        ],
+      },
+    ],
   ])('%s: every rule is kept', async (_, change) => {
     expect((await runWorld({ ...calmWorld, ...change })).violations).toEqual([]);
   });
