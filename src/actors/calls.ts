@@ -256,6 +256,7 @@ export function createCalls<Submission, Result>(
     { jobId, canWait }: JobInput,
     signal: AbortSignal,
   ): Promise<JobState> => {
+    let isArchiveAsked = false;
     // Every other look while the status route is in trouble: an outage of both does not double the calls.
     if (its.statusTrouble >= 2 && its.statusTrouble % 2 === 0) {
       its.statusTrouble += 1;
@@ -264,6 +265,7 @@ export function createCalls<Submission, Result>(
         throw error;
       });
       if (archived) return archived;
+      isArchiveAsked = true;
       // The turn was taken before the archive answered.
       its.pacer.postpone('status', pacing.minDistanceMs);
     }
@@ -277,9 +279,10 @@ export function createCalls<Submission, Result>(
       if (error instanceof TransientError && error.status !== null && error.code !== 'rate-limited')
         its.statusTrouble += 1;
       if (!isNotFound(error)) throw error;
+      if (isArchiveAsked) throw nowhere();
       // After a restart the status route has lost jobs that still run; the archive has not.
       return await api.job(jobId, signal).catch((inner: unknown) => {
-        throw isNotFound(inner) ? new TransientError('job-not-found', 'neither route knows the job') : inner;
+        throw isNotFound(inner) ? nowhere() : inner;
       });
     }
   };
@@ -290,7 +293,7 @@ export function createCalls<Submission, Result>(
     const isIts = !isForeign(its, state, tokens.identity());
     if (its.owner !== null && its.owner !== known) its.keepOwner(its.owner);
     if (isIts) return state;
-    throw new TransientError('invalid-response', 'the answer is about the job of another user');
+    throw ofAnotherUser();
   };
   /** The archive's state of a job, or the known one where the archive does not answer: it is only a second opinion. */
   const archivedOf = (
@@ -320,6 +323,33 @@ export function createCalls<Submission, Result>(
     return archived.type === 'running' ? state : archived;
   };
 
+  /**
+   * A failure in a row that names another user than the session does, as some APIs always do: the list of jobs, which holds those of this
+   * user only, tells whose row it is.
+   *
+   * @throws TransientError the row is of another user
+   */
+  const confirmOwner = async (
+    its: Particulars<Submission>,
+    { ownerId }: JobState,
+    jobId: string,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const user = tokens.identity();
+    if (ownerId === null || user === null || isSameUser(ownerId, user)) return;
+    const listed = await api.jobs(signal).catch((error: unknown) => {
+      throwIfAborted(signal);
+      if (error instanceof UnauthorizedError) throw error;
+      return [];
+    });
+    const owner = listed.find((it) => it.jobId === jobId)?.ownerId;
+    if (owner == null || owner === ownerId) return;
+    its.owner = digestOf(owner);
+    its.keepOwner(its.owner);
+    its.failedForMs = 0;
+    throw ofAnotherUser();
+  };
+
   const checkStatus = (input: JobInput, signal: AbortSignal): Promise<StatusOutcome> => {
     const its = particularsOf(input.submissionId);
     return paced<StatusOutcome>(its.pacer, 'status', pacing.minDistanceMs, signal, clock, async () => {
@@ -338,6 +368,7 @@ export function createCalls<Submission, Result>(
       // The last word is the archive's: it hears of a job that was taken up again.
       const last = isDue && !isOld ? await archivedOf(its, latest, input.jobId, signal) : latest;
       if (last.type !== 'failed') return last;
+      if (isDue) await confirmOwner(its, last, input.jobId, signal);
       return isDue ? FAILED : UNCONFIRMED_FAILURE;
     });
   };
@@ -507,6 +538,8 @@ const UNKNOWN: Problem = { code: 'outcome-unknown', message: 'the answer to the 
 const LIMITED = 'the server asks for fewer requests';
 const notThereYet = (retryAfterMs: number | null = null) =>
   new TransientError('unavailable', 'the result is not there yet', { retryAfterMs });
+const ofAnotherUser = () => new TransientError('invalid-response', 'the answer is about the job of another user');
+const nowhere = () => new TransientError('job-not-found', 'neither route knows the job');
 /** The API says that there is no such thing. */
 const isUnknown = (error: unknown) => error instanceof TransientError && error.code === 'job-not-found';
 const isNotFound = (error: unknown) =>

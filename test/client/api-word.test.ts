@@ -320,6 +320,13 @@ describe('a failure that the server reports', () => {
   });
 });
 
+it('the archive is asked once in each look at a job that no route knows', async () => {
+  const world = await submitted({ status: () => flat(404, 'NOT_FOUND'), job: () => flat(404, 'NOT_FOUND') });
+  await world.run(30 * MINUTE);
+  const looks = new Set(world.calls.filter(({ route }) => route === 'status').map(({ at }) => at)).size;
+  expect(world.count('job')).toBeLessThanOrEqual(looks + 2);
+});
+
 describe('a row of another user', () => {
   it('in the archive does not overrule a status that says that the job still runs', async () => {
     const world = await submitted({
@@ -365,6 +372,33 @@ describe('a row of another user', () => {
     await world.run(4 * MINUTE);
     expect(found?.getSnapshot().phase).toBe('completed');
     next.dispose();
+  });
+
+  it('is recognised by the owner of the row in the list of jobs, where no other row has named one', async () => {
+    const until = 5 * MINUTE;
+    const world = await submitted({
+      status: () => flat(404, 'NOT_FOUND'),
+      job: ({ at }) => archived(at < until ? 'failed' : 'completed', { user_id: at < until ? 'user-9' : 'id-7' }),
+      jobs: () => ok([{ ...listed('job-1', world.clock.now()), user_id: 'id-7' }]),
+    });
+    await world.run(10 * MINUTE);
+    expect(world.phases()).not.toContain('failed');
+    expect(world.phase()).toBe('completed');
+  });
+
+  it.each<[string, Reply]>([
+    ['names the same user, by an id of the API', ok([{ ...listed('job-1', 0), user_id: 'id-7' }])],
+    ['names no user', ok([listed('job-1', 0)])],
+    ['does not have the job', ok([])],
+    ['does not answer', null],
+  ])('is not suspected behind a failure where the list %s', async (_, list) => {
+    const world = await submitted({
+      status: () => flat(404, 'NOT_FOUND'),
+      job: () => archived('failed', { user_id: 'id-7' }),
+      jobs: () => list,
+    });
+    await world.run(5 * MINUTE);
+    expect(world.assessment.getSnapshot()).toMatchObject({ phase: 'failed', error: { code: 'job-failed' } });
   });
 
   it('in the archive does not name the result', async () => {
