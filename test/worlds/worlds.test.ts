@@ -339,6 +339,43 @@ describe('in these worlds, which broke a rule once,', () => {
         ],
       },
     ],
+    [
+      'the job of a submission that a sign-out left in flight joins the page by itself, and its result cannot be read',
+      {
+        jobMs: 118_000,
+        latencyMs: 2_000,
+        tokenTtlMs: 3_600_000,
+        habits: { submitMs: 12_000 },
+        incidents: [
+          { at: 6_000, do: 'signOut' },
+          { at: 143_000, do: 'garble', route: 'result', how: 'html', forMs: FOR_EVER_MS },
+        ],
+      },
+    ],
+    [
+      'the answer to a refresh is lost a minute before the end of the job, and only a sign-in helps',
+      {
+        seed: 793514,
+        jobMs: 206_000,
+        latencyMs: 20,
+        eventsNameJobs: false,
+        incidents: [{ at: 9_000, do: 'loseRefreshAnswer' }],
+      },
+    ],
+    [
+      'the archive alone knows the job, and answers with the row of another user for five minutes',
+      {
+        seed: 922386,
+        tokenTtlMs: 3_600_000,
+        jobMs: 3_000,
+        latencyMs: 20,
+        habits: { lateRowMs: 60_000, goneRowMs: 0, submitMs: 12_000 },
+        incidents: [
+          { at: 60_000, do: 'sleep', forMs: 194_000 },
+          { at: 245_000, do: 'foreignRows', of: 'user', forMs: 300_000 },
+        ],
+      },
+    ],
   ])('%s: every rule is kept', async (_, change) => {
     expect((await runWorld({ ...calmWorld, ...change })).violations).toEqual([]);
   });

@@ -260,9 +260,10 @@ const CALM_MS = { before: 180_000, after: 60_000 };
 /** A heartbeat finds most results later, ms. */
 const SOON_MS = 20_000;
 
-/** What happens once happens whenever the next request comes, and what changes a clock lasts. */
+/** What happens once happens whenever the next request comes, a session that is over is noticed late, and a changed clock stays. */
+const LASTING = new Set<Incident['do']>(['jump', 'forgetAll', 'revoke', 'loseRefreshAnswer', 'loseSubmitAnswer']);
 function lengthOf(incident: Incident): number {
-  if (incident.do === 'jump' || incident.do === 'forgetAll') return Number.POSITIVE_INFINITY;
+  if (LASTING.has(incident.do)) return Number.POSITIVE_INFINITY;
   if (!('forMs' in incident)) return 0;
   return incident.forMs === 0 ? Number.POSITIVE_INFINITY : incident.forMs;
 }
