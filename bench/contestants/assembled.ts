@@ -1,4 +1,5 @@
 import { environmentManager, MutationObserver, QueryClient, QueryObserver } from '@tanstack/query-core';
+import type { Socket } from 'socket.io-client';
 import axios, { type AxiosAdapter, AxiosError, type AxiosInstance } from 'axios';
 import { createAuthRefresh } from 'axios-auth-refresh';
 import type { Page } from '../world/browser.ts';
@@ -41,6 +42,8 @@ export const assembled: Contestant = {
     const { localStorage } = page;
     const queries = new QueryClient();
     let watched: (() => void) | null = null;
+    /** One connection for all jobs of the page. */
+    let connection: { socket: Socket; jobs: number } | null = null;
 
     const bare = axios.create({ baseURL: '', timeout: TIMEOUT_MS, adapter: adapterOver(page) });
     const api = axios.create({ baseURL: '', timeout: TIMEOUT_MS, adapter: adapterOver(page) });
@@ -98,20 +101,32 @@ export const assembled: Contestant = {
       watched = () => stops.forEach((stop) => stop());
     };
 
-    const listen = (resultId: string, onNews: () => void): (() => void) => {
+    const connect = (): Socket => {
       const socket = page.openSocket();
       socket.on('connect', () => void socket.emit('authenticate', { token: localStorage.get(TOKEN) }));
-      // Whatever happened while it was away.
-      socket.on('authenticated', onNews);
-      socket.on('analysis-complete', (event: { result_id: string }) => {
-        if (event.result_id === resultId) onNews();
-      });
-      // A token that has ended: the next call refreshes it.
-      socket.on('auth_error', onNews);
       socket.on('disconnect', () => {
         if (!socket.active) setTimeout(() => socket.connect(), RECONNECT_MS);
       });
-      return () => void socket.disconnect();
+      return socket;
+    };
+    const listen = (resultId: string, onNews: () => void): (() => void) => {
+      const its = (connection ??= { socket: connect(), jobs: 0 });
+      its.jobs += 1;
+      const onDone = (event: { result_id: string }) => {
+        if (event.result_id === resultId) onNews();
+      };
+      its.socket.on('analysis-complete', onDone);
+      // Whatever happened while it was away; and a token that has ended, which the next call refreshes.
+      const news = ['authenticated', 'auth_error'] as const;
+      for (const event of news) its.socket.on(event, onNews);
+      return () => {
+        its.socket.off('analysis-complete', onDone);
+        for (const event of news) its.socket.off(event, onNews);
+        its.jobs -= 1;
+        if (its.jobs > 0) return;
+        its.socket.disconnect();
+        connection = null;
+      };
     };
 
     const stored = (): Accepted | null => JSON.parse(localStorage.get(JOB) ?? 'null') as Accepted | null;
@@ -124,13 +139,13 @@ export const assembled: Contestant = {
         localStorage.set(TOKEN, accessToken);
         if (watched === null) goOn();
       },
-      async submit() {
+      async submit(number = 0) {
         show({ phase: 'waiting' });
         const key = `key-${Math.floor(page.random() * 2 ** 52)}`;
         const submission = new MutationObserver(queries, {
           mutationFn: async () => {
             const headers = { 'Idempotency-Key': key };
-            return (await api.post<Envelope<Accepted>>(paths.submit, answers, { headers })).data.data;
+            return (await api.post<Envelope<Accepted>>(paths.submit, { ...answers, number }, { headers })).data.data;
           },
           retry: 3,
           retryDelay: (attempt) => 1_000 * 2 ** attempt,

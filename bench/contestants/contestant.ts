@@ -24,8 +24,12 @@ export interface SignedIn {
 export interface App {
   /** The user has signed in on this page. */
   signedIn(session: SignedIn): void;
-  /** The user presses the button. */
-  submit(): void;
+  /**
+   * The user presses the button.
+   *
+   * @param number another one is another questionnaire: a page may have several under way. @default 0
+   */
+  submit(number?: number): void;
   /** The page was reloaded: whatever the application does then to continue. */
   resume(): void;
   /** A call of another part of the application, with the same token. */
@@ -50,7 +54,7 @@ export const paths = {
   balance: '/api/auth/token-balance',
 } as const;
 
-/** What each of them submits. */
+/** What each of them submits, beside the number of the questionnaire. */
 export const answers = { assessmentName: 'AI-Driven Talent Mapping', answers: [1, 2, 3] };
 
 interface ErrorBody {
