@@ -8,6 +8,8 @@ export interface ServerClock {
   readonly isKnown: boolean;
   /** @param serverNow the time of the server, ms since the epoch, from an answer that has just arrived */
   observe(serverNow: number): void;
+  /** The local clock may have been set since the last answer: only the next one confirms `skewMs` again. */
+  doubt(): void;
 }
 
 /** Observations that differ by more disagree, ms. */
@@ -40,6 +42,9 @@ export function createServerClock(clock: Clock): ServerClock {
       if (!isBelieved) return;
       skewMs = observedMs;
       isKnown = true;
+    },
+    doubt() {
+      isKnown = false;
     },
   };
 }

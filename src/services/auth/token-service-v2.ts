@@ -477,6 +477,17 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     return refresh('none');
   };
 
+  /** With the corrected clock a token of unknown age may expire much earlier or later than assumed. */
+  const describeAgain = (): void => {
+    const { skewMs, isKnown } = server;
+    if (!token || !described || ended) return;
+    if (isKnown === described.isKnown && Math.abs(skewMs - described.skewMs) < SKEW_MS) return;
+    described = { ...described, skewMs, isKnown };
+    token = { ...token, expiresAt: described.again().expiresAt };
+    keep();
+    schedule();
+  };
+
   const service: TokenService = {
     events$,
     sessions$: events.asObservable(),
@@ -558,14 +569,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     metLoginPage: loginPages.met,
     observeServerTime(serverNow) {
       server.observe(serverNow);
-      const { skewMs, isKnown } = server;
-      if (!token || !described || ended) return;
-      // With the corrected clock a token of unknown age may expire much earlier or later than assumed.
-      if (isKnown === described.isKnown && Math.abs(skewMs - described.skewMs) < SKEW_MS) return;
-      described = { ...described, skewMs, isKnown };
-      token = { ...token, expiresAt: described.again().expiresAt };
-      keep();
-      schedule();
+      describeAgain();
     },
     signIn(issued) {
       if (token && isHeld(issued)) return keepAs(issued, token.generation);
@@ -577,6 +581,9 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       end('signed-out');
     },
     recheck() {
+      // A clock that was set would end each token on arrival, in a tab that has no other one to learn the time with.
+      server.doubt();
+      describeAgain();
       shared.look();
       schedule(0);
     },

@@ -31,6 +31,15 @@ describe("the server's clock", () => {
     expect(known()).toEqual([true, MONTH + 19_500]);
   });
 
+  it('is unknown again in doubt, until the next answer confirms it', () => {
+    const { server, known } = open();
+    server.observe(T0);
+    server.doubt();
+    expect(known()).toEqual([false, 500]);
+    server.observe(T0 + SECOND);
+    expect(known()).toEqual([true, 1_500]);
+  });
+
   it('is not taught by one wrong Date, before or after it is known', () => {
     const { server, known } = open();
     server.observe(T0 + MONTH);

@@ -510,6 +510,25 @@ describe('a fresh token that is rejected', () => {
     expect([outcome, refreshes]).toEqual(['rejected', 10]);
   });
 
+  it('is not issued dead by a clock that was set since the last answer', async () => {
+    const tab = signedInTab();
+    tab.tokens.observeServerTime(T0);
+    tab.clock.jump(HOUR);
+    const renewal = tab.tokens.renew(null);
+    const token = { accessToken: jwt({ exp: T0 / SECOND + 300 }) };
+    await tab.endpoint.answer({ type: 'issued', token, sentAt: tab.clock.now() });
+    await renewal;
+    expect(tab.held).toBeNull();
+    tab.tokens.recheck();
+    expect(tab.held).toBe(token.accessToken);
+    // Two answers agree on the time.
+    for (const seconds of [1, 2]) tab.tokens.observeServerTime(T0 + seconds * SECOND);
+    expect(tab.held).toBe(token.accessToken);
+    tab.tokens.observeServerTime(T0 + 300 * SECOND);
+    tab.tokens.observeServerTime(T0 + 300 * SECOND);
+    expect(tab.held).toBeNull();
+  });
+
   it('is refreshed immediately when the clock was set back, because it may have expired', async () => {
     const tab = signedInTab();
     await refuseAndReplace(tab);
