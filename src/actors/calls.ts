@@ -390,6 +390,8 @@ export function createCalls<Submission, Result>(
 
   const fetchResult = ({ submissionId, jobId, resultId }: JobInput, signal: AbortSignal): Promise<ResultOutcome> => {
     const its = particularsOf(submissionId);
+    const waitMs = its.pacer.remaining('result');
+    if (waitMs >= LONG_WAIT_MS) return Promise.resolve(failureOf(putOff(its, waitMs), clock));
     return paced<ResultOutcome>(its.pacer, 'result', 0, signal, clock, async () => {
       // The result may be that of an earlier job with the same answers, which the archive names.
       const isDoubtful = its.missedResults > 0 && its.missedResults % 2 === 0;
@@ -416,7 +418,7 @@ export function createCalls<Submission, Result>(
       await api.status(jobId, signal).catch((error: unknown) => {
         if (signal.aborted || error instanceof UnauthorizedError) throw error;
       });
-      throw new TransientError('invalid-response', 'the answer is not a result of the API', { retryAfterMs });
+      throw new TransientError('invalid-response', NO_RESULT, { retryAfterMs });
     });
   };
 
@@ -536,6 +538,12 @@ const growing = ({ firstMs, mostMs }: typeof SEARCH_WAIT, failures: number): num
 const between = (min: number, value: number, max: number): number => Math.min(max, Math.max(min, value));
 const UNKNOWN: Problem = { code: 'outcome-unknown', message: 'the answer to the submission was lost' };
 const LIMITED = 'the server asks for fewer requests';
+const NO_RESULT = 'the answer is not a result of the API';
+/** It is too early for the next fetch: a refusal of the token has ended the wait of the last one. */
+const putOff = ({ unreadableResults }: { unreadableResults: number }, retryAfterMs: number): TransientError =>
+  unreadableResults > 0
+    ? new TransientError('invalid-response', NO_RESULT, { retryAfterMs })
+    : new TransientError('rate-limited', LIMITED, { retryAfterMs });
 const notThereYet = (retryAfterMs: number | null = null) =>
   new TransientError('unavailable', 'the result is not there yet', { retryAfterMs });
 const ofAnotherUser = () => new TransientError('invalid-response', 'the answer is about the job of another user');

@@ -450,6 +450,17 @@ describe('a result', () => {
     expect(world.events.some(({ type }) => type === 'result.invalid')).toBe(true);
   });
 
+  it('that cannot be read is known to the user, although each look after it finds the token refused', async () => {
+    const used = new Set<string | null>();
+    const world = await submitted({
+      status: ({ token }) => (used.has(token) ? flat(401, 'INVALID_TOKEN') : status('completed')),
+      result: ({ token }) => (used.add(token), html(200)),
+    });
+    await world.run(15 * MINUTE);
+    expect(world.phases()).toEqual(['submitting', 'waiting', 'delayed']);
+    expect(world.assessment.getSnapshot()).toMatchObject({ error: { code: 'invalid-response' } });
+  });
+
   it('that does not fit is not the last one because other calls have failed before', async () => {
     const world = await submitted(
       {
@@ -492,7 +503,7 @@ describe('a result', () => {
       result: () => odd,
     });
     await world.run(8 * MINUTE);
-    expect([world.phase(), world.count('result') <= 8]).toEqual(['waiting', true]);
+    expect([world.phase(), world.count('result') <= 8]).toEqual(['delayed', true]);
   });
 
   it.each(unreadable)('that %s for seven minutes is shown after that', async (_case, odd) => {

@@ -376,6 +376,49 @@ describe('in these worlds, which broke a rule once,', () => {
         ],
       },
     ],
+    [
+      'no result can be read, and each one takes half of the life of a token',
+      {
+        seed: 280896,
+        tokenTtlMs: 120_000,
+        jobMs: 591_000,
+        latencyMs: 2_000,
+        habits: { slowBodyMs: 60_000, deduplicates: true },
+        incidents: [
+          { at: 0, do: 'garble', route: 'submit', how: 'html', forMs: 0 },
+          { at: 133_000, do: 'garble', route: 'result', how: 'nan', forMs: FOR_EVER_MS },
+          { at: 368_000, do: 'serverDown', forMs: 272_000 },
+          { at: 449_000, do: 'restart' },
+          { at: 499_000, do: 'outage', forMs: 397_000 },
+        ],
+      },
+    ],
+    [
+      'the clock is set forward, and one of two tabs learns no time of the server after it',
+      {
+        seed: 320115,
+        jobMs: 390_000,
+        jobFails: true,
+        latencyMs: 300,
+        loss: 0.1,
+        eventsNameJobs: false,
+        habits: {
+          lateRowMs: 20_000,
+          slowBodyMs: 60_000,
+          tokens: 'exp-only',
+          saysDate: true,
+          failures: 2,
+          submitMs: 12_000,
+        },
+        incidents: [
+          { at: 0, do: 'garble', route: 'submit', how: 'html', forMs: 15_000 },
+          { at: 2_000, do: 'submitAgain', where: 'tab', order: 'same' },
+          { at: 113_000, do: 'forgetAll' },
+          { at: 235_000, do: 'jump', byMs: 2_022_000 },
+          { at: 366_000, do: 'offline', forMs: 221_000 },
+        ],
+      },
+    ],
   ])('%s: every rule is kept', async (_, change) => {
     expect((await runWorld({ ...calmWorld, ...change })).violations).toEqual([]);
   });
