@@ -1,4 +1,4 @@
-import type { MonitorEvent, RouteName } from '../lib/log.ts';
+import type { MonitorEvent, RefusalCause, RouteName } from '../lib/log.ts';
 
 /** Numbers to watch in production, counted since the client was created. */
 export interface Metrics {
@@ -6,6 +6,13 @@ export interface Metrics {
   requests: number;
   /** How many of these answers were INVALID_TOKEN or another 401. */
   invalidTokenAnswers: number;
+  /**
+   * `invalidTokenAnswers` by cause; a cause that has not occurred is absent.
+   *
+   * @example
+   * client.metrics().invalidTokenCauses.outage ?? 0; // fresh tokens that the server refused
+   */
+  invalidTokenCauses: Readonly<Partial<Record<RefusalCause, number>>>;
   /** `invalidTokenAnswers / requests`, 0 to 1. The goal is below 0.001. */
   invalidTokenRate: number;
   refreshAttempts: number;
@@ -40,6 +47,7 @@ const WITHOUT_TOKEN: ReadonlySet<RouteName> = new Set(['refresh', 'health']);
 export function createMetrics() {
   let requests = 0;
   let invalidTokenAnswers = 0;
+  const invalidTokenCauses: Partial<Record<RefusalCause, number>> = {};
   let refreshAttempts = 0;
   let refreshSuccesses = 0;
   let monitoringMs = 0;
@@ -49,7 +57,11 @@ export function createMetrics() {
     record(event: MonitorEvent): void {
       if (event.type === 'request.finished' && !WITHOUT_TOKEN.has(event.route) && event.status !== null) {
         requests += 1;
-        if (event.outcome === 'unauthorized') invalidTokenAnswers += 1;
+        if (event.outcome === 'unauthorized') {
+          const { cause = 'unknown' } = event;
+          invalidTokenAnswers += 1;
+          invalidTokenCauses[cause] = (invalidTokenCauses[cause] ?? 0) + 1;
+        }
       } else if (event.type === 'refresh.finished') {
         refreshAttempts += 1;
         if (event.outcome === 'refreshed') refreshSuccesses += 1;
@@ -71,6 +83,7 @@ export function createMetrics() {
       return {
         requests,
         invalidTokenAnswers,
+        invalidTokenCauses: { ...invalidTokenCauses },
         invalidTokenRate,
         refreshAttempts,
         refreshSuccesses,

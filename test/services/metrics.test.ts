@@ -7,8 +7,9 @@ const request = (
   {
     route = 'status',
     status = 200,
-  }: Partial<Pick<Extract<MonitorEvent, { type: 'request.finished' }>, 'route' | 'status'>> = {},
-): MonitorEvent => ({ type: 'request.finished', route, outcome, status, generation: 1, ms: 5 });
+    ...more
+  }: Partial<Pick<Extract<MonitorEvent, { type: 'request.finished' }>, 'route' | 'status' | 'cause'>> = {},
+): MonitorEvent => ({ type: 'request.finished', route, outcome, status, generation: 1, ms: 5, ...more });
 const refresh = (outcome: RefreshOutcomeName): MonitorEvent => ({ type: 'refresh.finished', outcome, ms: 5 });
 const settled = (outcome: 'completed' | 'failed' | 'cancelled', ms: number): MonitorEvent => ({
   type: 'assessment.settled',
@@ -30,6 +31,7 @@ describe('createMetrics', () => {
     expect(createMetrics().read()).toEqual({
       requests: 0,
       invalidTokenAnswers: 0,
+      invalidTokenCauses: {},
       invalidTokenRate: 0,
       refreshAttempts: 0,
       refreshSuccesses: 0,
@@ -48,6 +50,18 @@ describe('createMetrics', () => {
       times(2, request('unauthorized', { status: 401 })),
     );
     expect(read).toMatchObject({ requests: 10, invalidTokenAnswers: 2, invalidTokenRate: 0.2 });
+  });
+
+  it('counts INVALID_TOKEN answers by cause, and those without one as unknown', () => {
+    const read = metricsOf(
+      times(2, request('unauthorized', { status: 401, cause: 'skew' })),
+      times(1, request('unauthorized', { status: 401, cause: 'outage' })),
+      times(1, request('unauthorized', { status: 401 })),
+    );
+    expect(read).toMatchObject({
+      invalidTokenAnswers: 4,
+      invalidTokenCauses: { skew: 2, outage: 1, unknown: 1 },
+    });
   });
 
   it('counts neither calls without an answer nor refresh calls', () => {
