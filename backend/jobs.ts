@@ -29,7 +29,8 @@ export interface Job {
 
 /** How the world hears of a job. */
 export type JobEvent =
-  { type: 'started' | 'completed' | 'failed'; job: Job } | { type: 'balance'; userId: string; balance: number };
+  | { type: 'started' | 'completed' | 'failed'; job: Job }
+  | { type: 'balance'; userId: string; balance: number };
 
 const STATUS_LAG_MS = 1_000;
 const HOUR_MS = 3_600_000;

@@ -5,7 +5,8 @@ import type { BackendOptions } from './options.ts';
 
 /** Why a token was not accepted, or whom it speaks for. */
 export type Verdict =
-  { ok: true; userId: string; generation: number } | { ok: false; generation?: number; isExpired?: boolean };
+  | { ok: true; userId: string; generation: number }
+  | { ok: false; generation?: number; isExpired?: boolean };
 
 /** How a refresh ended. */
 export type Refresh =

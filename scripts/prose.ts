@@ -115,11 +115,12 @@ const given = process.argv.slice(2);
 for (const path of filesOf(given.length > 0 ? given : [...DOCUMENTS, ...PLACES])) {
   const content = readFileSync(path, 'utf8');
   const passages = path.endsWith('.md') ? [{ text: withoutCode(content), start: 0 }] : passagesOfCode(path, content);
-  const violations = passages.flatMap(({ text, start }) =>
-    RULES.flatMap(([pattern, advice]) =>
-      [...joinLines(text).matchAll(pattern)].map(({ 0: words, index }) => ({ at: start + index, words, advice })),
-    ),
-  );
+  const violations = passages.flatMap(({ text, start }) => {
+    const joined = joinLines(text);
+    return RULES.flatMap(([pattern, advice]) =>
+      [...joined.matchAll(pattern)].map(({ 0: words, index }) => ({ at: start + index, words, advice })),
+    );
+  });
   for (const { at, words, advice } of violations.toSorted((a, b) => a.at - b.at)) {
     const line = content.slice(0, at).split('\n').length;
     process.stdout.write(`${path}:${line}: "${words.replace(/\s+/g, ' ')}": ${advice}\n`);

@@ -72,9 +72,9 @@ async function pack(): Promise<string | null> {
 }
 
 // Two at a time: each of them uses one core.
-const types = check('types', 'typescript/bin/tsc', '-p', '.');
+const types = check('types', 'typescript-7/bin/tsc', '-p', '.');
 await check('lint', 'oxlint/bin/oxlint', '--deny-warnings');
-await check('format', 'prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.');
+await check('format', 'oxfmt/bin/oxfmt', '--check');
 await check('plain English', 'tsx/dist/cli.mjs', 'scripts/prose.ts');
 await check('no unused files, exports or dependencies', 'knip/bin/knip.js');
 const tarball = await pack();

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { format } from 'prettier';
+import { format } from 'oxfmt';
 import { DEFAULT_CLIENTS } from '../fleet/command.ts';
 import { durableSection } from './durable-section.ts';
 import { fleetSection } from './fleet-section.ts';
@@ -52,7 +52,8 @@ export async function docsCommand(args: string[]): Promise<number> {
       lines.push(heading, '', measuredOn(), ...rest);
     } else lines.push(written.get(name) ?? '');
   }
-  writeFileSync(FILE, await format(lines.join('\n'), { parser: 'markdown', printWidth: 120 }));
+  const { code } = await format(FILE, lines.join('\n'), { printWidth: 120 });
+  writeFileSync(FILE, code);
   process.stderr.write(`wrote ${FILE}\n`);
   return 0;
 }

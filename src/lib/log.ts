@@ -39,7 +39,12 @@ export type PlatformPart = 'crypto.randomUUID' | 'crypto.getRandomValues';
 
 /** A field of `settings`; `settings` for all of it. */
 export type SettingName =
-  'settings' | 'refresh' | 'preventiveRefresh' | 'socket' | 'pollIntervalMs' | 'monitoringTimeoutMs';
+  | 'settings'
+  | 'refresh'
+  | 'preventiveRefresh'
+  | 'socket'
+  | 'pollIntervalMs'
+  | 'monitoringTimeoutMs';
 
 /**
  * Everything that happens, as data: one searchable log line per event. Events never contain a token, an answer, a result or an

@@ -7,4 +7,5 @@ export interface Schema<Output> {
 
 /** The result of a validation: the parsed value, or the issues that were found. */
 export type SchemaResult<Output> =
-  { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly unknown[] };
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly unknown[] };
