@@ -118,7 +118,7 @@ function objectionTo({ name, library, at }: Use): string | null {
   return isThere ? null : `${name} (${library}) at ${at}: since Chrome ${chrome}, Firefox ${firefox}, Safari ${safari}`;
 }
 
-it('the shipped code uses nothing that the oldest supported browsers lack', () => {
+it('the shipped code uses nothing that the oldest supported browsers lack', { timeout: 240_000 }, () => {
   // `assessment-monitor/testing` and the commands run in Node.
   const isForBrowsers = (file: string) => file.startsWith('src/') && !/^src\/(testing|cli)\//.test(file);
   const uses = usesOfTheStandardLibrary(join(import.meta.dirname, '../..'), isForBrowsers);

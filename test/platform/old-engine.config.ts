@@ -9,6 +9,9 @@ export default defineConfig({
   root: join(import.meta.dirname, '../..'),
   resolve: { tsconfigPaths: true },
   test: {
+    // One worker loads the package once for all files.
+    isolate: false,
+    maxWorkers: 1,
     include: [
       'test/client/environment.test.ts',
       'test/services/*.test.ts',

@@ -18,7 +18,8 @@ const COMPLETE = /^lib\.(es5|es2015|es2016|es2017|es2018|es2019|es2020)\b|^lib\.
 export function usesOfTheStandardLibrary(root: string, isChecked: (file: string) => boolean): Use[] {
   const config = ts.readConfigFile(join(root, 'tsconfig.build.json'), ts.sys.readFile);
   const { fileNames, options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
-  const program = ts.createProgram(fileNames, {
+  const checked = fileNames.filter((file) => isChecked(relative(root, file)));
+  const program = ts.createProgram(checked, {
     ...options,
     lib: ['lib.esnext.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
   });
