@@ -23,7 +23,13 @@ import type {
   Unauthorized,
 } from '../machines/assessment-outcomes.ts';
 import type { JobInput, RefreshInput, SubmitInput } from '../machines/assessment-setup.ts';
-import { type AssessmentApi, isTakenBetween, type JobState, type ListedJob } from '../services/api/assessment-api.ts';
+import {
+  type AssessmentApi,
+  isTakenBetween,
+  type JobState,
+  type ListedJob,
+  mayBeTaken,
+} from '../services/api/assessment-api.ts';
 import type { TokenService } from '../services/auth/token-service.ts';
 import type { JobFeed } from '../services/feed/job-feed.ts';
 import type { Pacer } from '../services/pacer.ts';
@@ -51,8 +57,10 @@ export interface CallServices<Submission, Result> {
   claim: (submissionId: string) => number | null;
   /** The server has proved that it did not take the answers. */
   disclaim: (submissionId: string) => void;
-  /** When the answers first left, by any record that this one has taken over; null where they have not, ms since the epoch. */
-  sentAt: (submissionId: string) => number | null;
+  /** What all tabs know of a submission. `sentAt`: when the answers first left, ms since the epoch; absent where they have not. */
+  recorded: (
+    submissionId: string,
+  ) => { jobId: string | null; resultId: string | null; sentAt?: number | undefined } | null;
   /** Read when a submission is accepted, ms. */
   monitoringTimeoutMs: () => number;
 }
@@ -159,7 +167,7 @@ export function createCalls<Submission, Result>(
 
   /**
    * The job of a submission whose answer was lost: the only one that the server took since, and that no other assessment watches. Of
-   * several the client cannot know which one it is.
+   * several the client cannot know which one it is, nor whether it is one from about that time by a clock that may differ.
    */
   const search = async (submissionId: string, signal: AbortSignal): Promise<ListedJob | 'several' | null> => {
     const its = particularsOf(submissionId);
@@ -182,10 +190,14 @@ export function createCalls<Submission, Result>(
     its.unansweredSearches = 0;
     const isOthers = (jobId: string) =>
       services.isKnownJob(jobId, submissionId) || (submissions.get(jobId) ?? submissionId) !== submissionId;
-    const found = listed.filter(
-      (it) => isTakenBetween(it, since, clock.now() + pacing.settlingMs) && !isOthers(it.jobId),
-    );
-    return found.length > 1 ? 'several' : (found[0] ?? null);
+    const { jobId = null, resultId = null } = services.recorded(submissionId) ?? {};
+    if (jobId !== null) return { jobId, resultId, createdAt: since };
+    const open = listed.filter((it) => !isOthers(it.jobId));
+    const found = open.filter((it) => isTakenBetween(it, since, clock.now() + pacing.settlingMs));
+    if (found.length > 1) return 'several';
+    // Where keys work, a repetition finds the job by itself.
+    const isUnsure = api.recognisesKeys() !== true && open.some((it) => mayBeTaken(it, since));
+    return found[0] ?? (isUnsure ? 'several' : null);
   };
 
   /** Sends the answers once. Without a proof of what became of them, the job is searched before anything else is done. */
@@ -237,7 +249,7 @@ export function createCalls<Submission, Result>(
     if (waitMs >= LONG_WAIT_MS)
       return failureOf(new TransientError('rate-limited', LIMITED, { retryAfterMs: waitMs }), clock);
     const call = async (): Promise<SubmitOutcome> => {
-      its.lostAt ??= services.sentAt(submissionId);
+      its.lostAt ??= services.recorded(submissionId)?.sentAt ?? null;
       if (isSearch) return searched(submissionId, UNKNOWN, signal);
       // Where the server is known to recognise keys, a repetition finds the job. Elsewhere the list of jobs comes first.
       if (its.lostAt === null || api.recognisesKeys() === true) return send(submissionId, signal);

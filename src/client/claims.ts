@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { TokenUnavailableError, TransientError } from '../lib/errors.ts';
-import { isTakenBetween, type ListedJob } from '../services/api/assessment-api.ts';
+import { isTakenBetween, type ListedJob, mayBeTaken } from '../services/api/assessment-api.ts';
 import type { JobRecord, JobStore } from '../services/job-store.ts';
 
 /*
@@ -84,8 +84,11 @@ export function createClaims(options: ClaimsOptions): Claims {
         else lookAgainIn(waitMs + 1);
       } else {
         unassigned.ids.add(submissionId);
-        // The submission never arrived, and its answers are erased. One of several jobs may be paid for: its record stays.
-        if (!job && jobId === null && asideAt !== undefined) jobs.remove(submissionId);
+        // The submission never arrived, and its answers are erased. A job that may be the one may be paid for: its record stays.
+        const { submittedAt, sentAt = submittedAt } = record;
+        const isUnsure =
+          job !== undefined || listed.some((it) => mayBeTaken(it, sentAt) && !jobs.hasJob(it.jobId, submissionId));
+        if (!isUnsure && jobId === null && asideAt !== undefined) jobs.remove(submissionId);
       }
     }
   };

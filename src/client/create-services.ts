@@ -70,8 +70,8 @@ export interface Services<Submission, Result> {
   claim: (submissionId: string) => number | null;
   /** The server has proved that it did not take the answers. */
   disclaim: (submissionId: string) => void;
-  /** When the answers first left, ms since the epoch; null where they have not. */
-  sentAt: (submissionId: string) => number | null;
+  /** The record of a submission, as all tabs know it. */
+  recorded: JobStore['read'];
   /** Whether the server recognises a submission that is sent twice. */
   idempotent: boolean;
 }
@@ -283,7 +283,7 @@ export function createServices<Submission, Result>(
     isKnownJob: (jobId, exceptSubmissionId) => jobs.hasJob(jobId, exceptSubmissionId),
     claim: (submissionId) => jobs.claim(submissionId, timings.settlingMs),
     disclaim: jobs.disclaim,
-    sentAt: (submissionId) => jobs.read(submissionId)?.sentAt ?? null,
+    recorded: jobs.read,
   };
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { sleep } from '../../src/lib/clock.ts';
 import {
   accepted,
+  listed,
   ok,
   openScriptedWorld,
   type Reply,
@@ -331,6 +332,72 @@ it('answers that the server has put off are sent by the next page without a sear
   page.dispose();
 });
 
+describe('a list of jobs that does not tell the time of the server, after a lost submission,', () => {
+  /** The job that the server has, seen from the client's clock, s. */
+  const lose = async (createdS: number, { date = false } = {}) => {
+    let sentAt = 0;
+    const world = openScriptedWorld({
+      submit: ({ count }) => (count === 1 ? null : accepted()),
+      jobs(): Reply {
+        const headers = { date: new Date(world.clock.now() + createdS * SECOND).toUTCString() };
+        return ok({ jobs: [listed('job-7', sentAt + createdS * SECOND)] }, date ? headers : {});
+      },
+    });
+    sentAt = world.clock.now();
+    world.signIn();
+    const assessment = world.client.submit(answers);
+    await world.run(15 * SECOND);
+    return { world, assessment };
+  };
+
+  it.each([-3_600, -10, 90, 3_600])(
+    'asks the user where the clocks may be %i s apart, and sends nothing',
+    async (seconds) => {
+      const { world, assessment } = await lose(seconds);
+      expect([assessment.getSnapshot().phase, world.count('submit')]).toEqual(['unconfirmed', 1]);
+      assessment.sendAgain();
+      await world.run(5 * SECOND);
+      expect([assessment.getSnapshot().jobId, world.count('submit')]).toEqual(['job-1', 2]);
+      world.close();
+    },
+  );
+
+  it('is not needed in a second tab when the first one has got its answer, even without storage events', async () => {
+    const first = later();
+    const row = (): Reply => ok({ jobs: [listed('job-1', world.clock.now() - 3_600 * SECOND)] });
+    const world = openBrowser({ submit: () => first.reply, jobs: row }, {}, { hasEvents: false });
+    world.client.submit(answers);
+    await world.run(0);
+    const tab = world.openSecond();
+    const there = tab.submit(answers);
+    await world.run(SECOND);
+    first.answer(accepted());
+    await world.run(10 * SECOND);
+    expect([there.getSnapshot().phase, there.getSnapshot().jobId]).toEqual(['waiting', 'job-1']);
+    expect(world.count('submit')).toBe(1);
+    tab.dispose();
+    world.close();
+  });
+
+  it('finds the job where the clocks agree', async () => {
+    const { world, assessment } = await lose(0);
+    expect([assessment.getSnapshot().jobId, world.count('submit')]).toEqual(['job-7', 1]);
+    world.close();
+  });
+
+  it('is compared by the time of the server where the answer tells it', async () => {
+    const { world, assessment } = await lose(-600, { date: true });
+    expect([assessment.getSnapshot().jobId, world.count('submit')]).toEqual(['job-7', 1]);
+    world.close();
+  });
+
+  it('has no say about a job of this morning: the answers are sent again under their key', async () => {
+    const { world, assessment } = await lose(-4 * 3_600);
+    expect([assessment.getSnapshot().jobId, world.count('submit')]).toEqual(['job-1', 2]);
+    world.close();
+  });
+});
+
 describe('a second tab without idempotency keys', () => {
   it.each([
     ['resumes', (client: ReturnType<typeof openScriptedWorld>['client']) => client.resume()[0]],
@@ -381,7 +448,7 @@ describe('a second tab without idempotency keys', () => {
     await world.run(SECOND);
     const tab = world.openSecond();
     const there = tab.submit(answers);
-    await world.run(SECOND);
+    await world.run(8 * SECOND);
     answer(accepted());
     await world.run(5 * SECOND);
     expect(there.getSnapshot().phase).toBe('unconfirmed');
@@ -416,7 +483,7 @@ describe('a cancellation', () => {
     await world.run(SECOND);
     const tab = world.openSecond();
     const there = tab.submit(answers);
-    await world.run(SECOND);
+    await world.run(8 * SECOND);
     answer(accepted());
     await world.run(5 * SECOND);
     there.cancel();

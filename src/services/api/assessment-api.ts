@@ -71,8 +71,12 @@ export interface ListedJob {
   createdAt: number;
   /** The API's own id of the user; absent where the row does not say. */
   ownerId?: string | null;
+  /** The answer did not tell the server's time: the clock of the server and that of the client may differ by any amount. */
+  isClockUnknown?: boolean;
 }
 
+/** Two clocks of which nothing is known rarely differ by more, ms. */
+const CLOCKS_DIFFER_MS = 3 * 3_600_000;
 /** A job in the list may look this much older than its submission, because a Date header has whole seconds, ms. */
 const LIST_TOLERANCE_MS = 2_000;
 
@@ -84,6 +88,9 @@ const LIST_TOLERANCE_MS = 2_000;
  */
 export const isTakenBetween = ({ createdAt }: ListedJob, sentAt: number, until: number): boolean =>
   createdAt >= sentAt - LIST_TOLERANCE_MS && createdAt <= until;
+/** Whether only unequal clocks can speak against it that a job of the list is that of a submission whose answer was lost. */
+export const mayBeTaken = ({ createdAt, isClockUnknown }: ListedJob, sentAt: number): boolean =>
+  isClockUnknown === true && Math.abs(createdAt - sentAt) <= CLOCKS_DIFFER_MS;
 
 /**
  * The calls of an assessment. Each one makes sure of the token first and sends nothing without a usable one; each answer
@@ -310,7 +317,8 @@ export function createAssessmentApi<Submission, Result>(
         throw error;
       });
       // The server's times are compared with the client's: what its clock shows at this moment tells how far they are apart.
-      const aheadMs = serverNow === null ? 0 : serverNow - clock.now();
+      if (serverNow === null) return data.map((job) => ({ ...job, isClockUnknown: true }));
+      const aheadMs = serverNow - clock.now();
       return data.map((job) => ({ ...job, createdAt: job.createdAt - aheadMs }));
     },
     async result(id, signal, owner = null) {

@@ -321,7 +321,12 @@ export function createPortedApi<Submission, Result>(
       const { value, serverNow } = await ask('jobs', signal, (call) => jobs.call(api, call), listedSchema);
       // The server's times are compared with the client's: what its clock shows at this moment tells how far they are apart.
       const aheadMs = serverNow === null ? 0 : serverNow - clock.now();
-      return value.map(({ createdAt, ...it }) => ({ ...it, createdAt: new Date(createdAt).getTime() - aheadMs }));
+      const clocks = serverNow === null && { isClockUnknown: true };
+      return value.map(({ createdAt, ...it }) => ({
+        ...it,
+        createdAt: new Date(createdAt).getTime() - aheadMs,
+        ...clocks,
+      }));
     },
     async result(id, signal, owner = null) {
       try {

@@ -164,7 +164,7 @@ const habitsOf = (fc: FastCheck): Partial<Record<Family, Partial<{ [K in keyof H
   },
   slow: { slowBodyMs: mostly(fc, 'slowBodyMs', [20_000, 60_000]) },
   dates: {
-    clockAheadMs: mostly(fc, 'clockAheadMs', [3_600_000, -3_600_000]),
+    clockAheadMs: mostly(fc, 'clockAheadMs', [3_600_000, -3_600_000, 15_000, -90_000]),
     tokens: mostly(fc, 'tokens', ['exp-only']),
     saysDate: mostly(fc, 'saysDate', [true]),
   },

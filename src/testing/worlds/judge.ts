@@ -89,9 +89,8 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   const rules: Record<string, boolean> = {};
   const rule = (name: string, isKept: boolean) => void (rules[name] = isKept);
 
-  const isAmbiguous = cannotTellJobs(world);
   const submitters = new Set(seen.accepted.map(({ userId }) => userId)).size;
-  rule('1 one accepted submission per assessment', isAmbiguous || seen.submissionsAccepted <= Math.max(1, submitters));
+  rule('1 one accepted submission per assessment', seen.submissionsAccepted <= Math.max(1, submitters));
   rule('2 no request carries a token that its sender knows to be expired', hasJump || seen.expiredTokens === 0);
   rule('3 one refresh at a time', seen.concurrentRefreshes <= 1);
   const gaps = seen.refreshes.slice(1).map((at, index) => at - (seen.refreshes[index] ?? 0));
@@ -113,9 +112,8 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   const settled = events.filter((it) => it.type === 'assessment.settled').length;
   rule(
     '8 completed once, with the result of its own job',
-    isAmbiguous ||
-      (views.every((view) => isOwnResult(trial, view)) &&
-        settled <= (1 + reopenings(world)) * (1 + returns(world)) * (deeds.otherUser ? 2 + returns(world) : 1)),
+    views.every((view) => isOwnResult(trial, view)) &&
+      settled <= (1 + reopenings(world)) * (1 + returns(world)) * (deeds.otherUser ? 2 + returns(world) : 1),
   );
   rule('9 a job that is known is never submitted again', hasForgotten || seen.submittedAgain === 0);
   const out = JSON.stringify([views, events, storage.keys().map((key) => storage.get(key))]);
@@ -150,7 +148,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     '13 what has not ended keeps its record',
     !isOpen || deeds.otherUser || deeds.leftUnsent || storage.keys().some((key) => key.includes(':job:')),
   );
-  rule('16 the same answers of one user while under way are one accepted job', isAmbiguous || !isDoubled(trial));
+  rule('16 the same answers of one user while under way are one accepted job', !isDoubled(trial));
   // An incident may cut off one download, which then does not count for the page.
   const mostUnreadable = MOST_UNREADABLE_RESULTS_AN_HOUR * sessions + world.incidents.length;
   rule(
@@ -159,8 +157,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   );
   rule(
     '18 a submission whose answer cannot be read is repeated by the user alone',
-    isAmbiguous ||
-      world.habits?.keys !== 'off' ||
+    world.habits?.keys !== 'off' ||
       seen.unreadableSubmissions.length <= Math.max(1, trial.ledger.submissions.size) + deeds.sentAgain,
   );
   rule(
@@ -209,8 +206,8 @@ function expectedEndings(trial: Trial): readonly string[] | null {
     return null;
   if (seen.refused.length > 0) return ['failed'];
   const ending = world.jobFails ? 'failed' : 'completed';
-  // Whose clock is wrong cannot tell which job of the list is the one that was lost: the user is asked.
-  if (seen.unreadableSubmissions.length > 0 && isClockWrong(world)) return [ending, 'failed', 'unconfirmed'];
+  // Whose clock is wrong cannot tell which job of the list is the one whose submission was not answered: the user is asked.
+  if (backend.jobs().some(({ isTold }) => !isTold) && isClockWrong(world)) return [ending, 'failed', 'unconfirmed'];
   if (world.jobFails) return ['failed'];
   const isUnreadable = isUnreadableForLong(trial, endedAt);
   const garblesForEver = world.incidents.some(
@@ -304,13 +301,15 @@ function mostWithin(times: readonly number[], spanMs: number): number {
 }
 
 /** The longest time in which the user was shown nothing but work in progress, ms; an answer of the user begins a new one. */
-function longestSilence({ moments, backend, deeds, startedAt, endedAt }: Trial): number {
+function longestSilence({ moments, backend, deeds, ledger, startedAt, endedAt }: Trial): number {
   let longest = 0;
   let since: number | null = startedAt;
   const marks = [
     ...moments.map(({ at, view }) => ({ at, isSilent: ['submitting', 'waiting'].includes(view.phase) })),
     // A wait that begins with an acceptance, or with the wish to wait longer, has a time of its own.
     ...[...backend.seen.accepted.map(({ at }) => at), ...deeds.patience].map((at) => ({ at, isSilent: null })),
+    // A sign-out takes everything off the page.
+    ...ledger.turns.flatMap(({ at, user }) => (user === null ? [{ at, isSilent: false }] : [])),
     { at: endedAt, isSilent: false },
   ].toSorted((a, b) => a.at - b.at);
   for (const { at, isSilent } of marks) {
@@ -359,13 +358,6 @@ const returns = (world: World) => world.incidents.filter((it) => it.do === 'sign
 /** Whether the clock does not tell how old a job is. */
 const isClockWrong = ({ habits, incidents }: World) =>
   (habits?.clockAheadMs ?? 0) !== 0 || incidents.some((it) => it.do === 'jump');
-/**
- * Whether nothing tells which job of the list is the one of a lost submission. Without keys only the times of the list tell, and a
- * server that names neither a `Date` nor a key to a client whose clock is wrong gives it nothing to compare them with.
- */
-const cannotTellJobs = (world: World) =>
-  ['off', 'late'].includes(world.habits?.keys ?? 'on') && isClockWrong(world) && !(world.habits?.saysDate ?? false);
-
 /** The job whose result the view shows; undefined where it shows none. */
 const jobShownBy = (view: AssessmentView): unknown =>
   view.phase === 'completed' ? (view.result as { of?: unknown }).of : undefined;
