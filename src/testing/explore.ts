@@ -72,6 +72,8 @@ export interface ExploreOptions {
   keyOf?: (snapshot: AssessmentSnapshot) => string;
   /** The exploration gives up after this many steps: a counter without a cap would never end. @default 1_000_000 */
   limit?: number;
+  /** The exploration ends at the first step for which this holds: one is enough to show that it can happen. @default never */
+  until?: (step: Edge) => boolean;
 }
 
 /**
@@ -111,17 +113,22 @@ export function nameOf(value: AssessmentSnapshot['value'] | object): string {
  */
 export function explore(
   machine: AssessmentMachine,
-  { inputs = modelInputs, events = eventsFor, keyOf = stateKey, limit = 1_000_000 }: ExploreOptions = {},
+  { inputs = modelInputs, events = eventsFor, keyOf = stateKey, limit = 1_000_000, until }: ExploreOptions = {},
 ): ModelMap {
   const vertices = new Map<string, Vertex>();
+  let isOver = false;
   // The events of the model are those of the machine and those that its actors and timers send to it.
   const logic = machine as unknown as ActorLogic<AssessmentSnapshot, ModelEvent, AssessmentInput>;
   const starts = Object.entries(inputs).map(([name, input]) => {
     const model = new TestModel(logic, {
       input,
-      events,
+      events: (snapshot) => (isOver ? [] : events(snapshot)),
       limit,
-      serializeState: (snapshot) => keyOf(snapshot),
+      serializeState(after, event, before) {
+        const to = keyOf(after);
+        if (until && event && before) isOver ||= until({ event, before, after, from: keyOf(before), to });
+        return to;
+      },
       serializeEvent: eventKey,
       // The states that an earlier input has led to are explored already.
       stopWhen: (snapshot) => vertices.has(keyOf(snapshot)),

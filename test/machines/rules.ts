@@ -24,17 +24,21 @@ export interface Rule {
   readonly name: string;
   /** What breaks the rule, each in a line. */
   check(map: ModelMap): string[];
+  /** Whether this step breaks the rule; left out where one step alone cannot be judged. */
+  isBrokenBy?(step: Edge): boolean;
 }
 
 /** A rule of which every single step can be judged. */
 const everyStep = (name: string, isFine: (edge: Edge) => boolean): Rule => ({
   name,
+  isBrokenBy: (step) => !isFine(step),
   check: (map) => edgesOf(map).flatMap((edge) => (isFine(edge) ? [] : [describeEdge(edge)])),
 });
 
 /** A rule of which every single state can be judged, and what a step makes of it. */
 const everyState = (name: string, isFine: (snapshot: AssessmentSnapshot) => boolean): Rule => ({
   name,
+  isBrokenBy: ({ before, after }) => after !== before && !isFine(after),
   check: (map) => [
     ...map.starts.flatMap(({ key }) => (isFine(snapshotOf(map, key)) ? [] : [key])),
     ...edgesOf(map).flatMap((edge) => (edge.after === edge.before || isFine(edge.after) ? [] : [describeEdge(edge)])),
