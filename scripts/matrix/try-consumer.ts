@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { startBackend } from '../../backend/index.ts';
@@ -24,6 +24,21 @@ const run = (cwd: string, [command = '', ...args]: string[], more: Record<string
     maxBuffer: 64 * 1_024 * 1_024,
   });
 
+/** The folders with what was installed into a project, by what it asked for. */
+const installed = new Map<string, Promise<string>>();
+
+/** Installs what a project depends on. The next project with the same dependencies links to it. */
+async function install(project: string, manifest: Record<string, unknown>): Promise<void> {
+  const { dependencies, devDependencies, overrides } = manifest;
+  const key = JSON.stringify([dirname(project), dependencies, devDependencies, overrides]);
+  const others = await installed.get(key);
+  if (others !== undefined) return symlink(others, join(project, 'node_modules'));
+  const command = ['npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+  const own = run(project, command).then(() => join(project, 'node_modules'));
+  installed.set(key, own);
+  await own;
+}
+
 /** Writes the project, installs the tarball and what else it needs, and builds and runs it. */
 export async function tryConsumer(consumer: Consumer, tarball: string, folder: string): Promise<Outcome> {
   const { name, dependencies, files, commands } = consumer;
@@ -43,7 +58,7 @@ export async function tryConsumer(consumer: Consumer, tarball: string, folder: s
       await mkdir(dirname(join(project, path)), { recursive: true });
       await writeFile(join(project, path), text);
     }
-    await run(project, ['npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']);
+    await install(project, manifest);
     let printed = '';
     for (const command of commands) printed = (await run(project, command, account)).stdout;
     const isSilent = !commands
