@@ -1,8 +1,8 @@
 /*
- * npm test: everything that has to hold, in one command. Types, lint and the package's shape first, since they are quick; then the
- * tests. The last line counts what passed and what failed.
+ * npm test: everything that has to hold, in one command. The package is packed first, because tests install it; types, lint and the
+ * package's shape are checked beside the tests, many of which wait for a browser. The last line counts what passed and what failed.
  */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,19 +20,19 @@ function note(name: string, isGood: boolean): void {
   else failed += 1;
 }
 
-/** Runs a command of a dependency, and prints what it said once it has ended. */
-function check(name: string, command: string, ...args: string[]): Promise<void> {
+/** Runs a command of a dependency. @returns prints what it said: the report of the tests is not to be torn apart */
+function check(name: string, command: string, ...args: string[]): Promise<() => void> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
       [join('node_modules', command), ...args],
       { maxBuffer: 2 ** 26 },
-      (error, output, errors) => {
-        process.stdout.write(output);
-        process.stderr.write(errors);
-        note(name, error === null);
-        resolve();
-      },
+      (error, output, errors) =>
+        resolve(() => {
+          process.stdout.write(output);
+          process.stderr.write(errors);
+          note(name, error === null);
+        }),
     );
   });
 }
@@ -71,36 +71,50 @@ async function pack(): Promise<string | null> {
   }
 }
 
-// Two at a time: each of them uses one core.
-const types = check('types', 'typescript-7/bin/tsc', '-p', '.');
-await check('lint', 'oxlint/bin/oxlint', '--deny-warnings');
-await check('format', 'oxfmt/bin/oxfmt', '--check');
-await check('plain English', 'tsx/dist/cli.mjs', 'scripts/prose.ts');
-await check('no unused files, exports or dependencies', 'knip/bin/knip.js');
-const tarball = await pack();
-await types;
-if (tarball !== null) {
-  // The bundle is made of what was built.
-  const size = check('a bundle within its budgets', 'tsx/dist/cli.mjs', 'scripts/size.ts');
-  await check('its exports are sound', 'publint/src/cli.js', '--strict', tarball);
-  await check('its types resolve', '@arethetypeswrong/cli/dist/index.js', tarball, '--profile', 'esm-only', '--quiet');
-  await size;
+/** One at a time: the tests have the other cores. */
+async function checkSources(): Promise<(() => void)[]> {
+  return [
+    await check('lint', 'oxlint/bin/oxlint', '--deny-warnings'),
+    await check('format', 'oxfmt/bin/oxfmt', '--check'),
+    await check('plain English', 'tsx/dist/cli.mjs', 'scripts/prose.ts'),
+    await check('no unused files, exports or dependencies', 'knip/bin/knip.js'),
+  ];
+}
+
+/** What was built, and the tarball. */
+async function checkPackage(tarball: string): Promise<(() => void)[]> {
+  return [
+    await check('a bundle within its budgets', 'tsx/dist/cli.mjs', 'scripts/size.ts'),
+    await check('its exports are sound', 'publint/src/cli.js', '--strict', tarball),
+    await check(
+      'its types resolve',
+      '@arethetypeswrong/cli/dist/index.js',
+      tarball,
+      '--profile',
+      'esm-only',
+      '--quiet',
+    ),
+  ];
 }
 
 const report = join(folder, 'report.json');
-spawnSync(
-  process.execPath,
-  [
-    'node_modules/vitest/vitest.mjs',
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-    ...leftOut,
-    ...process.argv.slice(2),
-  ],
-  { stdio: 'inherit' },
-);
+
+function runTests(): Promise<void> {
+  const options = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const tests = spawn(
+    process.execPath,
+    ['node_modules/vitest/vitest.mjs', 'run', ...options, ...leftOut, ...process.argv.slice(2)],
+    { stdio: 'inherit' },
+  );
+  return new Promise((resolve) => tests.once('exit', () => resolve()));
+}
+
+const types = check('types', 'typescript-7/bin/tsc', '-p', '.');
+const tarball = await pack();
+const tests = runTests();
+const checked = [...(await checkSources()), ...(tarball === null ? [] : await checkPackage(tarball)), await types];
+await tests;
+for (const print of checked) print();
 try {
   const results = JSON.parse(readFileSync(report, 'utf8')) as VitestReport;
   passed += results.numPassedTests;
