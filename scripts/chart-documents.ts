@@ -52,7 +52,7 @@ function counts(): string {
     ['… with this many steps', paths.reduce((sum, { events }) => sum + events.length, 0)],
   ];
   return [
-    '|  |  |',
+    '| What | How many |',
     '| --- | ---: |',
     ...rows.map(([what, count]) => `| ${what} | ${count?.toLocaleString('en')} |`),
   ].join('\n');

@@ -1,7 +1,8 @@
 /*
  * npm run docs [-- --serve]
  *
- * Builds the documentation site into docs/.vitepress/dist: the API reference from the sources, then the pages. Fails on a dead link.
+ * Builds the documentation site into docs/.vitepress/dist: the API reference from the sources, the pictures of new diagrams, then the
+ * pages. Fails on a dead link.
  * `--serve` then serves it on this machine only.
  */
 import { rmSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { Application, type TypeDocOptions } from 'typedoc';
 import type { PluginOptions } from 'typedoc-plugin-markdown';
 import { build } from 'vitepress';
+import { drawDiagrams } from './diagrams.ts';
 
 const { values } = parseArgs({ options: { serve: { type: 'boolean' } } });
 const root = join(import.meta.dirname, '..');
@@ -18,6 +20,7 @@ const docs = join(root, 'docs');
 const reference = join(docs, 'reference');
 
 await writeReference();
+await drawDiagrams(docs);
 await build(docs);
 if (values.serve) await serveSite();
 
@@ -50,6 +53,9 @@ async function writeReference(): Promise<void> {
   const application = await Application.bootstrapWithPlugins(options);
   const project = await application.convert();
   if (!project) throw new Error('the API reference could not be made');
+  // As one imports them.
+  for (const entry of project.children ?? [])
+    entry.name = entry.name === 'index' ? 'assessment-monitor' : `assessment-monitor/${entry.name}`;
   await application.generateOutputs(project);
 }
 

@@ -160,7 +160,7 @@ export function fleetTables({
     name,
     title: faults[name].title,
     table: [
-      row(['', ...lines.map((line) => `${line}: steady / mean / peak`), 'all served after', 'clients lost']),
+      row(['who', ...lines.map((line) => `${line}: steady / mean / peak`), 'all served after', 'clients lost']),
       row(['---', ...lines.map(() => '---:'), '---:', '---:']),
       ...contestantNames.map((its) => {
         const { routes, servedAfterS, lost } = summaries[its];

@@ -133,7 +133,7 @@ export function outcomesTables({ buckets }: OutcomesReport): { name: BucketName;
   return buckets.map(({ name, contestants: summaries, omniscient }) => ({
     name,
     table: [
-      row(['', ...columns.map(([title]) => title)]),
+      row(['who', ...columns.map(([title]) => title)]),
       row(['---', ...columns.map(() => '---:')]),
       ...(Object.keys(contestants) as ContestantName[]).map((its) =>
         row([its, ...columns.map(([, cell]) => cell(summaries[its], name, its))]),

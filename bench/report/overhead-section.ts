@@ -2,7 +2,7 @@ import { oneClientTable, overheadAsBuilt, overheadTable, telemetryTable } from '
 import { overheadShortcomings } from '../overhead/run-overhead.ts';
 import type { Section } from './section.ts';
 
-const MONITORS = [1, 100, 1_000];
+const MONITORS = [1, 100];
 const ASSESSMENTS = [1, 10, 100];
 const ROUNDS = 6;
 

@@ -2,11 +2,13 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DefaultTheme, defineConfig } from 'vitepress';
 import { anchorOf } from './anchor.ts';
+import { showDiagrams } from './diagrams.ts';
 
 /* The documentation site. `npm run docs` writes the API reference into docs/reference and builds docs/.vitepress/dist. */
 
 const REPOSITORY = 'https://github.com/OWNER/assessment-monitor';
 const docs = join(import.meta.dirname, '..');
+const base = process.env.DOCS_BASE ?? '/';
 
 /** A group of the sidebar: title and page of each entry. A page that this checkout does not have is left out. */
 function group(text: string, pages: Record<string, string>): DefaultTheme.SidebarItem {
@@ -33,13 +35,15 @@ export default defineConfig({
   title: 'assessment-monitor',
   description: 'An XState machine that sees a long job through to its result, however often the access token expires.',
   lang: 'en',
-  base: process.env.DOCS_BASE ?? '/',
+  base,
   cleanUrls: true,
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }]],
   rewrites: { 'adr/README.md': 'adr/index.md' },
   markdown: {
     anchor: { slugify: anchorOf },
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     config(markdown) {
+      showDiagrams(markdown, docs, base);
       // A link out of docs/ leads to the repository.
       markdown.core.ruler.push('repository-links', ({ tokens }) => {
         for (const token of tokens.flatMap(({ children }) => children ?? [])) {
