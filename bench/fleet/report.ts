@@ -11,7 +11,7 @@ export interface Load {
   peak: number;
   /** peak / steady; null where no client calls in the steady state. */
   peakToSteady: number | null;
-  /** Of the seconds after the end of the fault: the peak, as a multiple of their mean; null where there are none. */
+  /** Of the seconds after the end of the fault, for the health route also of the fault: the peak, as a multiple of their mean; null where there are none. */
   peakInRecovery: number | null;
 }
 
@@ -96,7 +96,7 @@ function summarise(run: FleetRun, calm: FleetRun): FaultSummary {
     const its = afterTheFault(run.perSecond[line]);
     const steady = mean(afterTheFault(calm.perSecond[line]));
     const peak = Math.max(0, ...its);
-    const recovery = inRecovery(run.fault, run.perSecond[line]);
+    const recovery = inRecovery(run.fault, line, run.perSecond[line]);
     const peakInRecovery = mean(recovery) > 0 ? Math.max(...recovery) / mean(recovery) : null;
     routes[line] = { steady, mean: mean(its), peak, peakToSteady: steady > 0 ? peak / steady : null, peakInRecovery };
   }
@@ -105,16 +105,17 @@ function summarise(run: FleetRun, calm: FleetRun): FaultSummary {
 
 const afterTheFault = (perSecond: readonly number[] = []) => perSecond.slice(FAULT_AT_MS / 1_000);
 /** Clients that wait for the end of the fault come back within this time, s. */
-const RECOVERY_S = 75;
-const inRecovery = (fault: FaultName, perSecond: readonly number[] = []) => {
-  const from = (FAULT_AT_MS + faults[fault].forMs) / 1_000;
-  return perSecond.slice(from, from + RECOVERY_S);
+const RECOVERY_S = 100;
+/** The health route is asked during the fault, and no more often after it: its seconds are those of both. */
+const inRecovery = (fault: FaultName, line: Line, perSecond: readonly number[] = []) => {
+  const end = (FAULT_AT_MS + faults[fault].forMs) / 1_000;
+  return perSecond.slice(line === 'health' ? FAULT_AT_MS / 1_000 : end, end + RECOVERY_S);
 };
 const mean = (values: readonly number[]) =>
   values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const MAX_PEAK = 3;
-const MAX_SERVED_S = 120;
+const MAX_SERVED_S = 100;
 /** The peak on these is held against the promise: what is rare in the steady state has no steady state. */
 const promised: readonly Line[] = ['status', 'refresh'];
 /** These have no steady state: the peak after the fault is held against the mean of the recovery. */

@@ -73,6 +73,8 @@ export function sourceOnUse(clock: Clock, load: () => Promise<SourceCoordinator>
     look: (isNews) => loaded?.look(isNews),
     availableAt: () => loaded?.availableAt() ?? 0,
     isInDoubt: () => false,
+    accepted: () => {},
+    recovered: () => loaded?.availableAt() ?? 0,
     settled: async (...given) => loaded?.settled(...given),
   };
 }

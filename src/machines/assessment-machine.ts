@@ -333,8 +333,8 @@ export const assessmentMachine = assessmentSetup.createMachine({
               },
               on: {
                 'token.recovered': [
-                  { guard: 'isRefreshDue', target: 'requesting' },
-                  { actions: 'noteTrusted', target: DECIDING },
+                  { guard: 'isRefreshDue', actions: 'noteRecovered', target: 'requesting' },
+                  { actions: ['noteTrusted', 'noteRecovered'], target: DECIDING },
                 ],
                 // A result that waits is worth a look at once, and more frequent looks after it.
                 'job.completed': [

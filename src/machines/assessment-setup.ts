@@ -355,6 +355,8 @@ export const assessmentSetup = setup({
     noteTokenGood: assign({ refreshDue: false, refusedGeneration: null }),
     /** The refusal is over. A refresh that is due stays due. */
     noteTrusted: assign({ refusedGeneration: null }),
+    /** The waits for the auth service say nothing about the calls that follow. */
+    noteRecovered: assign({ failures: 0, retryAfterMs: null }),
     noteUser: assign(({ context, event }) => {
       assertEvent(event, ['token.renewed', 'session.restored']);
       return { userId: event.userId === null ? context.userId : mergeIdentities(context.userId, event.userId) };

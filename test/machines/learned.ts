@@ -92,6 +92,8 @@ const isEndOfDoubt = (edge: Edge) =>
   is(edge, 'token.recovered') &&
   isAt(edge.before, 'ws-monitoring.listening') &&
   edge.before.context.refusedGeneration !== null;
+/** What was waited for was the auth service, and no call about the job has failed. */
+const isOutageOver = (edge: Edge) => is(edge, 'token.recovered') && isAt(edge.before, 'refreshing-token.waiting');
 /** The look was taken, or a reader would miss it, or the way to it had to be cleared first. */
 const isReasonToHurry = (edge: Edge) =>
   is(edge, 'after heartbeat', 'checkStatus: running') ||
@@ -171,7 +173,9 @@ function trouble(edge: Edge): Learned {
       : isGoodAnswer(edge)
         ? // Only a job that runs is asked for again.
           { failures: 0, retryAfterMs: is(edge, 'checkStatus: running') ? detail(edge, 'retryAfterMs', null) : null }
-        : { failures: isNewStart ? 0 : failures, retryAfterMs };
+        : isOutageOver(edge)
+          ? { failures: 0, retryAfterMs: null }
+          : { failures: isNewStart ? 0 : failures, retryAfterMs };
   const isNewState = (state: string) => isAt(edge.after, state) && !isAt(edge.before, state);
   const known = isGoodAnswer(edge) || isNewStart ? null : (problemOf(edge) ?? problem);
   return {

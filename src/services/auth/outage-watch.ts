@@ -31,6 +31,8 @@ export interface OutageWatch {
   isTroubled(): boolean;
   /** Asks the health route, unless it has just answered. False where it cannot tell. */
   isDown(): Promise<boolean>;
+  /** Whether the outage seems to be over, and what waits continues in a moment. */
+  isReturning(): boolean;
   /** A caller waits for the end of the outage for so long, ms. `isUrgent`: a finished result waits. */
   waits(ms: number, isUrgent: boolean): void;
   /** Requests and timers exist only while the token service has listeners. */
@@ -45,27 +47,30 @@ export interface OutageWatchOptions {
   log: Log;
   /** Null where the health route is not asked. */
   askHealth: ((signal: AbortSignal) => Promise<Health>) | null;
-  /** A route that says for longer than this that the service is down is not believed, ms. @default 120_000 */
+  /** A route that says for longer than this that the service is down is not believed, ms. @default 300_000 */
   beliefMs?: number;
-  /** Whether a refresh has to come first after the outage. @default never */
-  needsRefresh?: () => boolean;
+  /** When a refresh, which has to come first after the outage, is allowed, ms since the epoch; null where the token holds. @default null */
+  refreshAt?: () => number | null;
   /** The outage seems to be over. */
   onRecovered: () => void;
 }
 
 /** The waits between two looks at the health route grow from the first to the last, ms; each varies by half. */
-const LOOK = { firstMs: 4_000, growth: 1.5, mostMs: 30_000, mostUrgentMs: 12_000 };
+const LOOK = { firstMs: 4_000, growth: 1.5, mostMs: 15_000, mostUrgentMs: 8_000 };
 const LOOK_SHARE = 0.5;
 /** An answer of the health route that is younger than this needs no second look, ms. */
 const FRESH_MS = 2_000;
 /** After so long the refresh itself decides whether the service is down, ms. */
-const BELIEF_MS = 120_000;
+const BELIEF_MS = 300_000;
 /** A route that does not exist, or says nothing, is not asked again for so long, ms. */
 const MISSING_MS = 600_000;
 /** Clients of one server hear of the end of an outage within the same seconds: they come back over this time, ms. */
 const SPREAD_MS = 3_000;
-/** … and over this time where their tokens have expired: a fleet refreshes far less often than it asks for the status. */
-const REFRESH_SPREAD_MS = 60_000;
+/**
+ * … and over more time where their tokens have expired: in a minute of outage as many tokens expire as are refreshed in a minute without
+ * one, and the refreshes that follow stay within three times that rate. It grows with the outage, and counts from its last sign.
+ */
+const REFRESH_SPREAD = { leastMs: 15_000, share: 0.4, mostMs: 96_000 };
 /** So long after a refusal, calls that can wait are not sent, ms. */
 const RECENT_MS = 60_000;
 /** A health route that was wrong so often says nothing about this outage. */
@@ -75,8 +80,21 @@ const MOST_MISTAKES = 2;
 export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
   const { clock, random, log, askHealth, onRecovered, beliefMs = BELIEF_MS } = options;
   let refusal: { generation: number; at: number; trusted: { by: Evidence; at: number } | null } | null = null;
-  /** Mistakes: how often each source announced an end that was none. `hasBeenDown`: the health route knows of the outage. */
-  let outage: { since: number; looks: number; hasBeenDown: boolean; mistakes: Record<Evidence, number> } | null = null;
+  /**
+   * `hasBeenDown`: the health route knows of the outage. `endedBy`: what announced its end. Mistakes: how often each source announced an end
+   * that was none.
+   */
+  let outage: {
+    since: number;
+    looks: number;
+    hasBeenDown: boolean;
+    endedBy: Evidence | null;
+    mistakes: Record<Evidence, number>;
+  } | null = null;
+  /** The latest sign of the outage, ms since the epoch. */
+  let downAt = -Infinity;
+  /** The latest good answer, ms since the epoch. */
+  let goodAt = -Infinity;
   let missingSince = -Infinity;
   let latest: { health: Health; at: number } | null = null;
   let look: Promise<Health> | null = null;
@@ -88,12 +106,24 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
   let lookTimer: unknown;
   let release: unknown = null;
 
-  const begin = () => {
+  /** A sign of the outage: an end that was announced before was none. */
+  const begin = (): void => {
     const now = clock.now();
-    outage ??= { since: now, looks: 0, hasBeenDown: false, mistakes: { answer: 0, socket: 0, health: 0 } };
+    downAt = now;
+    outage ??= {
+      since: now,
+      looks: 0,
+      hasBeenDown: false,
+      endedBy: null,
+      mistakes: { answer: 0, socket: 0, health: 0 },
+    };
     // After a clock that was set back.
     outage.since = Math.min(outage.since, now);
-    return outage;
+    if (outage.endedBy) {
+      outage.mistakes[outage.endedBy] += 1;
+      outage.hasBeenDown = false;
+    }
+    outage.endedBy = null;
   };
   const isWithin = (since: number, ms: number): boolean => clock.now() >= since && clock.now() - since < ms;
   const canTell = (): boolean =>
@@ -111,17 +141,30 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
     if (release !== null || (outage?.mistakes[by] ?? 0) >= (by === 'health' ? MOST_MISTAKES : 1)) return;
     clock.clearTimeout(lookTimer);
     if (!isObserved) return settle(by);
-    const spreadMs = !isUrgent && options.needsRefresh?.() ? REFRESH_SPREAD_MS : SPREAD_MS;
-    release = clock.setTimeout(() => {
-      release = null;
-      settle(by);
-    }, random() * spreadMs);
+    const now = clock.now();
+    const refreshAt = isUrgent ? null : (options.refreshAt?.() ?? null);
+    release = clock.setTimeout(
+      () => {
+        release = null;
+        settle(by);
+      },
+      refreshAt === null ? random() * SPREAD_MS : turnAt(refreshAt) - now,
+    );
+  };
+  /** When this client refreshes its expired token. Clients that wait for their minute are spread by it already. */
+  const turnAt = (refreshAt: number): number => {
+    const now = clock.now();
+    if (refreshAt > now) return refreshAt;
+    const { leastMs, share, mostMs } = REFRESH_SPREAD;
+    const spreadMs = Math.min(mostMs, leastMs + share * (downAt - goodAt));
+    return now + random() * Math.max(SPREAD_MS, downAt + spreadMs - now);
   };
   const settle = (by: Evidence): void => {
     if (refusal && !refusal.trusted) {
       refusal.trusted = { by, at: clock.now() };
       log({ type: 'token.trusted', generation: refusal.generation, by });
     }
+    if (outage) outage.endedBy = by;
     waitedUntil = 0;
     isUrgent = false;
     onRecovered();
@@ -135,6 +178,7 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
       if (signal.aborted) return health;
       latest = { health, at: clock.now() };
       if (health === 'unknown') missingSince = clock.now();
+      if (health === 'down') downAt = clock.now();
       if (health === 'down' && outage) outage.hasBeenDown = true;
       // Only a route that knows of the outage can tell of its end.
       if (health === 'up' && outage?.hasBeenDown) recover('health');
@@ -146,7 +190,7 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
   /** The next look, while a caller waits for the end of an outage that the route knows of. */
   const arm = (): void => {
     clock.clearTimeout(lookTimer);
-    if (!isObserved || !outage?.hasBeenDown || release !== null || refusal?.trusted || !canTell()) return;
+    if (!isObserved || !outage?.hasBeenDown || outage.endedBy || release !== null || !canTell()) return;
     if (clock.now() >= waitedUntil) return;
     const ms = Math.min(
       isUrgent ? LOOK.mostUrgentMs : LOOK.mostMs,
@@ -173,16 +217,13 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
       const before = refusal?.generation === generation ? refusal.trusted : null;
       // A late answer: it left before the sign.
       if (before && sentAt < before.at) return;
-      const its = begin();
-      if (before) {
-        its.mistakes[before.by] += 1;
-        its.hasBeenDown = false;
-      }
+      begin();
       if (release !== null) stop();
       refusal = { generation, at: clock.now(), trusted: null };
     },
-    refreshFailed: () => void begin(),
+    refreshFailed: begin,
     accepted(generation) {
+      goodAt = clock.now();
       const isWaitedFor = outage !== null && clock.now() < waitedUntil;
       outage = latest = null;
       stop();
@@ -197,12 +238,13 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
     isRefused: (generation) => refusal?.generation === generation && !refusal.trusted,
     isRecent: () => refusal !== null && isWithin(refusal.at, RECENT_MS),
     isTrusted: (generation) => refusal?.generation === generation && refusal.trusted !== null,
-    isTroubled: () => outage !== null && canTell(),
+    isTroubled: () => outage !== null && outage.endedBy === null && canTell(),
     async isDown() {
       if (!canTell()) return false;
       const { health } = latest && isWithin(latest.at, FRESH_MS) ? latest : { health: await ask() };
       return health === 'down' && outage !== null && isWithin(outage.since, beliefMs);
     },
+    isReturning: () => release !== null,
     waits(ms, urgent) {
       if (!isObserved) return;
       waitedUntil = Math.max(waitedUntil, clock.now() + ms);

@@ -54,6 +54,14 @@ export interface RefreshCoordinator {
    * knows no newer token. The answer may be in flight, lost, or an error of a server that did rotate the token.
    */
   isInDoubt(generation: number): boolean;
+  /** The server accepted the token of this generation: the latest refresh that was not answered did not end it. */
+  accepted(generation: number): void;
+  /**
+   * The auth service is back: the next attempt needs no more than the shortest time since the last one.
+   *
+   * @returns when it is allowed, ms since the epoch
+   */
+  recovered(): number;
   /**
    * Waits for the answer of a refresh that is in flight in any tab and puts this token in doubt: 2 s at most, about as long as a request
    * takes. Resolves at once where there is no such refresh, or when `signal` aborts.
@@ -87,8 +95,16 @@ const SPREAD = 0.9;
 const RACE_MS = 2_000;
 /** A token stays in doubt until the next refresh, but no longer than this many intervals. */
 const DOUBT_INTERVALS = 2;
+/** A call that is answered so long after a refresh was sent left after it, ms: no call is in flight for longer. */
+const IN_FLIGHT_MS = 15_000;
 /** `ends`: the generation that the attempt invalidates if it succeeds. It is removed when the server did not rotate the token. */
-const budgetSchema = object({ attemptedAt: number, availableAt: number, ends: z.optional(number) });
+/** `spreadMs`: the part of the cooldown that only spreads the clients over time. */
+const budgetSchema = object({
+  attemptedAt: number,
+  availableAt: number,
+  ends: z.optional(number),
+  spreadMs: z.optional(number),
+});
 type Budget = z.infer<typeof budgetSchema>;
 
 /** @example const coordinator = createRefreshCoordinator({ request, clock, random, store, shared, lock, log, minIntervalMs: 60_000 }); */
@@ -110,12 +126,17 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   const attempts = (): Budget[] =>
     [spent, writtenBudget()].filter((it) => it !== null && it.attemptedAt <= clock.now()) as Budget[];
   const availableAt = (): number => Math.max(0, ...attempts().map((it) => it.availableAt));
-  const spend = (cooldownMs: number, ends?: number): number => {
-    const attemptedAt = clock.now();
-    spent = { attemptedAt, availableAt: attemptedAt + Math.min(cooldownMs, MAX_COOLDOWN_MS), ends };
-    store.set(BUDGET_KEY, JSON.stringify(spent));
-    return spent.availableAt;
+  const write = (budget: Budget): number => {
+    spent = budget;
+    store.set(BUDGET_KEY, JSON.stringify(budget));
+    return budget.availableAt;
   };
+  const spend = (cooldownMs: number, ends?: number, spreadMs = 0): number => {
+    const attemptedAt = clock.now();
+    return write({ attemptedAt, availableAt: attemptedAt + Math.min(cooldownMs, MAX_COOLDOWN_MS), ends, spreadMs });
+  };
+  /** The latest attempt of all tabs. */
+  const latest = (): Budget | null => attempts().toSorted((a, b) => b.attemptedAt - a.attemptedAt)[0] ?? null;
   /** When the last attempt that invalidates this token was sent; -Infinity where there was none. */
   const doubtedAt = (generation: number): number =>
     Math.max(...attempts().map(({ attemptedAt, ends = -1 }) => (ends < generation ? -Infinity : attemptedAt)));
@@ -142,10 +163,11 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     if (clock.now() < startedAt) until = spend(minIntervalMs, asked.generation);
     if (answer.type === 'rejected' && !isSecond && isRaced(asked)) return { type: 'rejected', isRaced: true };
     if (answer.type === 'limited' || answer.type === 'transient') {
+      const leastMs = Math.max(until - clock.now(), answer.retryAfterMs ?? 0);
       const patienceMs = until - clock.now() + minIntervalMs * SPREAD * random();
-      const cooldownMs = Math.max(patienceMs, answer.retryAfterMs ?? 0);
+      const cooldownMs = Math.max(patienceMs, leastMs);
       // A 429 proves that the server is up and did not rotate the token.
-      until = spend(cooldownMs, answer.type === 'limited' ? undefined : asked.generation);
+      until = spend(cooldownMs, answer.type === 'limited' ? undefined : asked.generation, cooldownMs - leastMs);
     }
     // The session is over for refreshes; this attempt ended no token.
     if (answer.type === 'rejected') until = spend(Math.max(0, until - clock.now()));
@@ -192,6 +214,16 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
   return {
     availableAt,
     isInDoubt,
+    accepted(generation) {
+      const its = latest();
+      if (flight || !its || !isInDoubt(generation) || clock.now() - its.attemptedAt < IN_FLIGHT_MS) return;
+      write({ ...its, ends: undefined });
+    },
+    recovered() {
+      const its = latest();
+      if (!flight && its?.spreadMs) write({ ...its, availableAt: its.availableAt - its.spreadMs, spreadMs: 0 });
+      return availableAt();
+    },
     async settled(generation, signal) {
       // A refresh of this tab may still wait for its turn. One of this tab that has finished has announced its token.
       const since = flight ? clock.now() : doubtedAt(generation);

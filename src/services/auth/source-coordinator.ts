@@ -224,6 +224,8 @@ export function createSourceCoordinator(options: SourceCoordinatorOptions): Sour
     look: lookSafely,
     availableAt: () => availableAt,
     isInDoubt: () => false,
+    accepted: () => {},
+    recovered: () => availableAt,
     async settled(_, signal) {
       if (flight?.isForced) await shared.hear(FORCED_MS, signal, flight.outcome);
     },

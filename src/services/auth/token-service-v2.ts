@@ -113,9 +113,11 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     random,
     log,
     askHealth,
-    needsRefresh: () => usable() === null,
+    refreshAt: () => (usable() ? null : coordinator.recovered()),
     onRecovered() {
       heldBackUntil = 0;
+      coordinator.recovered();
+      schedule();
       events.next({ type: 'token.recovered' });
     },
   });
@@ -380,6 +382,13 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     }
     if (session !== begun || token?.generation !== before) return { type: ended ? 'rejected' : 'renewed' };
     heldBackUntil = 0;
+    // The outage seems to be over: `token.recovered` says when it is this client's turn.
+    if (watch.isReturning()) {
+      if (usable() && mayKeep) return { type: 'holds' };
+      return usable()
+        ? { type: 'outage', retryAfterMs: DOWN_MS }
+        : { type: 'wait', retryAfterMs: DOWN_MS, reason: 'transient' };
+    }
     const outcome = await ask(isForced);
     if (outcome && session === begun) {
       if (outcome.type === 'rejected') return !outcome.isRotated && outlive(charge) ? { type: 'holds' } : giveUp();
@@ -550,6 +559,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       refused = null;
       suspicions = 0;
       failed = { count: 0, outcome: null };
+      coordinator.accepted(generation);
       watch.accepted(generation);
     },
     unanswered(generation) {

@@ -7,8 +7,8 @@ import { virtualClock } from '../../../src/testing/virtual-clock.ts';
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-/** A watch whose health route is in the hands of the test. `null`: it is not asked. */
-function openWatch(first: Health | null = 'down') {
+/** A watch whose health route is in the hands of the test. `null`: it is not asked. `refreshAt`: the token has expired. */
+function openWatch(first: Health | null = 'down', refreshAt: () => number | null = () => null) {
   const clock = virtualClock();
   const state = { health: first, looks: 0, recovered: 0 };
   const recorded = recordedLog();
@@ -23,6 +23,7 @@ function openWatch(first: Health | null = 'down') {
             state.looks += 1;
             return state.health ?? 'unknown';
           },
+    refreshAt,
     onRecovered: () => (state.recovered += 1),
   });
   watch.observe(true);
@@ -98,12 +99,12 @@ describe('a refused token', () => {
 });
 
 describe('the health route', () => {
-  it('is asked at growing intervals of at most half a minute, and every 12 s for a finished result', async () => {
+  it('is asked at growing intervals of at most 15 s, and every 8 s for a finished result', async () => {
     const usual = await openOutage();
     await usual.clock.run(2 * MINUTE);
     const urgent = await openOutage('down', true);
     await urgent.clock.run(2 * MINUTE);
-    expect([usual.state.looks, urgent.state.looks]).toEqual([8, 12]);
+    expect([usual.state.looks, urgent.state.looks]).toEqual([10, 16]);
   });
 
   it('is asked no more when nothing waits any longer', async () => {
@@ -159,11 +160,61 @@ describe('the health route', () => {
     expect([state.recovered, await watch.isDown(), watch.isTroubled()]).toEqual([2, false, false]);
   });
 
-  it('that says down for two minutes is no reason to keep the refresh any longer', async () => {
+  it('that says down for five minutes is no reason to keep the refresh any longer', async () => {
     const { watch, clock } = await openOutage();
-    await clock.run(2 * MINUTE - 1);
+    await clock.run(5 * MINUTE - 1);
     expect(await watch.isDown()).toBe(true);
     await clock.run(1);
     expect(await watch.isDown()).toBe(false);
+  });
+});
+
+describe('the end of an outage', () => {
+  /** Minutes of outage, a moment after the latest good answer. */
+  async function endAfter(minutes: number, refreshAt: () => number | null) {
+    const opened = openWatch('down', refreshAt);
+    const { watch, clock, state, refuse } = opened;
+    watch.accepted(1);
+    refuse();
+    await watch.isDown();
+    watch.waits(10 * MINUTE, false);
+    await clock.run(minutes * MINUTE);
+    state.health = 'up';
+    const endedAt = clock.now();
+    while (state.recovered === 0) await clock.run(SECOND);
+    return { ...opened, endedAt, afterMs: clock.now() - endedAt };
+  }
+
+  it('brings a good token back within the next look, and expired ones in proportion to its length', async () => {
+    const [good, short, long] = [await endAfter(3, () => null), await endAfter(1, () => 0), await endAfter(3, () => 0)];
+    expect([good.afterMs, short.afterMs, long.afterMs].map((ms) => Math.round(ms / SECOND))).toEqual([4, 12, 36]);
+  });
+
+  it('brings a client that waits for its minute back in that minute', async () => {
+    let allowedAt = 0;
+    const { afterMs } = await endAfter(3, () => (allowedAt ||= virtualClock().now() + 3 * MINUTE + 30 * SECOND));
+    expect(Math.round(afterMs / SECOND)).toBe(30);
+  });
+
+  it('once announced, asks the health route no more before a refresh', async () => {
+    const { watch, state, refuse } = await endAfter(1, () => null);
+    expect([watch.isReturning(), watch.isTroubled()]).toEqual([false, false]);
+    const { looks } = state;
+    refuse();
+    expect(watch.isTroubled()).toBe(true);
+    expect(state.looks).toBe(looks);
+  });
+
+  it('that a failed refresh contradicts counts as a mistake of its source', async () => {
+    const { watch, clock, state } = await endAfter(1, () => 0);
+    for (const _ of [1, 2]) {
+      watch.refreshFailed();
+      state.health = 'down';
+      await watch.isDown();
+      watch.waits(10 * MINUTE, false);
+      state.health = 'up';
+      await clock.run(2 * MINUTE);
+    }
+    expect([state.recovered, watch.isTroubled()]).toEqual([2, false]);
   });
 });

@@ -224,6 +224,26 @@ describe('a Retry-After', () => {
   });
 });
 
+describe('the word that the auth service is back', () => {
+  it('shortens the wait after a failure to the minute', async () => {
+    const page = openPage({ luck: 0.5 });
+    await refreshOnce(page, transient);
+    expect(page.coordinator.availableAt()).toBeGreaterThan(T0 + MINUTE);
+    expect(page.coordinator.recovered()).toBe(T0 + MINUTE);
+    await page.clock.run(MINUTE - 1);
+    expect(await page.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + MINUTE });
+    await page.clock.run(1);
+    await refreshOnce(page, issued);
+    expect(page.endpoint.requests).toBe(2);
+  });
+
+  it('shortens no Retry-After', async () => {
+    const page = openPage({ luck: 0.5 });
+    await refreshOnce(page, { type: 'transient', retryAfterMs: 2 * MINUTE });
+    expect(page.coordinator.recovered()).toBe(T0 + 2 * MINUTE);
+  });
+});
+
 describe('a clock that jumps', () => {
   it('does not lock the user out when it is set back', async () => {
     const page = openPage();
@@ -268,6 +288,17 @@ describe('the token that a refresh invalidates', () => {
       expect(isInDoubt(pages)).toEqual(after);
     },
   );
+
+  it('is in doubt no more when the server accepts it in a call that left after the refresh', async () => {
+    const page = openPage();
+    await refreshOnce(page, { type: 'ambiguous' });
+    page.coordinator.accepted(page.held());
+    expect(page.coordinator.isInDoubt(page.held())).toBe(true);
+    await page.clock.run(15_000);
+    page.coordinator.accepted(page.held());
+    expect(page.coordinator.isInDoubt(page.held())).toBe(false);
+    expect(await page.coordinator.refresh()).toEqual({ type: 'limited', until: T0 + MINUTE });
+  });
 
   it('is in doubt for two minutes at most, and not after the clock was set back', async () => {
     const page = openPage();

@@ -1258,6 +1258,16 @@ describe('a token for a call', () => {
     expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'second', inDoubt: false });
   });
 
+  it('is in doubt no more after the server has accepted it', async () => {
+    const tab = signedInTab();
+    const renewal = tab.tokens.ensureValidToken(true);
+    await tab.endpoint.answer({ type: 'ambiguous' });
+    await renewal;
+    await tab.clock.run(20 * SECOND);
+    tab.tokens.accepted(1);
+    expect(await tab.tokens.forCall(signal)).toMatchObject({ value: 'first', inDoubt: false });
+  });
+
   it('is in doubt when the refresh brought no token, until one does', async () => {
     const tab = signedInTab();
     const renewal = tab.tokens.ensureValidToken(true);
