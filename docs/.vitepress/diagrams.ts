@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MarkdownRenderer } from 'vitepress';
 
@@ -32,7 +32,15 @@ export function showDiagrams(markdown: MarkdownRenderer, docs: string, base: str
   const { fence } = markdown.renderer.rules;
   if (!fence) throw new Error('the site renders no blocks of code');
   const names = Object.keys(themes) as Theme[];
-  const isDrawn = (diagram: string) => names.every((it) => existsSync(join(docs, 'public', pictureOf(diagram, it))));
+  const fileOf = (diagram: string, theme: Theme) => join(docs, 'public', pictureOf(diagram, theme));
+  const isDrawn = (diagram: string) => names.every((it) => existsSync(fileOf(diagram, it)));
+  /** With its size, so that nothing moves when a picture arrives. */
+  const sizeOf = (diagram: string, theme: Theme): string => {
+    const [root = ''] = /<svg[^>]*>/.exec(readFileSync(fileOf(diagram, theme), 'utf8')) ?? [];
+    return ['width', 'height']
+      .map((side) => `${side}="${Math.round(Number(new RegExp(` ${side}="([\\d.]+)"`).exec(root)?.[1] ?? 0))}"`)
+      .join(' ');
+  };
   markdown.renderer.rules.fence = (tokens, index, ...rest) => {
     const text = fence(tokens, index, ...rest);
     const { info = '', content = '' } = tokens[index] ?? {};
@@ -41,7 +49,7 @@ export function showDiagrams(markdown: MarkdownRenderer, docs: string, base: str
     const subject = markdown.utils.escapeHtml(tokens[heading + 1]?.content.replaceAll('`', '') ?? '');
     const pictures = names.map((theme) => {
       const address = `${base}${pictureOf(content, theme)}`;
-      return `<a class="diagram only-${theme}" href="${address}" target="_blank"><img src="${address}" alt="Diagram: ${subject}. Opens in full size." loading="lazy"></a>`;
+      return `<a class="diagram only-${theme}" href="${address}" target="_blank"><img src="${address}" ${sizeOf(content, theme)} alt="Diagram: ${subject}. Opens in full size." loading="lazy"></a>`;
     });
     return `${pictures.join('\n')}\n<details class="details"><summary>The diagram as text</summary>${text}</details>`;
   };

@@ -14,7 +14,7 @@ beforeAll(() => {
   for (const theme of ['light', 'dark'] satisfies Theme[]) {
     const path = join(docs, 'public', pictureOf(drawn, theme));
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, '<svg/>');
+    writeFileSync(path, '<svg id="diagram" width="120.6" xmlns="…" height="80"><rect width="1"/></svg>');
   }
 });
 afterAll(() => rmSync(docs, { recursive: true }));
@@ -31,7 +31,7 @@ describe('the diagrams of the site', () => {
     const html = await render(page);
     for (const theme of ['light', 'dark'] satisfies Theme[])
       expect(html).toContain(`<a class="diagram only-${theme}" href="/here/${pictureOf(drawn, theme)}"`);
-    expect(html).toContain('alt="Diagram: The parts. Opens in full size."');
+    expect(html).toContain('width="121" height="80" alt="Diagram: The parts. Opens in full size."');
     expect(html).toContain('<summary>The diagram as text</summary>');
     expect(html.match(/class="diagram /g)).toHaveLength(2);
   });
