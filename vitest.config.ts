@@ -1,16 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Tests with a document, which a worker loads once for all of them. */
-const withDocument = [
-  'test/react/!(server|over-loopback).test.tsx',
-  'test/testing/worked-example.test.tsx',
-  'test/lib/storage.test.ts',
-  'test/client/{environment,kept-alive}.test.ts',
-];
-/** Tests that give their worker a document without the rest of a browser: no other file may get it. */
-const apart = 'test/react/over-loopback.test.tsx';
 /** What takes longest begins first: a long file that begins last keeps a core idle. */
 const longest = [
   'worlds/worlds',
@@ -31,12 +23,16 @@ const longest = [
   'machines/rules',
 ].map((name) => `/test/${name}.test.ts`);
 
+/** The longest first, and last those with an environment of their own, which other files cannot share a worker with. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification) => {
+    const rankOf = ({ moduleId }: TestSpecification) => {
+      if (readFileSync(moduleId, 'utf8').includes('// @vitest-environment')) return longest.length + 1;
       const found = longest.findIndex((name) => moduleId.endsWith(name));
       return found === -1 ? longest.length : found;
     };
+    const ranks = new Map(files.map((file) => [file, rankOf(file)]));
+    const rank = (file: TestSpecification) => ranks.get(file) ?? 0;
     return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
   }
 }
@@ -55,13 +51,6 @@ export default defineConfig({
     // A worker loads the package once for all of its files: in a worker for each, loading it took half of the CPU time.
     isolate: false,
     sequence: { sequencer: LongestFirst },
-    projects: [
-      {
-        extends: true,
-        test: { name: 'node', include: ['test/**/*.test.{ts,tsx}'], exclude: [apart, ...withDocument] },
-      },
-      { extends: true, test: { name: 'apart', include: [apart], isolate: true } },
-      { extends: true, test: { name: 'with a document', include: withDocument } },
-    ],
+    include: ['test/**/*.test.{ts,tsx}'],
   },
 });

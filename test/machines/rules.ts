@@ -301,7 +301,13 @@ const LONG_WAIT_MS = 60_000;
 /** What a person answers when an assessment is paused. */
 const people = ['assessment.keepWaiting', 'assessment.sendAgain', 'session.restored'];
 
-const edgesOf = ({ vertices }: ModelMap): Edge[] => [...vertices.values()].flatMap(({ edges }) => edges);
+function edgesOf(map: ModelMap): readonly Edge[] {
+  const edges = edgesOfMaps.get(map) ?? [...map.vertices.values()].flatMap((vertex) => vertex.edges);
+  edgesOfMaps.set(map, edges);
+  return edges;
+}
+/** Collected once for all rules: there are two hundred thousand. */
+const edgesOfMaps = new WeakMap<ModelMap, readonly Edge[]>();
 const describeEdge = (edge: Edge): string => `${edge.from}  --  ${eventKey(edge.event)}  ->  ${stateOf(edge.after)}`;
 const stateOf = (snapshot: AssessmentSnapshot): string => `${leafOf(snapshot)} ${JSON.stringify(snapshot.context)}`;
 

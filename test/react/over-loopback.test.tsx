@@ -1,3 +1,5 @@
+// Options that no other file has give it a worker of its own: the document of this file is there in all that it loads.
+// @vitest-environment-options {"worker":"own"}
 import './support/document.ts';
 import { act, cleanup, fireEvent, render, within } from '@testing-library/react';
 import { AssessmentProvider, useBalance } from 'assessment-monitor/react';
