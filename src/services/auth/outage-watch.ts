@@ -215,8 +215,8 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
   return {
     refused(generation, sentAt) {
       const before = refusal?.generation === generation ? refusal.trusted : null;
-      // A late answer: it left before the sign.
-      if (before && sentAt < before.at) return;
+      // A late answer: it left before the sign. A sign in the future dates from before the clock was set back.
+      if (before && sentAt < before.at && before.at <= clock.now()) return;
       begin();
       if (release !== null) stop();
       refusal = { generation, at: clock.now(), trusted: null };

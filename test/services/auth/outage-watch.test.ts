@@ -71,6 +71,16 @@ describe('a refused token', () => {
     expect([watch.isRefused(1), watch.isRecent()]).toEqual([true, false]);
   });
 
+  it('is not trusted for ever because the clock was set back after the sign', async () => {
+    const { watch, clock, refuse } = await openOutage();
+    watch.accepted(1);
+    await clock.run(5 * SECOND);
+    expect(watch.isTrusted(1)).toBe(true);
+    clock.jump(-60 * MINUTE);
+    refuse();
+    expect(watch.isTrusted(1)).toBe(false);
+  });
+
   it('stays trusted when a late answer refuses it that left before the sign', async () => {
     const { watch, clock } = await openOutage();
     const leftAt = clock.now();
