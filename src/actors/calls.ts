@@ -57,12 +57,24 @@ export interface CallServices<Submission, Result> {
   claim: (submissionId: string) => number | null;
   /** The server has proved that it did not take the answers. */
   disclaim: (submissionId: string) => void;
-  /** What all tabs know of a submission. `sentAt`: when the answers first left, ms since the epoch; absent where they have not. */
-  recorded: (
-    submissionId: string,
-  ) => { jobId: string | null; resultId: string | null; sentAt?: number | undefined } | null;
+  /** What all tabs know of a submission. */
+  recorded: (submissionId: string) => Recorded | null;
+  /** The server has answered the submission with a success that cannot be read: the other pages must know. */
+  noteTaken: (submissionId: string) => void;
   /** Read when a submission is accepted, ms. */
   monitoringTimeoutMs: () => number;
+}
+
+/** The part of the shared record of a submission that calls read. */
+interface Recorded {
+  jobId: string | null;
+  resultId: string | null;
+  /** When the answers first left, ms since the epoch; absent where they have not. */
+  sentAt?: number | undefined;
+  /** They were answered with a success that cannot be read. */
+  taken?: boolean | undefined;
+  /** A digest of the API's own id of the user. */
+  owner?: string | undefined;
 }
 
 /** What the calls of one assessment need and the machine must not hold: answers do not belong into a snapshot. */
@@ -190,7 +202,9 @@ export function createCalls<Submission, Result>(
     its.unansweredSearches = 0;
     const isOthers = (jobId: string) =>
       services.isKnownJob(jobId, submissionId) || (submissions.get(jobId) ?? submissionId) !== submissionId;
-    const { jobId = null, resultId = null } = services.recorded(submissionId) ?? {};
+    // Another tab may have its answer by now.
+    const { jobId = null, resultId = null, taken = false } = services.recorded(submissionId) ?? {};
+    its.isTaken ||= taken;
     if (jobId !== null) return { jobId, resultId, createdAt: since };
     const open = listed.filter((it) => !isOthers(it.jobId));
     const found = open.filter((it) => isTakenBetween(it, since, clock.now() + pacing.settlingMs));
@@ -235,6 +249,7 @@ export function createCalls<Submission, Result>(
       const problem = problemOf(error);
       // A success that cannot be read is a success: a repetition would start a second job.
       its.isTaken = error.status !== null && error.status < 300;
+      if (its.isTaken) services.noteTaken(submissionId);
       if (mayRepeat() && !its.isTaken) return { type: 'unconfirmed', retryAfterMs, problem };
       return searched(submissionId, problem, signal);
     }
@@ -249,14 +264,16 @@ export function createCalls<Submission, Result>(
     if (waitMs >= LONG_WAIT_MS)
       return failureOf(new TransientError('rate-limited', LIMITED, { retryAfterMs: waitMs }), clock);
     const call = async (): Promise<SubmitOutcome> => {
-      its.lostAt ??= services.recorded(submissionId)?.sentAt ?? null;
+      const { sentAt = null, taken = false } = services.recorded(submissionId) ?? {};
+      its.lostAt ??= sentAt;
+      its.isTaken ||= taken;
       if (isSearch) return searched(submissionId, UNKNOWN, signal);
       // Where the server is known to recognise keys, a repetition finds the job. Elsewhere the list of jobs comes first.
       if (its.lostAt === null || api.recognisesKeys() === true) return send(submissionId, signal);
       if (!its.isAsked && (its.isTaken || !mayRepeat())) return searched(submissionId, UNKNOWN, signal);
       const found = await search(submissionId, signal);
       // A user who was asked has decided.
-      const mustSend = found === null || (found === 'several' && its.isAsked);
+      const mustSend = its.isAsked ? found === null || found === 'several' : found === null && !its.isTaken;
       return mustSend ? send(submissionId, signal) : concluded(submissionId, found, UNKNOWN);
     };
     return paced<SubmitOutcome>(its.pacer, 'submit', 0, signal, clock, call);
@@ -364,6 +381,8 @@ export function createCalls<Submission, Result>(
 
   const checkStatus = (input: JobInput, signal: AbortSignal): Promise<StatusOutcome> => {
     const its = particularsOf(input.submissionId);
+    // Another tab may have learned it.
+    its.owner ??= services.recorded(input.submissionId)?.owner ?? null;
     return paced<StatusOutcome>(its.pacer, 'status', pacing.minDistanceMs, signal, clock, async () => {
       const state = ofItsOwner(its, await look(its, input, signal));
       const isOld = state.type === 'running' && clock.now() - its.submittedAt >= pacing.archiveAfterMs;
@@ -402,6 +421,7 @@ export function createCalls<Submission, Result>(
 
   const fetchResult = ({ submissionId, jobId, resultId }: JobInput, signal: AbortSignal): Promise<ResultOutcome> => {
     const its = particularsOf(submissionId);
+    its.owner ??= services.recorded(submissionId)?.owner ?? null;
     const waitMs = its.pacer.remaining('result');
     if (waitMs >= LONG_WAIT_MS) return Promise.resolve(failureOf(putOff(its, waitMs), clock));
     return paced<ResultOutcome>(its.pacer, 'result', 0, signal, clock, async () => {
@@ -429,6 +449,8 @@ export function createCalls<Submission, Result>(
       await its.pacer.turn('status', pacing.minDistanceMs, signal);
       await api.status(jobId, signal).catch((error: unknown) => {
         if (signal.aborted || error instanceof UnauthorizedError) throw error;
+        if (error instanceof TransientError && error.retryAfterMs !== null)
+          its.pacer.postpone('status', error.retryAfterMs);
       });
       throw new TransientError('invalid-response', NO_RESULT, { retryAfterMs });
     });

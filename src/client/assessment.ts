@@ -146,8 +146,10 @@ export function startAssessment<Submission, Result>(
     const claim = isClaimed ? { outcomeUnknown: true, sender: shared.sender } : {};
     // From the acceptance on the server has the answers, so the store drops them.
     const submission = jobId === null ? record.submission : undefined;
-    const { key, sentAt, claimedAt, claimedBy } = shared ?? {};
-    const { owner, progress, delay, shownAt } = saved;
+    const { key, sentAt, taken, claimedAt, claimedBy } = shared ?? {};
+    const { progress, delay, shownAt } = saved;
+    // Another tab may have learned it.
+    const owner = saved.owner ?? jobs.read(id)?.owner;
     saved = {
       version: 1,
       submissionId: id,
@@ -160,6 +162,7 @@ export function startAssessment<Submission, Result>(
       delay,
       shownAt,
       sentAt,
+      taken,
       claimedAt,
       claimedBy,
       ...known,

@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import { digestOf } from '../lib/digest.ts';
 import { TokenUnavailableError, TransientError } from '../lib/errors.ts';
 import { isTakenBetween, type ListedJob, mayBeTaken } from '../services/api/assessment-api.ts';
 import type { JobRecord, JobStore } from '../services/job-store.ts';
@@ -60,8 +61,10 @@ export function createClaims(options: ClaimsOptions): Claims {
     if (jobId !== null) return listed.filter((it) => it.jobId === jobId);
     return listed.filter((it) => isTakenBetween(it, sentAt, settledAt(record)) && !jobs.hasJob(it.jobId, submissionId));
   };
-  const claim = (record: JobRecord, { jobId, resultId }: ListedJob, user: string): void => {
-    const claimed = { ...record, jobId, resultId: resultId ?? record.resultId, userId: user };
+  const claim = (record: JobRecord, { jobId, resultId, ownerId }: ListedJob, user: string): void => {
+    // A row of another user is recognised from now on.
+    const owner = ownerId == null ? record.owner : digestOf(ownerId);
+    const claimed = { ...record, jobId, resultId: resultId ?? record.resultId, userId: user, owner };
     delete claimed.asideAt;
     jobs.save(claimed);
     onClaimed(claimed);

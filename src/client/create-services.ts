@@ -72,6 +72,8 @@ export interface Services<Submission, Result> {
   disclaim: (submissionId: string) => void;
   /** The record of a submission, as all tabs know it. */
   recorded: JobStore['read'];
+  /** The server has answered the submission with a success that cannot be read. */
+  noteTaken: (submissionId: string) => void;
   /** Whether the server recognises a submission that is sent twice. */
   idempotent: boolean;
 }
@@ -284,6 +286,7 @@ export function createServices<Submission, Result>(
     claim: (submissionId) => jobs.claim(submissionId, timings.settlingMs),
     disclaim: jobs.disclaim,
     recorded: jobs.read,
+    noteTaken: (submissionId) => jobs.note(submissionId, { taken: true }),
   };
 }
 

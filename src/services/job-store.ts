@@ -37,6 +37,8 @@ export interface JobRecord {
    * their job before it sends them again: not every server stores idempotency keys.
    */
   sentAt?: number | undefined;
+  /** The server has answered them with a success that cannot be read: sent again, they may be a second job. */
+  taken?: boolean | undefined;
   /** When they last left, ms since the epoch. */
   claimedAt?: number | undefined;
   /** The tab that sent them then: see {@link JobStore.tabId}. */
@@ -76,7 +78,7 @@ export interface JobStore {
   /** The result has been shown: removes the record, or keeps it for {@link JobStoreOptions.keepResultMs}. */
   shown(submissionId: string): void;
   /** Adds what the next page shows first to the record, unless another tab has removed it or set it aside. */
-  note(submissionId: string, news: Pick<JobRecord, 'progress' | 'delay' | 'owner'>): void;
+  note(submissionId: string, news: Pick<JobRecord, 'progress' | 'delay' | 'owner' | 'taken'>): void;
   /**
    * Keeps the record for its user, after a sign-out or the sign-in of another user: the ids stay, hidden from everyone else, and the
    * answers are erased.
@@ -170,6 +172,7 @@ const recordSchema = object({
   sender: z.optional(z.string()),
   owner: z.optional(z.string()),
   sentAt: z.optional(time),
+  taken: z.optional(z.boolean()),
   claimedAt: z.optional(time),
   claimedBy: z.optional(z.string()),
   failedAt: z.optional(time),
@@ -301,8 +304,17 @@ export function createJobStore(
     if (mayBeSent || record.asideAt !== undefined || answersDigest === undefined || !isOf(record, userId)) return;
     const earlier = findOther(answersDigest, userId, submissionId);
     if (!earlier || earlier.userId === null || (earlier.jobId === null && earlier.sentAt === undefined)) return;
-    const { jobId, resultId, owner, sentAt, claimedAt, claimedBy, key = earlier.submissionId } = earlier;
-    const its = { jobId, resultId, owner, sentAt, claimedAt, claimedBy, key };
+    const {
+      jobId,
+      resultId,
+      owner,
+      sentAt,
+      taken: isTaken,
+      claimedAt,
+      claimedBy,
+      key = earlier.submissionId,
+    } = earlier;
+    const its = { jobId, resultId, owner, sentAt, taken: isTaken, claimedAt, claimedBy, key };
     save({ ...record, userId: record.userId ?? userId, ...its });
     remove(earlier.submissionId);
   };

@@ -320,6 +320,31 @@ describe('a failure that the server reports', () => {
   });
 });
 
+describe('a submission that was answered with a success that cannot be read', () => {
+  it('is not sent again by the page after a reload', async () => {
+    const stores = { storage: memoryStore(), tokenStorage: memoryStore() };
+    const world = await submitted({ submit: () => [202, { ok: true }] }, stores);
+    await world.run(SECOND);
+    world.client.dispose();
+    const next = world.openTab();
+    const [found] = next.resume();
+    await world.run(MINUTE);
+    expect([found?.getSnapshot().phase, world.count('submit')]).toEqual(['unconfirmed', 1]);
+    next.dispose();
+  });
+});
+
+it('the wait that the status route asks for holds after a result that cannot be read', async () => {
+  const world = await submitted({
+    status: ({ count }) => (count === 1 ? status('completed') : [503, '', { 'retry-after': '20' }]),
+    result: () => html(200),
+  });
+  await world.run(30 * SECOND);
+  const [, ...asked] = world.calls.filter(({ route }) => route === 'status').map(({ at }) => at);
+  expect(asked).toHaveLength(2);
+  expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThanOrEqual(20 * SECOND);
+});
+
 it('the archive is asked once in each look at a job that no route knows', async () => {
   const world = await submitted({ status: () => flat(404, 'NOT_FOUND'), job: () => flat(404, 'NOT_FOUND') });
   await world.run(30 * MINUTE);

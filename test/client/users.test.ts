@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { digestOf } from '../../src/lib/digest.ts';
 import { SignInRequiredError } from '../../src/lib/errors.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { virtualClock } from '../../src/testing/virtual-clock.ts';
@@ -226,7 +227,15 @@ describe('a paid job of one user', () => {
       world.client.signedIn(bob);
       await world.run(SECOND);
       world.client.signedIn(ann);
-      return { records: () => storage.keys().filter((key) => key.includes(':job:')).length };
+      const records = () => storage.keys().filter((key) => key.includes(':job:')).length;
+      return {
+        records,
+        stored: () =>
+          storage
+            .keys()
+            .map((key) => storage.get(key))
+            .join('\n'),
+      };
     };
     const row = (jobId = 'job-7', atMs = 0) => listed(jobId, START + atMs);
 
@@ -246,6 +255,13 @@ describe('a paid job of one user', () => {
       expect([records(), world.count('jobs')]).toEqual([0, 2]);
       await world.run(600 * SECOND);
       expect(world.count('jobs')).toBe(2);
+    });
+
+    it('is found with the owner that the list names, so that a row of another user is recognised', async () => {
+      const { stored } = await comeBack(() => ok({ jobs: [{ ...row(), user_id: 'id-7' }] }));
+      await world.run(60 * SECOND);
+      expect(phase()).toBe('waiting');
+      expect(stored()).toContain(`"owner":"${digestOf('id-7')}"`);
     });
 
     it('keeps its record while a job can be it by a clock that may differ', async () => {
