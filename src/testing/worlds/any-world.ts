@@ -348,8 +348,66 @@ function anyWorldOf(
     ),
     incidents,
   });
-  // Drawn from the seed of the world, so that the draws of all else stay as they are.
-  return wanted.includes('service') ? world.map(withOutageHabits) : world;
+  // Both are drawn from the seed of the world, so that the draws of all else stay as they are.
+  const whole = wanted.includes('service') ? world.map(withOutageHabits) : world;
+  return whole.map((it) => withConspiracy(it, wanted));
+}
+
+/** One in so many worlds has the first of the conspiracies, and as many each other one. */
+const CONSPIRACIES_IN = 64;
+/** The seed of the first one, counted in 64: the small and the large seeds, which are drawn often, have none. */
+const FIRST_CONSPIRACY = 32;
+
+/** Troubles that cost a user something together, and that rarely meet by chance. */
+const conspiracies: readonly { family: Family; change: (world: World) => Pick<World, 'habits' | 'incidents'> }[] = [
+  // The answers are sent again while the server works on them.
+  {
+    family: 'keys',
+    change: ({ habits, incidents }) => ({
+      habits: { ...habits, keys: 'on', submitMs: 12_000, breaksSubmit: true, listsLate: true },
+      incidents,
+    }),
+  },
+  // Neither a key nor the list tells that the answers have arrived.
+  {
+    family: 'keys',
+    change: ({ habits, incidents }) => ({
+      habits: { ...habits, keys: 'off', announcesKeys: false, listsLate: true },
+      incidents: [...incidents, { at: 0, do: 'garble', route: 'submit', how: 'foreign', forMs: 0 }],
+    }),
+  },
+  // The result cannot be read while every token is refused.
+  {
+    family: 'front',
+    change: ({ habits, incidents, jobMs }) => {
+      const at = Math.max(0, jobMs - 30_000);
+      return {
+        habits: { ...habits, outageSparesSockets: true },
+        incidents: [
+          ...incidents,
+          { at, do: 'outage', forMs: 570_000 },
+          { at, do: 'front', route: 'result', answer: 'html-200', forMs: 600_000 },
+        ],
+      };
+    },
+  },
+  // Only the list of jobs tells whose a row is.
+  {
+    family: 'foreign',
+    change: ({ habits, incidents, jobMs }) => ({
+      habits: { ...habits, anonymousRows: true },
+      incidents: [
+        ...incidents,
+        { at: 0, do: 'loseSubmitAnswer' },
+        { at: Math.max(0, jobMs - 20_000), do: 'foreignRows', of: 'user', forMs: 60_000 },
+      ],
+    }),
+  },
+];
+
+function withConspiracy(world: World, wanted: readonly Family[]): World {
+  const found = conspiracies[(Math.floor(world.seed / 64) % CONSPIRACIES_IN) - FIRST_CONSPIRACY];
+  return found && wanted.includes(found.family) ? { ...world, ...found.change(world) } : world;
 }
 
 /** In half of the worlds with an outage it takes the refresh along; the health route lies or is missing in a quarter each. */

@@ -4,7 +4,7 @@ import type { VirtualClock } from '../virtual-clock.ts';
 import { flat, invalidToken, nested, ok, responseOf, type WireAnswer } from '../wire/answers.ts';
 import { type WireSocket, wireContract, type WireRequest } from '../wire/contract.ts';
 import { type RowKind, statusAt, type WireJob, type WireRow } from '../wire/jobs.ts';
-import { type Router, routeOf } from '../wire/routes.ts';
+import { type Router, routeOf, type WireRoute } from '../wire/routes.ts';
 import { planJob } from './job-plan.ts';
 import { frontReply, garbled, loginPage } from './spoilt-answers.ts';
 import { type FrontAnswer, type Garbling, plainHabits, type World, type WorldRoute } from './world.ts';
@@ -37,6 +37,8 @@ export interface AcceptedSubmission {
 }
 
 const DAY_MS = 24 * 3_600_000;
+/** How late a list shows a job, ms. */
+const LATE_LIST_MS = 20_000;
 
 /** Something that happens to answers until a true time; `left` counts the ones that it may still happen to. */
 interface Spell {
@@ -108,6 +110,7 @@ export function fakeBackend(
     noSockets: false,
     loseRefresh: 0,
     loseSubmit: 0,
+    breakSubmit: Number(habits.breaksSubmit),
     page: 0,
     /** How submissions are refused; null where they are accepted. */
     refusal: null as SubmissionRefusal | null,
@@ -146,6 +149,8 @@ export function fakeBackend(
   const told = new Map<string | null, { page: number; pages: number }>();
   /** The jobs whose id has reached a page. */
   const toldJobs = new Set<string>();
+  /** … and those whose id left in an answer that cannot be read. */
+  const spoiltJobs = new Set<string>();
 
   // --- habits: how this server says what the contract says
 
@@ -214,7 +219,9 @@ export function fakeBackend(
     if (kind === 'result' && resultOf && row.test_result !== null)
       return { ...row, test_result: resultOf(jobIdOf(row)) };
     // A status row may not know its result yet.
-    const shown = kind === 'status' && dice() >= 0.9 ? { ...row, resultId: null } : row;
+    const known = kind === 'status' && dice() >= 0.9 ? { ...row, resultId: null } : row;
+    const { userId: _, user_id: __, ...anonymous } = known;
+    const shown = habits.anonymousRows && (kind === 'status' || kind === 'job') ? anonymous : known;
     if (!isOdd) return shown;
     // The words of events are plain.
     const words = Object.entries(shown).filter(([name]) => kind !== 'event' || name !== 'status');
@@ -294,9 +301,13 @@ export function fakeBackend(
   };
   /** The archive's rows of a finished job may be late. */
   const isLate = ({ doneAt }: WireJob) => clock.time() >= doneAt && clock.time() < doneAt + habits.lateRowMs;
+  const isListed = (job: WireJob) =>
+    !habits.listsLate ||
+    clock.time() >= job.acceptedAt + LATE_LIST_MS ||
+    (habits.keys !== 'on' && !spoiltJobs.has(job.jobId));
   /** The list of jobs is never empty: there is one of yesterday. */
   const listOf = (userId: string): WireAnswer => {
-    const own = wire.jobsOf(userId).filter((job) => !lostAt.has(job));
+    const own = wire.jobsOf(userId).filter((job) => !lostAt.has(job) && isListed(job));
     const old = {
       job_id: isOdd ? '999999' : 'job-of-yesterday',
       user_id: userId,
@@ -304,7 +315,8 @@ export function fakeBackend(
       result_id: isOdd ? '999998' : 'result-of-yesterday',
       created_at: new Date(startedAt - DAY_MS).toISOString(),
     };
-    return ok({ jobs: [...own.toReversed().map(wire.jobRow), spell('job', old)] });
+    const all = [...own.toReversed().map(wire.jobRow), spell('job', old)];
+    return ok({ jobs: all.map((row) => ({ ...row, user_id: userId })) });
   };
   /** A row of another job, or of this one with another owner, that is complete in itself. */
   const foreignRow = (route: string, id: string, userId: string): WireAnswer => {
@@ -322,8 +334,9 @@ export function fakeBackend(
     if (lostAt.has(job)) return nested(404, 'NOT_FOUND');
     if (job.userId !== userId) return null;
     // The status names its user by the job that was asked for: only rows of the archive can be those of another user.
-    if (state.foreignRows && !(state.foreignRows === 'user' && route === 'status'))
-      return foreignRow(route, id, userId);
+    const isForeign = state.foreignRows === 'job' || (state.foreignRows === 'user' && route !== 'status');
+    // Where no row names an owner, only a client that has found its job in the list can know.
+    if (isForeign && !(habits.anonymousRows && toldJobs.has(job.jobId))) return foreignRow(route, id, userId);
     if (route !== 'status') return isLate(job) ? nested(404, 'NOT_FOUND') : null;
     if (forgotten.has(job)) return nested(404, 'NOT_FOUND');
     const isGone = habits.goneRowMs !== null && clock.time() >= job.doneAt + habits.goneRowMs;
@@ -405,12 +418,14 @@ export function fakeBackend(
       if (dice() < world.loss / 2) return dice() < 0.5 ? lost() : Promise.reject(new TypeError('reset'));
       const front = take(fronts, name);
       const sent: unknown = init.body === undefined ? undefined : JSON.parse(init.body);
+      const handled = (asked: WireRoute) =>
+        work({ route: asked, id, token, key: init.headers['Idempotency-Key'] ?? null, cookie: jar }, sent);
+      if (name === 'submit' && !front && state.breakSubmit-- > 0) {
+        void handled(name);
+        throw new TypeError('reset');
+      }
       const [status, body, said = {}] =
-        route === null
-          ? loginPage()
-          : front
-            ? frontReply(front.answer, clock.time())
-            : await work({ route, id, token, key: init.headers['Idempotency-Key'] ?? null, cookie: jar }, sent);
+        route === null ? loginPage() : front ? frontReply(front.answer, clock.time()) : await handled(route);
       const date = habits.saysDate && !front ? { date: new Date(clock.time()).toUTCString() } : {};
       const headers: Record<string, string> = { ...date, ...said };
       await later(delay / 2);
@@ -426,7 +441,10 @@ export function fakeBackend(
       if (name === 'result' && status === 200 && !isShowable)
         seen.unreadableResults.push({ at: clock.time(), page: request.page });
       const isWhole = name === 'submit' && status === 202 && text === JSON.stringify(body) && !front;
-      const toldJob = isWhole ? String((body as { data: { jobId: unknown } }).data.jobId) : null;
+      const { jobId } = (body as { data?: { jobId?: unknown } }).data ?? {};
+      const toldJob = isWhole ? String(jobId) : null;
+      // What the client no longer waits for is lost to it, and not unreadable.
+      if (name === 'submit' && !isWhole && !init.signal.aborted) spoiltJobs.add(String(jobId));
       return {
         toldJob,
         response: {

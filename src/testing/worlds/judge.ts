@@ -90,7 +90,10 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
   const rule = (name: string, isKept: boolean) => void (rules[name] = isKept);
 
   const submitters = new Set(seen.accepted.map(({ userId }) => userId)).size;
-  rule('1 one accepted submission per assessment', seen.submissionsAccepted <= Math.max(1, submitters));
+  // Nothing tells a client of a job that the server forgets before its answer has arrived.
+  const unheardOf = backend.jobs().filter(({ lostAt, isTold }) => lostAt !== null && !isTold).length;
+  const accepted = seen.submissionsAccepted - unheardOf;
+  rule('1 one accepted submission per assessment', accepted <= Math.max(1, submitters));
   rule('2 no request carries a token that its sender knows to be expired', hasJump || seen.expiredTokens === 0);
   rule('3 one refresh at a time', seen.concurrentRefreshes <= 1);
   const gaps = seen.refreshes.slice(1).map((at, index) => at - (seen.refreshes[index] ?? 0));
@@ -148,7 +151,7 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     '13 what has not ended keeps its record',
     !isOpen || deeds.otherUser || deeds.leftUnsent || storage.keys().some((key) => key.includes(':job:')),
   );
-  rule('16 the same answers of one user while under way are one accepted job', !isDoubled(trial));
+  rule('16 the same answers of one user while under way are one accepted job', doublesOf(trial) <= unheardOf);
   // An incident may cut off one download, which then does not count for the page.
   const mostUnreadable = MOST_UNREADABLE_RESULTS_AN_HOUR * sessions + world.incidents.length;
   rule(
@@ -207,7 +210,8 @@ function expectedEndings(trial: Trial): readonly string[] | null {
   if (seen.refused.length > 0) return ['failed'];
   const ending = world.jobFails ? 'failed' : 'completed';
   // Whose clock is wrong cannot tell which job of the list is the one whose submission was not answered: the user is asked.
-  if (backend.jobs().some(({ isTold }) => !isTold) && isClockWrong(world)) return [ending, 'failed', 'unconfirmed'];
+  const isAsked = backend.jobs().some(({ isTold }) => !isTold) && (isClockWrong(world) || isListLate(world));
+  if (isAsked) return [ending, 'failed', 'unconfirmed'];
   if (world.jobFails) return ['failed'];
   const isUnreadable = isUnreadableForLong(trial, endedAt);
   const garblesForEver = world.incidents.some(
@@ -284,10 +288,10 @@ function isShownSoon({ world, backend, moments, startedAt, deeds }: Trial): bool
   return moments.some(({ at, view }) => view.phase === 'completed' && at <= doneAt + SOON_MS + 8 * latencyMs);
 }
 
-/** Whether two accepted jobs of one user have the same answers. */
-function isDoubled({ backend: { seen } }: Trial): boolean {
+/** How many accepted jobs have the same answers of the same user as another one before. */
+function doublesOf({ backend: { seen } }: Trial): number {
   const names = seen.accepted.map(({ userId, answers }) => `${userId} ${answers}`);
-  return new Set(names).size < names.length;
+  return names.length - new Set(names).size;
 }
 
 /** The most of these times within one span, ms. */
@@ -369,8 +373,10 @@ function isOwnResult({ backend, ledger }: Trial, view: AssessmentView): boolean 
   return view.phase !== 'completed' || backend.jobs().find((job) => job.userId === user)?.jobId === shown;
 }
 
+/** Whether the list of jobs comes too late for a submission whose answer cannot be read: the user is asked. */
+const isListLate = ({ habits }: World): boolean => habits?.listsLate === true;
 /** Whether nothing tells whose a submission is that was left before its answer: neither a name of its user nor the time of its job. */
-const cannotClaim = (world: World): boolean => !namesUsers(world) || isClockWrong(world);
+const cannotClaim = (world: World): boolean => !namesUsers(world) || isClockWrong(world) || isListLate(world);
 
 /** Whether the end of each job was shown to its user, who came back for it. */
 function isShownToEach({ world, backend, ledger, moments, deeds }: Trial): boolean {

@@ -263,11 +263,18 @@ function answerThePage(stage: Stage): void {
     deeds.patience.push(clock.time());
     assessment?.keepWaiting();
   }
+  if (view?.phase !== 'unconfirmed') return;
+  // Where browsers do not report changes of the storage, a tab learns of the job of another one when the user wants to continue.
+  const isInOtherTab = stage.others.some((page) =>
+    page.client.getSnapshot().assessments.some((it) => {
+      const { id, phase, jobId } = it.getSnapshot();
+      return id === view.id && typeof jobId === 'string' && !isOver(phase);
+    }),
+  );
   // A careful user, who has asked the support whether the answers arrived.
-  if (view?.phase === 'unconfirmed' && !backend.seen.accepted.some(({ userId }) => userId === user)) {
-    deeds.sentAgain += 1;
-    assessment?.sendAgain();
-  }
+  const isAccepted = backend.seen.accepted.some(({ userId }) => userId === user);
+  if (!isAccepted) deeds.sentAgain += 1;
+  if (!isAccepted || isInOtherTab) assessment?.sendAgain();
 }
 
 type Step = { at: number; act: (stage: Stage) => void };

@@ -93,6 +93,12 @@ export interface Habits {
   announcesKeys: boolean;
   /** From the arrival of a submission to its answer, ms. */
   submitMs: number;
+  /** The connection of the first submission breaks while the server works on it. */
+  breaksSubmit: boolean;
+  /** The list of jobs shows a job 20 s late whose key is stored, or whose submission was answered with something unreadable. */
+  listsLate: boolean;
+  /** The rows of a job do not say whose it is; those of the list of jobs and the result do. */
+  anonymousRows: boolean;
   /** Submissions are answered 429 for so long after the start, ms, with the whole wait as Retry-After. */
   submitLimitMs: number;
   /** The API refuses the submission in its own words. */
@@ -136,6 +142,9 @@ export const plainHabits: Habits = {
   keys: 'on',
   announcesKeys: true,
   submitMs: 0,
+  breaksSubmit: false,
+  listsLate: false,
+  anonymousRows: false,
   submitLimitMs: 0,
   refusal: null,
   spelling: 'plain',
