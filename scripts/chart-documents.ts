@@ -1,18 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { assessmentMachine } from '../src/machines/assessment-machine.ts';
-import { declaredTransitions, explore, pathsOver, stateClass, stateName, statesOf } from '../src/testing/index.ts';
+import {
+  declaredTransitions,
+  explore,
+  type ModelMap,
+  pathsOver,
+  stateClass,
+  stateName,
+  statesOf,
+} from '../src/testing/index.ts';
 import { toMermaid, toOverview } from './chart-diagrams.ts';
 
 /** The command that updates the documents. */
 export const REGENERATE = 'npm run --silent chart';
 
 /** The generated documents of the chart, by path, in a form that a review can compare. */
-export function chartDocuments(): Readonly<Record<string, string>> {
+export function chartDocuments(map: ModelMap = explore(assessmentMachine)): Readonly<Record<string, string>> {
   const diagram = toMermaid(assessmentMachine);
   const chart = [
     '# The chart',
     `Generated from \`src/machines\` by \`${REGENERATE}\`; a test fails when it is out of date. The source gives the reasons.`,
-    counts(),
+    counts(map),
     '## The diagram',
     `\`\`\`mermaid\n${diagram}\`\`\``,
     '## Every state',
@@ -37,8 +45,7 @@ function withPicture(readme: string, overview: string): string {
   );
 }
 
-function counts(): string {
-  const map = explore(assessmentMachine);
+function counts(map: ModelMap): string {
   const vertices = [...map.vertices.values()];
   const steps = vertices.reduce((sum, { edges }) => sum + edges.length, 0);
   const paths = pathsOver(map);

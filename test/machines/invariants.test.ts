@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   type AssessmentSnapshot,
   explore,
@@ -9,9 +10,13 @@ import {
 } from 'assessment-monitor/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { assessmentMachine } from '../../src/machines/assessment-machine.ts';
+import { chartDocuments, REGENERATE } from '../../scripts/chart-documents.ts';
 import { type Rule, rules } from './rules.ts';
 
-/* The rules, held against every state that can be reached and every step that can be taken; and the same paths on live actors. */
+/*
+ * The rules, held against every state that can be reached and every step that can be taken; the same paths on live actors; and the
+ * documents that count them. In one file, because the exploration takes 10 s of CPU.
+ */
 
 /** Facts that decide where an assessment goes, and not what is open while it is there. They triple the number of steps. */
 const decisive = { feedLive: false, unhurried: false, refusedGeneration: null, retryAfterMs: null };
@@ -20,7 +25,6 @@ const classOf = (snapshot: AssessmentSnapshot) =>
 
 describe('wherever an assessment can get to', () => {
   let map: ModelMap;
-  // Explored once for all of them, because it takes 13 s of CPU.
   beforeAll(() => {
     map = explore(assessmentMachine);
   }, 480_000);
@@ -38,4 +42,21 @@ describe('wherever an assessment can get to', () => {
       .map(({ from, event, guard, target }) => `${from}: ${event} [${guard}] -> ${target}`);
     expect(untaken).toEqual([]);
   }, 480_000);
+
+  describe('the generated documents of the chart', () => {
+    let documents: Readonly<Record<string, string>>;
+    beforeAll(() => {
+      documents = chartDocuments(map);
+    }, 480_000);
+
+    it.each(['docs/assessment.mmd', 'docs/overview.mmd', 'docs/chart.md', 'README.md'])(
+      '%s shows the chart as it is',
+      (path) => {
+        expect(
+          readFileSync(path, 'utf8'),
+          `the chart has changed: run "${REGENERATE}" and look at what is different`,
+        ).toBe(documents[path]);
+      },
+    );
+  });
 });
