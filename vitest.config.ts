@@ -19,7 +19,6 @@ const longest = [
   'browser/tc-9',
   'browser/viewer',
   'platform/baseline',
-  'docs/code-blocks',
   'machines/rules',
 ].map((name) => `/test/${name}.test.ts`);
 
