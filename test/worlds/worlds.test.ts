@@ -161,6 +161,20 @@ const handOver = (at: number, to: HandOver['to'], by: HandOver['by'], change: Pa
 
 describe('in these worlds, in which two users take turns on one computer,', () => {
   it.each<[string, Partial<World>]>([
+    [
+      'the machine falls asleep in the moment of a sign-in in another tab',
+      {
+        seed: 609098,
+        jobMs: 501_000,
+        latencyMs: 20,
+        eventsNameJobs: false,
+        habits: { lateRowMs: 5_000, saysDate: true, saysStarted: true, keepsSessions: true },
+        incidents: [
+          { at: 142_000, do: 'handOver', to: 'user-2', by: 'signIn', where: 'tab', submits: 'own' },
+          { at: 142_000, do: 'sleep', forMs: 290_000 },
+        ],
+      },
+    ],
     ['the first one signs out while the job runs', { incidents: [handOver(60_000, 'user-2', 'signOut')] }],
     [
       'the second one signs in over the session of the first, which stays good',

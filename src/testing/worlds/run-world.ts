@@ -8,7 +8,7 @@ import { fakeBackend } from './fake-backend.ts';
 import { fakeTabs } from '../fake-tabs.ts';
 import { type Deeds, judge, type Trial } from './judge.ts';
 import { virtualClock } from '../virtual-clock.ts';
-import { createLedger, type Ledger, look, markOf, type OpenPage } from './whose.ts';
+import { beginTurn, createLedger, type Ledger, look, markOf, type OpenPage, wake } from './whose.ts';
 import { FOR_EVER_MS, type Incident, namesUsers, type World, type WorldUser } from './world.ts';
 
 /** What a world did to the promise. No violation: it was kept. */
@@ -297,7 +297,7 @@ function openTab(stage: Stage, tab: KeyValueStore): void {
 function signIn(stage: Stage): void {
   const { world, shown, ledger, user, clock, deeds, backend } = stage;
   if (!namesUsers(world)) deeds.leftUnsent ||= hasUnsent(shown);
-  ledger.turns.push({ at: clock.time(), user });
+  beginTurn(ledger, user, clock.time());
   deeds.isAway = false;
   stage.acting = shown;
   shown.client.signedIn(backend.signIn(user));
@@ -372,7 +372,7 @@ function signOut(stage: Stage): void {
   const { client } = stage.shown;
   deeds.leftUnsent ||= hasUnsent(stage.shown);
   deeds.signedOut = deeds.isAway = true;
-  ledger.turns.push({ at: clock.time(), user: null });
+  beginTurn(ledger, null, clock.time());
   stage.acting = stage.shown;
   client.signedOut();
 }
@@ -402,8 +402,10 @@ function toSteps(incident: Incident): Step[] {
       return [
         {
           at,
-          act({ clock, backend, page }) {
+          act({ clock, backend, page, ledger }) {
+            const sleptAt = clock.time();
             clock.sleep(incident.forMs);
+            wake(ledger, sleptAt, clock.time());
             backend.dropSockets();
             page.tell('document', 'resume');
           },

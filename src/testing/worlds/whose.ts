@@ -13,6 +13,8 @@ import type { WorldUser } from './world.ts';
 /** Who is signed in from a true time on; null after a sign-out. */
 interface Turn {
   at: number;
+  /** When every tab has heard of it: a tab hears nothing while the machine sleeps. */
+  heardAt: number;
   user: WorldUser | null;
 }
 
@@ -56,11 +58,21 @@ export function createLedger(): Ledger {
   };
 }
 
+/** Writes down who is signed in from now on. */
+export function beginTurn({ turns }: Ledger, user: WorldUser | null, at: number): void {
+  turns.push({ at, heardAt: at + GRACE_MS, user });
+}
+
+/** The machine has slept until now: what tabs had not heard by then, they hear now. */
+export function wake({ turns }: Ledger, sleptAt: number, now: number): void {
+  for (const turn of turns) if (turn.heardAt > sleptAt) turn.heardAt = now + GRACE_MS;
+}
+
 /** Whether this user was signed in at that time or just before; a null user stands for anyone. */
 function wasSignedIn({ turns }: Ledger, user: string | null, at: number): boolean {
   return turns.some((turn, index) => {
-    const until = turns[index + 1]?.at ?? Number.POSITIVE_INFINITY;
-    return turn.user !== null && (user ?? turn.user) === turn.user && turn.at <= at && until > at - GRACE_MS;
+    const until = turns[index + 1]?.heardAt ?? Number.POSITIVE_INFINITY;
+    return turn.user !== null && (user ?? turn.user) === turn.user && turn.at <= at && until > at;
   });
 }
 
@@ -81,7 +93,7 @@ export function look({ ledger, backend, storage, pages, acting, at }: Place): vo
   const turn = ledger.turns.at(-1);
   if (!turn) return;
   const note = (what: Exposure['what']) => void ledger.exposures.push({ at, what });
-  const isHeard = at - turn.at >= GRACE_MS;
+  const isHeard = at >= turn.heardAt;
   for (const page of isHeard ? pages : [acting]) {
     const { assessments, balance } = page.client.getSnapshot();
     if (assessments.some(({ id }) => ledger.submissions.get(id) !== turn.user)) note('assessment');
