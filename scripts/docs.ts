@@ -9,7 +9,7 @@ import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Application, type TypeDocOptions } from 'typedoc';
+import { Application, ReflectionKind, type TypeDocOptions } from 'typedoc';
 import type { PluginOptions } from 'typedoc-plugin-markdown';
 import { build } from 'vitepress';
 import { drawDiagrams } from './diagrams.ts';
@@ -53,6 +53,9 @@ async function writeReference(): Promise<void> {
   const application = await Application.bootstrapWithPlugins(options);
   const project = await application.convert();
   if (!project) throw new Error('the API reference could not be made');
+  // A destructured parameter has no name of its own.
+  for (const parameter of project.getReflectionsByKind(ReflectionKind.Parameter))
+    if (parameter.name === '__namedParameters') parameter.name = 'options';
   // As one imports them.
   for (const entry of project.children ?? [])
     entry.name = entry.name === 'index' ? 'assessment-monitor' : `assessment-monitor/${entry.name}`;
