@@ -81,12 +81,21 @@ function phaseOf(snapshot: AssessmentSnapshot): AssessmentPhase {
   }
 }
 
-/** Why an assessment is delayed: the latest problem, or the deadline. Without a job nothing runs on the server. */
+/** Why an assessment is delayed: the latest problem, or the deadline. Before the acceptance there is no job that a text could be about. */
 function reasonOf({ context: { jobId, problem } }: AssessmentSnapshot): Problem {
-  if (problem && DELAYS.has(problem.code) && !(problem.code === 'timed-out' && jobId === null)) return problem;
+  const isTrue = (code: ErrorCode) => DELAYS.has(code) && (jobId !== null || !ABOUT_A_JOB.has(code));
+  if (problem && isTrue(problem.code)) return problem;
   return { code: jobId === null ? 'unavailable' : 'timed-out', message: '' };
 }
 
+/** What these say is true of a job alone: a refused or missing list of jobs is no word about the submission. */
+const ABOUT_A_JOB: ReadonlySet<ErrorCode> = new Set([
+  'forbidden',
+  'job-not-found',
+  'unconfirmed-failure',
+  'invalid-result',
+  'timed-out',
+]);
 const DELAYS: ReadonlySet<ErrorCode> = new Set(delayCodes);
 const isDelayed = ({ status, context }: AssessmentSnapshot): boolean => status === 'active' && context.timedOut;
 

@@ -334,6 +334,22 @@ describe('a submission that was answered with a success that cannot be read', ()
   });
 });
 
+it.each<[string, Reply]>([
+  ['refuses', flat(403, 'FORBIDDEN')],
+  ['is a page with status 404', html(404)],
+])(
+  'a list of jobs that %s says nothing about the access to an assessment that was not accepted yet',
+  async (_, list) => {
+    const world = await submitted({ submit: () => null, jobs: () => list });
+    await world.run(3 * MINUTE);
+    const view = world.assessment.getSnapshot();
+    expect([view.phase, 'error' in view && view.error.code]).not.toEqual([
+      'delayed',
+      expect.stringMatching(/^(forbidden|job-not-found)$/),
+    ]);
+  },
+);
+
 it('the wait that the status route asks for holds after a result that cannot be read', async () => {
   const world = await submitted({
     status: ({ count }) => (count === 1 ? status('completed') : [503, '', { 'retry-after': '20' }]),
