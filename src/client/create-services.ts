@@ -158,6 +158,7 @@ export function createServices<Submission, Result>(
         ...world,
         ...timings,
         store: tokenStorage,
+        refusals: storage,
         isRefreshEnabled: () => settings.read('refresh'),
         isPreventive: () => settings.read('preventiveRefresh'),
         settingChanges$: settings.changed$,

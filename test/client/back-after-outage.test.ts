@@ -2,6 +2,7 @@ import { openTestWorld } from 'assessment-monitor/testing';
 import type { Habits } from 'assessment-monitor/testing';
 import { describe, expect, it } from 'vitest';
 import { type Answerer, flat, invalidToken, openSubmitted, type Script, status } from '../support/scripted-world.ts';
+import { memoryStore } from '../../src/lib/storage.ts';
 import { jwt } from '../support/jwt.ts';
 
 /* How soon a result is shown after an outage of the auth service, and what the server saw of it. */
@@ -146,6 +147,30 @@ describe('a refresh that cannot be done', () => {
     await world.run(5 * MINUTE);
     expect(world.phase()).toBe('completed');
     expect(world.count('refresh')).toBeLessThan(4);
+  });
+
+  it('costs one refused call for all tabs, and for a page that is opened during the outage', async () => {
+    const storage = memoryStore();
+    const tokenStorage = memoryStore();
+    const endMs = 2 * MINUTE;
+    const world = await openSubmitted(
+      outage(endMs, {
+        balance: ({ at }) => (at < endMs ? invalidToken() : [200, { success: true, data: { token_balance: 4 } }]),
+        health: ({ at }) => [at < endMs ? 503 : 200, { status: 'any' }],
+      }),
+      { socket: false, storage, tokenStorage },
+    );
+    await world.run(30 * SECOND);
+    const reloaded = world.openTab({ storage, tokenStorage });
+    reloaded.resume();
+    const balance = reloaded.refreshBalance().catch(() => 'later');
+    await world.run(30 * SECOND);
+    expect(await balance).toBe('later');
+    await world.run(2 * MINUTE);
+    expect(reloaded.getSnapshot().assessments.map((it) => it.getSnapshot().phase)).toEqual(['completed']);
+    expect(world.events.filter((it) => it.type === 'request.finished' && it.status === 401)).toHaveLength(1);
+    expect(world.count('refresh')).toBe(0);
+    reloaded.dispose();
   });
 
   it('asks no health route where the option says so, or where the contract is another one', async () => {

@@ -230,6 +230,8 @@ export function createAssessmentApi<Submission, Result>(
     throwIfAborted(signal);
     if (!token) throw new UnauthorizedError(null);
     if (token.inDoubt && request.canWait) throw new TransientError('unavailable', 'the token may be dead');
+    // What one tab has learned is not asked again by all of them.
+    if (token.isRefusedElsewhere) throw new UnauthorizedError(token.generation);
     const { generation } = token;
     request.beforeSending?.();
     const finish = logCall(log, clock, route, generation);

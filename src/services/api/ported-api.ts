@@ -215,6 +215,8 @@ export function createPortedApi<Submission, Result>(
     throwIfAborted(signal);
     if (!token) throw new UnauthorizedError(null);
     if (token.inDoubt && canWait) throw new TransientError('unavailable', 'the token may be dead');
+    // What one tab has learned is not asked again by all of them.
+    if (token.isRefusedElsewhere) throw new UnauthorizedError(token.generation);
     const { generation } = token;
     beforeSending?.();
     const finish = logCall(log, clock, route, generation);

@@ -1,6 +1,8 @@
 import { jitter, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
+import { number, object, readJson } from '../../lib/schemas.ts';
+import type { KeyValueStore } from '../../lib/storage.ts';
 import type { Health } from './health-request.ts';
 
 /** What tells of the end of an outage: a good answer, a socket that authenticates, or the health route. */
@@ -23,8 +25,10 @@ export interface OutageWatch {
   isKnown(generation: number): boolean;
   /** Whether the server refused this token, with no sign since then that it accepts the token. */
   isRefused(generation: number): boolean;
-  /** Whether the latest refusal is so recent that calls that can wait are not sent. */
-  isRecent(): boolean;
+  /** Whether this token was refused so recently, in this tab or another, that calls that can wait are not sent. */
+  isRefusedOfLate(generation: number): boolean;
+  /** Whether another tab has just seen this token refused, and this one has not. */
+  isRefusedElsewhere(generation: number): boolean;
   /** Whether something says, since the last refusal of this token, that the server accepts it. */
   isTrusted(generation: number): boolean;
   /** Whether {@link isDown} has to be asked before a refresh. */
@@ -47,6 +51,8 @@ export interface OutageWatchOptions {
   log: Log;
   /** Null where the health route is not asked. */
   askHealth: ((signal: AbortSignal) => Promise<Health>) | null;
+  /** Shared by all tabs: one refusal is enough for all of them. @default null */
+  store?: KeyValueStore | null | undefined;
   /** A route that says for longer than this that the service is down is not believed, ms. @default 300_000 */
   beliefMs?: number;
   /** When a refresh, which has to come first after the outage, is allowed, ms since the epoch; null where the token holds. @default null */
@@ -75,10 +81,12 @@ const REFRESH_SPREAD = { leastMs: 15_000, share: 0.4, mostMs: 96_000 };
 const RECENT_MS = 60_000;
 /** A health route that was wrong so often says nothing about this outage. */
 const MOST_MISTAKES = 2;
+const REFUSAL_KEY = 'refusal';
+const refusalSchema = object({ generation: number, at: number });
 
 /** @example const watch = createOutageWatch({ clock, random, log, askHealth, onRecovered }); */
 export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
-  const { clock, random, log, askHealth, onRecovered, beliefMs = BELIEF_MS } = options;
+  const { clock, random, log, askHealth, onRecovered, store = null, beliefMs = BELIEF_MS } = options;
   let refusal: { generation: number; at: number; trusted: { by: Evidence; at: number } | null } | null = null;
   /**
    * `hasBeenDown`: the health route knows of the outage. `endedBy`: what announced its end. Mistakes: how often each source announced an end
@@ -131,6 +139,23 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
     !isWithin(missingSince, MISSING_MS) &&
     (outage === null || outage.mistakes.health < MOST_MISTAKES);
 
+  /** For the other tabs, as long as the outage is known to last. */
+  const publish = (): void => {
+    if (refusal && !refusal.trusted) {
+      store?.set(REFUSAL_KEY, JSON.stringify({ generation: refusal.generation, at: clock.now() }));
+    }
+  };
+  const withdraw = (generation: number): void => {
+    if (published()?.generation === generation) store?.remove(REFUSAL_KEY);
+  };
+  const published = () => readJson(store?.get(REFUSAL_KEY) ?? null, refusalSchema);
+
+  const isRefusedElsewhere = (generation: number): boolean => {
+    if (refusal?.generation === generation) return false;
+    const elsewhere = published();
+    return elsewhere?.generation === generation && isWithin(elsewhere.at, RECENT_MS);
+  };
+
   const stop = (): void => {
     clock.clearTimeout(lookTimer);
     clock.clearTimeout(release);
@@ -162,6 +187,7 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
   const settle = (by: Evidence): void => {
     if (refusal && !refusal.trusted) {
       refusal.trusted = { by, at: clock.now() };
+      withdraw(refusal.generation);
       log({ type: 'token.trusted', generation: refusal.generation, by });
     }
     if (outage) outage.endedBy = by;
@@ -179,6 +205,7 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
       latest = { health, at: clock.now() };
       if (health === 'unknown') missingSince = clock.now();
       if (health === 'down') downAt = clock.now();
+      if (health === 'down') publish();
       if (health === 'down' && outage) outage.hasBeenDown = true;
       // Only a route that knows of the outage can tell of its end.
       if (health === 'up' && outage?.hasBeenDown) recover('health');
@@ -220,10 +247,12 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
       begin();
       if (release !== null) stop();
       refusal = { generation, at: clock.now(), trusted: null };
+      publish();
     },
     refreshFailed: begin,
     accepted(generation) {
       goodAt = clock.now();
+      withdraw(generation);
       const isWaitedFor = outage !== null && clock.now() < waitedUntil;
       outage = latest = null;
       stop();
@@ -236,7 +265,11 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
     },
     isKnown: (generation) => refusal?.generation === generation,
     isRefused: (generation) => refusal?.generation === generation && !refusal.trusted,
-    isRecent: () => refusal !== null && isWithin(refusal.at, RECENT_MS),
+    isRefusedElsewhere,
+    isRefusedOfLate: (generation) =>
+      refusal?.generation === generation
+        ? !refusal.trusted && isWithin(refusal.at, RECENT_MS)
+        : isRefusedElsewhere(generation),
     isTrusted: (generation) => refusal?.generation === generation && refusal.trusted !== null,
     isTroubled: () => outage !== null && outage.endedBy === null && canTell(),
     async isDown() {

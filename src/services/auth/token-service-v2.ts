@@ -37,6 +37,8 @@ export interface TokenServiceV2Options {
   log: Log;
   /** Keeps the access token over a reload. No other storage ever holds one. */
   store: KeyValueStore;
+  /** Shared by all tabs, for what the server refused. @default null: each tab finds out by itself */
+  refusals?: KeyValueStore | null;
   /** Called at each use, so that refreshing can be switched off in production without a new build. */
   isRefreshEnabled: () => boolean;
   /** Called at each use: whether a token is refreshed ahead of its expiry. */
@@ -65,8 +67,8 @@ const storedSchema = object({
 const SKEW_MS = 2_000;
 /** The part of the refresh window over which refreshes are spread. The rest leaves time for one retry, even with a lifetime of 5 minutes. */
 const SPREAD = 0.55;
-/** Each try of the token is one more refusal, so the waits grow to a minute where nothing else tells of the end of the outage. */
-const OUTAGE_BACKOFF = { minMs: 1_000, baseMs: 8_000, capMs: 60_000 };
+/** Each try of the token is one more refusal. Where nothing tells of the end of the outage, sockets that come back mostly do. */
+const OUTAGE_BACKOFF = { minMs: 15_000, baseMs: 40_000, capMs: 60_000 };
 /** Between two decisions while the health route says that the auth service is down, ms. */
 const DOWN_MS = 60_000;
 /** The patience has to see so many rejections: time alone also passes while a page sleeps. */
@@ -113,6 +115,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     random,
     log,
     askHealth,
+    store: options.refusals,
     refreshAt: () => (usable() ? null : coordinator.recovered()),
     onRecovered() {
       heldBackUntil = 0;
@@ -509,7 +512,12 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       const { generation } = token;
       const mayBeDead = coordinator.isInDoubt(generation) && !watch.isTrusted(generation);
       const isRefused = watch.isRefused(generation);
-      return { ...token, inDoubt: mayBeDead || (isRefused && watch.isRecent()), isRefused };
+      return {
+        ...token,
+        inDoubt: mayBeDead || watch.isRefusedOfLate(generation),
+        isRefused,
+        isRefusedElsewhere: watch.isRefusedElsewhere(generation),
+      };
     },
     userId: () => token?.userId ?? null,
     identity: () => identity,

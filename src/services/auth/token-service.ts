@@ -33,9 +33,11 @@ export type TokenFault = Exclude<RefusalCause, 'dialect' | 'unknown'>;
 
 /**
  * A token for a call, or null. `inDoubt`: a refresh may have invalidated it, or the API has just refused it. `isRefused`: the API has refused
- * it, and nothing has told since then that it is good.
+ * it, and nothing has told since then that it is good. `isRefusedElsewhere`: another tab has just seen it refused.
  */
-export type TokenForCall = (AccessToken & { inDoubt?: boolean; isRefused?: boolean }) | null;
+export type TokenForCall =
+  | (AccessToken & { inDoubt?: boolean; isRefused?: boolean; isRefusedElsewhere?: boolean })
+  | null;
 
 /**
  * The one place that manages tokens: auth V1 and V2 behind one port.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Health } from '../../../src/services/auth/health-request.ts';
 import { createOutageWatch } from '../../../src/services/auth/outage-watch.ts';
+import { memoryStore } from '../../../src/lib/storage.ts';
 import { recordedLog } from '../../support/recorded-log.ts';
 import { virtualClock } from '../../../src/testing/virtual-clock.ts';
 
@@ -8,8 +9,11 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
 /** A watch whose health route is in the hands of the test. `null`: it is not asked. `refreshAt`: the token has expired. */
-function openWatch(first: Health | null = 'down', refreshAt: () => number | null = () => null) {
-  const clock = virtualClock();
+function openWatch(
+  first: Health | null = 'down',
+  refreshAt: () => number | null = () => null,
+  { clock = virtualClock(), store = memoryStore() } = {},
+) {
   const state = { health: first, looks: 0, recovered: 0 };
   const recorded = recordedLog();
   const watch = createOutageWatch({
@@ -24,11 +28,12 @@ function openWatch(first: Health | null = 'down', refreshAt: () => number | null
             return state.health ?? 'unknown';
           },
     refreshAt,
+    store,
     onRecovered: () => (state.recovered += 1),
   });
   watch.observe(true);
   const refuse = () => watch.refused(1, clock.now());
-  return { clock, state, watch, recorded, refuse };
+  return { clock, store, state, watch, recorded, refuse };
 }
 
 /** A token was refused, and a caller waits for the end of the outage. */
@@ -66,9 +71,9 @@ describe('a refused token', () => {
 
   it('is held back from calls that can wait for a minute', async () => {
     const { watch, clock } = await openOutage(null);
-    expect([watch.isRefused(1), watch.isRecent()]).toEqual([true, true]);
+    expect([watch.isRefused(1), watch.isRefusedOfLate(1)]).toEqual([true, true]);
     await clock.run(MINUTE);
-    expect([watch.isRefused(1), watch.isRecent()]).toEqual([true, false]);
+    expect([watch.isRefused(1), watch.isRefusedOfLate(1)]).toEqual([true, false]);
   });
 
   it('is not trusted for ever because the clock was set back after the sign', async () => {
@@ -105,6 +110,29 @@ describe('a refused token', () => {
     watch.authenticated(1);
     await clock.run(5 * SECOND);
     expect(state.recovered).toBe(2);
+  });
+});
+
+describe('a token that another tab saw refused', () => {
+  it('is held back as long as that tab knows of the outage, and a minute after it was closed', async () => {
+    const first = await openOutage();
+    const { watch } = openWatch('down', () => null, first);
+    expect([watch.isRefusedOfLate(1), watch.isRefusedOfLate(2)]).toEqual([true, false]);
+    expect([watch.isRefusedElsewhere(1), first.watch.isRefusedElsewhere(1)]).toEqual([true, false]);
+    await first.clock.run(3 * MINUTE);
+    expect([first.watch.isRefusedOfLate(1), watch.isRefusedOfLate(1)]).toEqual([false, true]);
+    first.watch.observe(false);
+    await first.clock.run(MINUTE);
+    expect(watch.isRefusedOfLate(1)).toBe(false);
+  });
+
+  it('is sent again as soon as one tab knows that it is good', async () => {
+    for (const recover of ['here', 'there']) {
+      const first = await openOutage();
+      const second = openWatch('down', () => null, first);
+      (recover === 'here' ? second : first).watch.accepted(1);
+      expect(second.watch.isRefusedOfLate(1)).toBe(false);
+    }
   });
 });
 

@@ -400,8 +400,8 @@ describe('a fresh token that is rejected', () => {
       return waits;
     };
     const outages = (...waits: number[]) => waits.map((retryAfterMs) => ({ type: 'outage', retryAfterMs }));
-    expect(await waitsOf(() => 1)).toEqual(outages(8_000, 16_000, 32_000, 60_000, 60_000, 60_000));
-    expect(await waitsOf(() => 0)).toEqual(outages(1_000, 1_000, 1_000, 1_000, 1_000, 1_000));
+    expect(await waitsOf(() => 1)).toEqual(outages(40_000, 60_000, 60_000, 60_000, 60_000, 60_000));
+    expect(await waitsOf(() => 0)).toEqual(outages(15_000, 15_000, 15_000, 15_000, 15_000, 15_000));
   });
 
   it('ends the session when every token was rejected for the whole patience, over all renewals', async () => {
