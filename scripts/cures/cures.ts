@@ -269,7 +269,14 @@ export const cures: readonly Cure[] = [
     id: 'C3',
     without: 'a reload during the submission is a second job on a server that stores keys late or not at all',
     tests: 'test/client/once.test.ts',
-    edits: [{ file: 'src/client/assessment.ts', text: 'lostAt: record.sentAt ?? null', replacement: 'lostAt: null' }],
+    edits: [
+      { file: 'src/client/assessment.ts', text: 'lostAt: record.sentAt ?? null', replacement: 'lostAt: null' },
+      {
+        file: calls,
+        text: 'its.lostAt ??= sentAt;\n      its.isTaken ||= taken;',
+        replacement: 'its.isTaken ||= taken;',
+      },
+    ],
   },
   {
     id: 'D1',
