@@ -89,8 +89,9 @@ export async function runWorld(
   const startedAt = clock.time();
   for (const { at, act } of steps) {
     const wait = startedAt + at - clock.time();
-    // What was to happen while the machine slept happens after it woke: first it does what is overdue.
-    if (wait < 0) await clock.run(0);
+    // What was to happen while the machine slept happens after it woke: first it does what is overdue. And a browser finishes a task,
+    // promises included, before anything else happens.
+    if (wait <= 0) await clock.run(0);
     else await runWithUser(stage, wait);
     act(stage);
     inspect(stage);
