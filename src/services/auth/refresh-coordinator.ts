@@ -136,7 +136,10 @@ export function createRefreshCoordinator(options: RefreshCoordinatorOptions): Re
     return write({ attemptedAt, availableAt: attemptedAt + Math.min(cooldownMs, MAX_COOLDOWN_MS), ends, spreadMs });
   };
   /** The latest attempt of all tabs. */
-  const latest = (): Budget | null => attempts().toSorted((a, b) => b.attemptedAt - a.attemptedAt)[0] ?? null;
+  const latest = (): Budget | null => {
+    const [one = null, other = null] = attempts();
+    return one && other && other.attemptedAt > one.attemptedAt ? other : one;
+  };
   /** When the last attempt that invalidates this token was sent; -Infinity where there was none. */
   const doubtedAt = (generation: number): number =>
     Math.max(...attempts().map(({ attemptedAt, ends = -1 }) => (ends < generation ? -Infinity : attemptedAt)));
