@@ -76,10 +76,13 @@ describe('systemClock', () => {
 
   it('clamps a delay that setTimeout does not support, instead of firing immediately', () => {
     expect(MAX_TIMEOUT_MS).toBe(2_147_483_647);
+    // A spy on the fake timer would stay when the real one comes back.
+    vi.useRealTimers();
     const spy = vi.spyOn(globalThis, 'setTimeout');
     for (const ms of [MAX_TIMEOUT_MS + 1, Number.POSITIVE_INFINITY]) {
-      systemClock.setTimeout(() => {}, ms);
+      systemClock.clearTimeout(systemClock.setTimeout(() => {}, ms));
       expect(spy).toHaveBeenLastCalledWith(expect.any(Function), MAX_TIMEOUT_MS);
     }
+    spy.mockRestore();
   });
 });
