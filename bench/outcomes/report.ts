@@ -60,7 +60,7 @@ export function shortcomings({ buckets }: OutcomesReport): string[] {
   return buckets.flatMap(({ name, contestants: { ours, ...others } }) => [
     ...brokenPromises(ours).map((line) => `${name}: ours ${line}`),
     ...Object.entries(others).flatMap(([other, its]) =>
-      notAhead(ours, its).map((line) => `${name}: not ahead of ${other} in ${line}`),
+      notAhead(ours, its).map((line) => `${name}: ours is not better than "${other}" in ${line}`),
     ),
   ]);
 }

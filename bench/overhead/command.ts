@@ -69,27 +69,24 @@ const measured = [
   'requests an assessment',
 ] as const;
 
-/** A client for each assessment, in Markdown. */
-export const overheadTable = ({ costs }: OverheadReport): string[] =>
+type Measured = OverheadReport['costs' | 'oneClient'];
+const costTable = (counted: string, costs: Measured, titleOf: (name: string) => string): string[] =>
   table(
-    ['mode', 'who', 'monitors', ...measured],
+    ['mode', 'who', counted, ...measured],
     modes.flatMap((mode) =>
       Object.entries(costs[mode]).flatMap(([name, those]) =>
-        those.map((it) => [mode, rivals[name as keyof typeof rivals].title, it.monitors, ...figures(it)]),
+        those.map((it) => [mode, titleOf(name), it.monitors, ...figures(it)]),
       ),
     ),
   );
 
+/** A client for each assessment, in Markdown. */
+export const overheadTable = ({ costs }: OverheadReport): string[] =>
+  costTable('monitors', costs, (name) => rivals[name as keyof typeof rivals].title);
+
 /** One client for all assessments, in Markdown. */
 export const oneClientTable = ({ oneClient }: OverheadReport): string[] =>
-  table(
-    ['mode', 'who', 'assessments', ...measured],
-    modes.flatMap((mode) =>
-      Object.entries(oneClient[mode]).flatMap(([name, those]) =>
-        those.map((it) => [mode, pages[name as keyof typeof pages].title, it.monitors, ...figures(it)]),
-      ),
-    ),
-  );
+  costTable('assessments', oneClient, (name) => pages[name as keyof typeof pages].title);
 
 /** One client with something that hears its events, in Markdown. */
 export const telemetryTable = ({ telemetry }: OverheadReport): string[] =>

@@ -32,6 +32,7 @@ import {
 } from '../services/api/assessment-api.ts';
 import type { TokenService } from '../services/auth/token-service.ts';
 import type { JobFeed } from '../services/feed/job-feed.ts';
+import type { JobRecord } from '../services/job-store.ts';
 import type { Pacer } from '../services/pacer.ts';
 import type { PageEvent as PageSignal } from '../services/page-signals.ts';
 import type { Pacing } from './delays.ts';
@@ -66,16 +67,7 @@ export interface CallServices<Submission, Result> {
 }
 
 /** The part of the shared record of a submission that calls read. */
-interface Recorded {
-  jobId: string | null;
-  resultId: string | null;
-  /** When the answers first left, ms since the epoch; absent where they have not. */
-  sentAt?: number | undefined;
-  /** They were answered with a success that cannot be read. */
-  taken?: boolean | undefined;
-  /** A digest of the API's own id of the user. */
-  owner?: string | undefined;
-}
+type Recorded = Pick<JobRecord, 'jobId' | 'resultId' | 'sentAt' | 'taken' | 'owner'>;
 
 /** What the calls of one assessment need and the machine must not hold: answers do not belong into a snapshot. */
 export interface Particulars<Submission> {

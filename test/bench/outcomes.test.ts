@@ -86,7 +86,7 @@ describe('the report of outcomes', () => {
     const report = await runOutcomes({ worlds: 2, seed: 7, processes: 1 });
     for (const { contestants: its } of report.buckets) Object.assign(its.ours, { shown: 0.5, invalidTokenShown: 1 });
     expect(shortcomings(report)).toContain('short: ours shows 50.00 % of the jobs');
-    expect(shortcomings(report)).toContain('short: not ahead of assembled in success');
+    expect(shortcomings(report)).toContain('short: ours is not better than "assembled" in success');
     expect(shortcomings(report)).toContain('longest: ours shows INVALID_TOKEN 1 times');
   });
 });

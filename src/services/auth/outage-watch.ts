@@ -25,7 +25,7 @@ export interface OutageWatch {
   isKnown(generation: number): boolean;
   /** Whether the server refused this token, with no sign since then that it accepts the token. */
   isRefused(generation: number): boolean;
-  /** Whether this token was refused so recently, in this tab or another, that calls that can wait are not sent. */
+  /** Whether this tab saw this token refused so recently that calls that can wait are not sent. */
   isRefusedOfLate(generation: number): boolean;
   /** Whether another tab has just seen this token refused, and this one has not. */
   isRefusedElsewhere(generation: number): boolean;
@@ -87,7 +87,7 @@ const refusalSchema = object({ generation: number, at: number });
 /** @example const watch = createOutageWatch({ clock, random, log, askHealth, onRecovered }); */
 export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
   const { clock, random, log, askHealth, onRecovered, store = null, beliefMs = BELIEF_MS } = options;
-  let refusal: { generation: number; at: number; trusted: { by: Evidence; at: number } | null } | null = null;
+  let refusal: { generation: number; at: number; trustedAt: number | null } | null = null;
   /**
    * `hasBeenDown`: the health route knows of the outage. `endedBy`: what announced its end. Mistakes: how often each source announced an end
    * that was none.
@@ -141,7 +141,7 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
 
   /** For the other tabs, as long as the outage is known to last. */
   const publish = (): void => {
-    if (refusal && !refusal.trusted) {
+    if (refusal?.trustedAt === null) {
       store?.set(REFUSAL_KEY, JSON.stringify({ generation: refusal.generation, at: clock.now() }));
     }
   };
@@ -150,6 +150,7 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
   };
   const published = () => readJson(store?.get(REFUSAL_KEY) ?? null, refusalSchema);
 
+  const isRefused = (generation: number): boolean => refusal?.generation === generation && refusal.trustedAt === null;
   const isRefusedElsewhere = (generation: number): boolean => {
     if (refusal?.generation === generation) return false;
     const elsewhere = published();
@@ -185,8 +186,8 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
     return now + random() * Math.max(SPREAD_MS, downAt + spreadMs - now);
   };
   const settle = (by: Evidence): void => {
-    if (refusal && !refusal.trusted) {
-      refusal.trusted = { by, at: clock.now() };
+    if (refusal?.trustedAt === null) {
+      refusal.trustedAt = clock.now();
       withdraw(refusal.generation);
       log({ type: 'token.trusted', generation: refusal.generation, by });
     }
@@ -241,12 +242,12 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
 
   return {
     refused(generation, sentAt) {
-      const before = refusal?.generation === generation ? refusal.trusted : null;
+      const trustedAt = refusal?.generation === generation ? refusal.trustedAt : null;
       // A late answer: it left before the sign. A sign in the future dates from before the clock was set back.
-      if (before && sentAt < before.at && before.at <= clock.now()) return;
+      if (trustedAt !== null && sentAt < trustedAt && trustedAt <= clock.now()) return;
       begin();
       if (release !== null) stop();
-      refusal = { generation, at: clock.now(), trusted: null };
+      refusal = { generation, at: clock.now(), trustedAt: null };
       publish();
     },
     refreshFailed: begin,
@@ -257,20 +258,17 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
       outage = latest = null;
       stop();
       if (!isWaitedFor) refusal = null;
-      else if (refusal?.generation === generation) refusal.trusted ??= { by: 'answer', at: clock.now() };
+      else if (refusal?.generation === generation) refusal.trustedAt ??= clock.now();
       if (isWaitedFor) recover('answer');
     },
     authenticated(generation) {
-      if (refusal?.generation === generation && !refusal.trusted) recover('socket');
+      if (refusal?.generation === generation && refusal.trustedAt === null) recover('socket');
     },
     isKnown: (generation) => refusal?.generation === generation,
-    isRefused: (generation) => refusal?.generation === generation && !refusal.trusted,
+    isRefused,
     isRefusedElsewhere,
-    isRefusedOfLate: (generation) =>
-      refusal?.generation === generation
-        ? !refusal.trusted && isWithin(refusal.at, RECENT_MS)
-        : isRefusedElsewhere(generation),
-    isTrusted: (generation) => refusal?.generation === generation && refusal.trusted !== null,
+    isRefusedOfLate: (generation) => isRefused(generation) && refusal !== null && isWithin(refusal.at, RECENT_MS),
+    isTrusted: (generation) => refusal?.generation === generation && refusal.trustedAt !== null,
     isTroubled: () => outage !== null && outage.endedBy === null && canTell(),
     async isDown() {
       if (!canTell()) return false;

@@ -511,13 +511,9 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       if (!token) return null;
       const { generation } = token;
       const mayBeDead = coordinator.isInDoubt(generation) && !watch.isTrusted(generation);
-      const isRefused = watch.isRefused(generation);
-      return {
-        ...token,
-        inDoubt: mayBeDead || watch.isRefusedOfLate(generation),
-        isRefused,
-        isRefusedElsewhere: watch.isRefusedElsewhere(generation),
-      };
+      const isRefusedElsewhere = watch.isRefusedElsewhere(generation);
+      const inDoubt = mayBeDead || isRefusedElsewhere || watch.isRefusedOfLate(generation);
+      return { ...token, inDoubt, isRefused: watch.isRefused(generation), isRefusedElsewhere };
     },
     userId: () => token?.userId ?? null,
     identity: () => identity,

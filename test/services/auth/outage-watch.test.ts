@@ -117,13 +117,13 @@ describe('a token that another tab saw refused', () => {
   it('is held back as long as that tab knows of the outage, and a minute after it was closed', async () => {
     const first = await openOutage();
     const { watch } = openWatch('down', () => null, first);
-    expect([watch.isRefusedOfLate(1), watch.isRefusedOfLate(2)]).toEqual([true, false]);
+    expect([watch.isRefusedElsewhere(1), watch.isRefusedElsewhere(2)]).toEqual([true, false]);
     expect([watch.isRefusedElsewhere(1), first.watch.isRefusedElsewhere(1)]).toEqual([true, false]);
     await first.clock.run(3 * MINUTE);
-    expect([first.watch.isRefusedOfLate(1), watch.isRefusedOfLate(1)]).toEqual([false, true]);
+    expect([first.watch.isRefusedOfLate(1), watch.isRefusedElsewhere(1)]).toEqual([false, true]);
     first.watch.observe(false);
     await first.clock.run(MINUTE);
-    expect(watch.isRefusedOfLate(1)).toBe(false);
+    expect(watch.isRefusedElsewhere(1)).toBe(false);
   });
 
   it('is sent again as soon as one tab knows that it is good', async () => {
@@ -131,7 +131,7 @@ describe('a token that another tab saw refused', () => {
       const first = await openOutage();
       const second = openWatch('down', () => null, first);
       (recover === 'here' ? second : first).watch.accepted(1);
-      expect(second.watch.isRefusedOfLate(1)).toBe(false);
+      expect(second.watch.isRefusedElsewhere(1)).toBe(false);
     }
   });
 });
