@@ -1,6 +1,5 @@
 import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
-import { throwIfAborted } from '../../lib/abort.ts';
 import { digestOf } from '../../lib/digest.ts';
 import { RejectedError, TransientError, UnauthorizedError } from '../../lib/errors.ts';
 import { type Log, logCall, type RouteName } from '../../lib/log.ts';
@@ -14,6 +13,7 @@ import { authorised, exchange, type HttpDeps, type HttpRequest } from './http.ts
 import { createListener, type HeardTokens } from './listener.ts';
 import { createResultReader, type ResultState } from './result-reader.ts';
 import { createStatusReader, type StatusWords } from './status-words.ts';
+import { tokenToSend } from './token-to-send.ts';
 
 /** Where the calls go, relative to `baseUrl`; `:id` stands for the job's or the result's id. */
 export interface ApiPaths {
@@ -226,12 +226,7 @@ export function createAssessmentApi<Submission, Result>(
 
   /** Sends one call with a token, and reports what the answer says about the token and the clock. */
   const send = async (route: CallRoute, signal: AbortSignal, request: CallRequest) => {
-    const token = await tokens.forCall(signal);
-    throwIfAborted(signal);
-    if (!token) throw new UnauthorizedError(null);
-    if (token.inDoubt && request.canWait) throw new TransientError('unavailable', 'the token may be dead');
-    // What one tab has learned is not asked again by all of them.
-    if (token.isRefusedElsewhere) throw new UnauthorizedError(token.generation);
+    const token = await tokenToSend(tokens, signal, request.canWait === true);
     const { generation } = token;
     request.beforeSending?.();
     const finish = logCall(log, clock, route, generation);

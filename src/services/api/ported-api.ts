@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
-import { abortReason, throwIfAborted } from '../../lib/abort.ts';
+import { abortReason } from '../../lib/abort.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { digestOf } from '../../lib/digest.ts';
 import {
@@ -33,6 +33,7 @@ import { createListener } from './listener.ts';
 import { createResultReader } from './result-reader.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { answerIn, isOwnWord, refusesToken } from './thrown.ts';
+import { tokenToSend } from './token-to-send.ts';
 
 export interface PortedApiOptions<Result> extends Pick<
   AssessmentApiOptions<Result>,
@@ -211,12 +212,7 @@ export function createPortedApi<Submission, Result>(
     shape: Shape<T>,
     { canWait = false, beforeSending }: AskOptions = {},
   ): Promise<Outcome<T>> => {
-    const token = await tokens.forCall(signal);
-    throwIfAborted(signal);
-    if (!token) throw new UnauthorizedError(null);
-    if (token.inDoubt && canWait) throw new TransientError('unavailable', 'the token may be dead');
-    // What one tab has learned is not asked again by all of them.
-    if (token.isRefusedElsewhere) throw new UnauthorizedError(token.generation);
+    const token = await tokenToSend(tokens, signal, canWait);
     const { generation } = token;
     beforeSending?.();
     const finish = logCall(log, clock, route, generation);
