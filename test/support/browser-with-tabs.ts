@@ -1,6 +1,7 @@
 import { NEVER } from 'rxjs';
 import { createRefreshCoordinator, type RefreshAnswer } from '../../src/services/auth/refresh-coordinator.ts';
 import { createSharedSession } from '../../src/services/auth/shared-session.ts';
+import { countedSessions } from './counted-sessions.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { createTabLock } from '../../src/services/auth/tab-lock.ts';
 import { createTokenServiceV2 } from '../../src/services/auth/token-service-v2.ts';
@@ -49,7 +50,7 @@ export function openBrowser({
   intervalMs = MINUTE,
 }: BrowserOptions = {}) {
   const clock = virtualClock();
-  const storage = memoryStore();
+  const storage = countedSessions(memoryStore());
   const seen: Seen = { refreshes: 0, reuses: 0, limited: 0, times: [] };
 
   const tabs = fakeTabs(clock, { messageMs });

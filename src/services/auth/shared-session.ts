@@ -108,6 +108,9 @@ export interface SharedSessionOptions {
 /** The longest wait for an answer of another tab. An active tab answers within milliseconds, a frozen one never. */
 const ANSWER_MS = 300;
 
+/** Without a record, sessions that begin so far apart have different numbers, ms. */
+const SESSION_STEP_MS = 100;
+
 const ordinal = z.int().check(z.minimum(0), z.maximum(1e12));
 const recordSchema = object({
   session: ordinal,
@@ -269,6 +272,12 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
   };
   const newestWritten = (): number => Math.max(generation, record()?.generation ?? 0);
   const next = (): number => newestWritten() + 1;
+  /**
+   * Without a record, which a full storage or the application may have removed, other tabs may still be in a session with a higher number,
+   * and stored jobs may name it: a number from the time is higher.
+   */
+  const nextSession = (): number =>
+    record() === null ? Math.max(next(), Math.floor(clock.now() / SESSION_STEP_MS)) : next();
 
   return {
     news$: news.asObservable(),
@@ -301,7 +310,7 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
       news.next({ type: 'signed-in', token: signedIn, sentAt, generation });
     },
     signedIn(token, sentAt) {
-      generation = next();
+      generation = nextSession();
       session = generation;
       over = null;
       // A storage that is full keeps the record of the user before when it refuses a new one.

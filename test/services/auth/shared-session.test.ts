@@ -122,6 +122,32 @@ describe('a sign-in', () => {
   });
 });
 
+describe('a sign-in without the record of the sessions before', () => {
+  const forgotten = () => {
+    const first = openTab();
+    first.shared.signedIn(token, 300);
+    first.store.remove(KEY);
+    first.clock.sleep(20_000);
+    const next = openTab({ store: first.store });
+    next.clock.sleep(20_000);
+    return { first, next };
+  };
+
+  it('begins a session with a number of its own: stored jobs of a user without a name are not those of the next one', () => {
+    const { first, next } = forgotten();
+    next.shared.signedIn(token, 400);
+    expect(next.shared.position().session).toBeGreaterThan(first.shared.position().session);
+  });
+
+  it('is news to the tabs that are still in a session of before', () => {
+    const { first, next } = forgotten();
+    next.shared.signedIn(token, 400);
+    for (const message of next.said) first.hear(message);
+    expect(first.news.map(({ type }) => type)).toEqual(['signed-in']);
+    expect(first.shared.position()).toEqual(next.shared.position());
+  });
+});
+
 describe('a refresh', () => {
   it('reaches all tabs, this one included', () => {
     const tab = openTabAt57();
@@ -132,7 +158,7 @@ describe('a refresh', () => {
   });
 
   it('keeps the user of the session', () => {
-    const tab = openTab();
+    const tab = openTab({ written: record(0, 0) });
     tab.shared.signedIn({ accessToken: 'first', userId: 'ann' }, 1);
     tab.shared.renewed(token, 2, tab.shared.position());
     expect(tab.written).toMatchObject({ generation: 2, userId: ann });
