@@ -115,6 +115,8 @@ const MOST_UNANSWERED_SEARCHES = 30;
 const MOST_MISSING_LISTS = 5;
 /** The waits between such searches grow from the first to the last, ms. */
 const SEARCH_WAIT = { firstMs: 5_000, mostMs: 30_000 };
+/** How often a tab looks whether another one has its answer: not every storage reports changes, ms. */
+const LOOK_ELSEWHERE_MS = 500;
 /** Between two looks at most this share of the confirmation time counts: a clock that jumps ahead confirms nothing. */
 const CONFIRMING_SHARE = 1 / 5;
 /** A result that came whole and cannot be shown is fetched so often in all. */
@@ -170,6 +172,24 @@ export function createCalls<Submission, Result>(
   const mayRepeat = (): boolean => services.idempotent && api.recognisesKeys() !== false;
 
   /**
+   * The job that another tab got for the same submission, by the shared record. It is looked at again and again, because the record of a
+   * short job is gone soon: its result has been shown there.
+   */
+  const answeredElsewhere = async (
+    submissionId: string,
+    withinMs: number,
+    signal: AbortSignal,
+  ): Promise<ListedJob | null> => {
+    const its = particularsOf(submissionId);
+    for (let waitedMs = 0; ; waitedMs += LOOK_ELSEWHERE_MS) {
+      const { jobId = null, resultId = null, taken = false } = services.recorded(submissionId) ?? {};
+      its.isTaken ||= taken;
+      if (jobId !== null) return { jobId, resultId, createdAt: its.lostAt ?? its.submittedAt };
+      if (waitedMs >= withinMs) return null;
+      await sleep(clock, Math.min(LOOK_ELSEWHERE_MS, withinMs - waitedMs), signal);
+    }
+  };
+  /**
    * The job of a submission whose answer was lost: the only one that the server took since, and that no other assessment watches. Of
    * several the client cannot know which one it is, nor whether it is one from about that time by a clock that may differ.
    */
@@ -178,7 +198,8 @@ export function createCalls<Submission, Result>(
     const since = its.lostAt ?? its.submittedAt;
     // Bounded, because the clock may have been set back in between.
     const settlingMs = Math.min(pacing.settlingMs, since + pacing.settlingMs - clock.now());
-    if (settlingMs > 0) await sleep(clock, settlingMs, signal);
+    const known = await answeredElsewhere(submissionId, settlingMs, signal);
+    if (known) return known;
     const listed = await api.jobs(signal).catch((error: unknown) => {
       if (signal.aborted || error instanceof UnauthorizedError) throw error;
       its.unansweredSearches += 1;
@@ -194,15 +215,16 @@ export function createCalls<Submission, Result>(
     its.unansweredSearches = 0;
     const isOthers = (jobId: string) =>
       services.isKnownJob(jobId, submissionId) || (submissions.get(jobId) ?? submissionId) !== submissionId;
-    // Another tab may have its answer by now.
-    const { jobId = null, resultId = null, taken = false } = services.recorded(submissionId) ?? {};
-    its.isTaken ||= taken;
-    if (jobId !== null) return { jobId, resultId, createdAt: since };
+    const knownByNow = await answeredElsewhere(submissionId, 0, signal);
+    if (knownByNow) return knownByNow;
     const open = listed.filter((it) => !isOthers(it.jobId));
     const found = open.filter((it) => isTakenBetween(it, since, clock.now() + pacing.settlingMs));
     if (found.length > 1) return 'several';
+    // A submission of the future: the clock was set back since, and the times of the list cannot be compared with it.
+    const isSetBack = since > clock.now();
+    const mayBeIts = (it: ListedJob) => mayBeTaken(isSetBack ? { ...it, isClockUnknown: true } : it, since);
     // Where keys work, a repetition finds the job by itself.
-    const isUnsure = api.recognisesKeys() !== true && open.some((it) => mayBeTaken(it, since));
+    const isUnsure = api.recognisesKeys() !== true && open.some(mayBeIts);
     return found[0] ?? (isUnsure ? 'several' : null);
   };
 
@@ -213,9 +235,11 @@ export function createCalls<Submission, Result>(
     const sentAt = clock.now();
     its.isTaken = false;
     its.isAsked = false;
+    let isElsewhere = false;
     const claim = (): void => {
       const claimedAt = services.claim(submissionId);
       if (claimedAt === null) return;
+      isElsewhere = true;
       its.lostAt ??= claimedAt;
       throw new TransientError('unavailable', 'another tab has just sent the answers');
     };
@@ -224,6 +248,8 @@ export function createCalls<Submission, Result>(
       if (retryAfterMs !== null) its.pacer.postpone('status', retryAfterMs);
       return accepted(submissionId, answer);
     } catch (error) {
+      const known = isElsewhere ? await answeredElsewhere(submissionId, pacing.settlingMs, signal) : null;
+      if (known) return accepted(submissionId, known);
       const isRefused = error instanceof UnauthorizedError || (error instanceof TransientError && !error.maybeDone);
       if (its.lostAt === null && (isRefused || error instanceof RejectedError)) services.disclaim(submissionId);
       if (error instanceof RejectedError) {
@@ -308,13 +334,43 @@ export function createCalls<Submission, Result>(
     }
   };
 
+  /** The owner of a job by the list, which holds the jobs of this user only; null where it does not tell. */
+  const listedOwner = async (jobId: string, signal: AbortSignal): Promise<string | null> => {
+    const listed = await api.jobs(signal).catch((error: unknown) => {
+      throwIfAborted(signal);
+      if (error instanceof UnauthorizedError) throw error;
+      return [];
+    });
+    return listed.find((it) => it.jobId === jobId)?.ownerId ?? null;
+  };
+  /**
+   * Whether a row is of another user than the job. The first row that tells may be a foreign one: where it does not name the user of the
+   * session, as some APIs never do, the list tells. A row that does corrects what was learned before.
+   */
+  const isForeign = async (
+    its: Particulars<Submission>,
+    ownerId: string | null,
+    jobId: string,
+    signal: AbortSignal,
+  ): Promise<boolean> => {
+    if (ownerId === null) return false;
+    const user = tokens.identity();
+    const isOwn = user !== null && isSameUser(ownerId, user);
+    if (isOwn || its.owner === null) {
+      const owner = digestOf(isOwn ? ownerId : ((await listedOwner(jobId, signal)) ?? ownerId));
+      if (owner !== its.owner) its.keepOwner((its.owner = owner));
+    }
+    return digestOf(ownerId) !== its.owner;
+  };
   /** @throws TransientError the row is of another user */
-  const ofItsOwner = (its: Particulars<Submission>, state: JobState): JobState => {
-    const known = its.owner;
-    const isIts = !isForeign(its, state, tokens.identity());
-    if (its.owner !== null && its.owner !== known) its.keepOwner(its.owner);
-    if (isIts) return state;
-    throw ofAnotherUser();
+  const ofItsOwner = async (
+    its: Particulars<Submission>,
+    state: JobState,
+    jobId: string,
+    signal: AbortSignal,
+  ): Promise<JobState> => {
+    if (await isForeign(its, state.ownerId, jobId, signal)) throw ofAnotherUser();
+    return state;
   };
   /** The archive's state of a job, or the known one where the archive does not answer: it is only a second opinion. */
   const archivedOf = (
@@ -325,7 +381,7 @@ export function createCalls<Submission, Result>(
   ): Promise<JobState> =>
     api
       .job(jobId, signal)
-      .then((row) => ofItsOwner(its, row))
+      .then((row) => ofItsOwner(its, row, jobId, signal))
       .catch((error: unknown) => {
         throwIfAborted(signal);
         if (error instanceof UnauthorizedError) throw error;
@@ -358,13 +414,8 @@ export function createCalls<Submission, Result>(
   ): Promise<void> => {
     const user = tokens.identity();
     if (ownerId === null || user === null || isSameUser(ownerId, user)) return;
-    const listed = await api.jobs(signal).catch((error: unknown) => {
-      throwIfAborted(signal);
-      if (error instanceof UnauthorizedError) throw error;
-      return [];
-    });
-    const owner = listed.find((it) => it.jobId === jobId)?.ownerId;
-    if (owner == null || owner === ownerId) return;
+    const owner = await listedOwner(jobId, signal);
+    if (owner === null || owner === ownerId) return;
     its.owner = digestOf(owner);
     its.keepOwner(its.owner);
     its.failedForMs = 0;
@@ -376,7 +427,7 @@ export function createCalls<Submission, Result>(
     // Another tab may have learned it.
     its.owner ??= services.recorded(input.submissionId)?.owner ?? null;
     return paced<StatusOutcome>(its.pacer, 'status', pacing.minDistanceMs, signal, clock, async () => {
-      const state = ofItsOwner(its, await look(its, input, signal));
+      const state = await ofItsOwner(its, await look(its, input, signal), input.jobId, signal);
       const isOld = state.type === 'running' && clock.now() - its.submittedAt >= pacing.archiveAfterMs;
       const latest = isOld ? await newerOf(its, state, input.jobId, signal) : state;
       if (latest.type !== 'failed') {
@@ -407,7 +458,7 @@ export function createCalls<Submission, Result>(
     const state = await asked.catch((error: unknown) => {
       throw isNotFound(error) ? notThereYet() : error;
     });
-    const own = ofItsOwner(its, state);
+    const own = await ofItsOwner(its, state, jobId, signal);
     return own.type === 'completed' ? own.resultId : null;
   };
 
@@ -423,7 +474,8 @@ export function createCalls<Submission, Result>(
       const named = resultId === null || isDoubtful ? await resultIdOf(its, jobId, signal) : resultId;
       const id = named ?? resultId;
       if (id === null) throw notThereYet();
-      const state = await api.result(id, signal, its.owner).catch((error: unknown) => {
+      const isOthers = (ownerId: string) => isForeign(its, ownerId, jobId, signal);
+      const state = await api.result(id, signal, isOthers).catch((error: unknown) => {
         throw isNotFound(error) ? notThereYet() : error;
       });
       if (state.type === 'not-ready') throw notThereYet(state.retryAfterMs);
@@ -524,18 +576,6 @@ const UNCONFIRMED_FAILURE: StatusOutcome = {
   isConfirmed: false,
   problem: { code: 'unconfirmed-failure', message: 'the server reports a failure that it may take back' },
 };
-
-/**
- * Learns whose job it is from the first row that tells, and says whether this row is of another user. A row that names the user of the
- * session corrects what a foreign row has taught.
- */
-function isForeign(its: { owner: string | null }, { ownerId }: JobState, user: string | null): boolean {
-  if (ownerId === null) return false;
-  const isOwn = user !== null && isSameUser(ownerId, user);
-  const owner = digestOf(ownerId);
-  if (its.owner === null || isOwn) its.owner = owner;
-  return owner !== its.owner;
-}
 
 /** An error of a service as an outcome of the chart. Defects stay errors. */
 function failureOf(error: unknown, clock: Clock): Failed {

@@ -427,6 +427,32 @@ describe('a row of another user', () => {
     expect(world.phase()).toBe('completed');
   });
 
+  it('is recognised by the list where the result is the first row that names a user', async () => {
+    const world = await submitted({
+      status: () => status('completed'),
+      result: ({ at }) => ok({ id: 'result-1', user_id: at < MINUTE ? 'user-9' : 'id-7', test_result: { of: at } }),
+      jobs: () => ok([{ ...listed('job-1', 0), user_id: 'id-7' }]),
+    });
+    await world.run(50 * SECOND);
+    expect(world.phase()).not.toBe('completed');
+    await world.run(5 * MINUTE);
+    expect(world.phase()).toBe('completed');
+  });
+
+  it.each<[string, Reply]>([
+    ['names the same user, by an id of the API', ok([{ ...listed('job-1', 0), user_id: 'id-7' }])],
+    ['names no user', ok([listed('job-1', 0)])],
+    ['is not there', flat(404, 'NOT_FOUND')],
+  ])('is not suspected behind the first result where the list %s', async (_, list) => {
+    const world = await submitted({
+      status: () => status('completed'),
+      result: () => ok({ id: 'result-1', user_id: 'id-7', test_result: { archetype: 'x' } }),
+      jobs: () => list,
+    });
+    await world.run(MINUTE);
+    expect(world.phase()).toBe('completed');
+  });
+
   it.each<[string, Reply]>([
     ['names the same user, by an id of the API', ok([{ ...listed('job-1', 0), user_id: 'id-7' }])],
     ['names no user', ok([listed('job-1', 0)])],

@@ -379,6 +379,41 @@ describe('a list of jobs that does not tell the time of the server, after a lost
     world.close();
   });
 
+  it('is not needed in a second tab when the first one shows the result of a short job, even without storage events', async () => {
+    const jobs = (): Reply => ok({ jobs: [listed('job-1', world.clock.now() - 3_600 * SECOND)] });
+    const first = later();
+    const state = ({ count }: { count: number }) => status(count < 3 ? 'processing' : 'completed');
+    const world = openBrowser({ submit: () => first.reply, status: state, result, jobs }, {}, { hasEvents: false });
+    const here = world.client.submit(answers);
+    here.subscribe(() => {});
+    await world.run(0);
+    const tab = world.openSecond();
+    const there = tab.submit(answers);
+    await world.run(SECOND);
+    first.answer(accepted());
+    await world.run(10 * SECOND);
+    expect([here, there].map((it) => it.getSnapshot().phase)).toEqual(['completed', 'completed']);
+    expect(world.count('submit')).toBe(1);
+    tab.dispose();
+    world.close();
+  });
+
+  it('cannot be compared with a clock that was set back since: the user is asked, and nothing is sent', async () => {
+    let sentAt = 0;
+    const jobs = (): Reply => {
+      const headers = { date: new Date(world.clock.now()).toUTCString() };
+      return ok({ jobs: [listed('job-7', sentAt - 300 * SECOND)] }, headers);
+    };
+    const world = openBrowser({ submit: ({ count }) => (count === 1 ? null : accepted()), jobs });
+    sentAt = world.clock.now();
+    const assessment = world.client.submit(answers);
+    await world.run(SECOND);
+    world.clock.jump(-300 * SECOND);
+    await world.run(15 * SECOND);
+    expect([assessment.getSnapshot().phase, world.count('submit')]).toEqual(['unconfirmed', 1]);
+    world.close();
+  });
+
   it('finds the job where the clocks agree', async () => {
     const { world, assessment } = await lose(0);
     expect([assessment.getSnapshot().jobId, world.count('submit')]).toEqual(['job-7', 1]);

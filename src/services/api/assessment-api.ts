@@ -1,6 +1,5 @@
 import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
-import { digestOf } from '../../lib/digest.ts';
 import { RejectedError, TransientError, UnauthorizedError } from '../../lib/errors.ts';
 import { type Log, logCall, type RouteName } from '../../lib/log.ts';
 import type { Schema } from '../../lib/schema.ts';
@@ -127,8 +126,12 @@ export interface AssessmentApi<Submission, Result> {
   readonly hasArchive?: boolean;
   /** The user's jobs, newest first; rows that make no sense are left out, but a list of only such rows is an answer that makes no sense. */
   jobs(signal: AbortSignal): Promise<ListedJob[]>;
-  /** @param owner digest of the API's own id of the user, where a status or archive row told it: another user's result is not read */
-  result(resultId: string, signal: AbortSignal, owner?: string | null): Promise<ResultState<Result>>;
+  /** @param isOthers whether a row that names this owner, by the API's own id of a user, is of another user: its result is not read */
+  result(
+    resultId: string,
+    signal: AbortSignal,
+    isOthers?: (ownerId: string) => Promise<boolean>,
+  ): Promise<ResultState<Result>>;
   /** @throws RejectedError the API refused in its own words */
   balance(signal: AbortSignal): Promise<number>;
 }
@@ -318,14 +321,13 @@ export function createAssessmentApi<Submission, Result>(
       const aheadMs = serverNow - clock.now();
       return data.map((job) => ({ ...job, createdAt: job.createdAt - aheadMs }));
     },
-    async result(id, signal, owner = null) {
+    async result(id, signal, isOthers) {
       try {
         const { data, retryAfterMs } = await call('result', resultSchema, signal, { id, againAfterMs: LATE_MS });
         const value = data?.test_result ?? null;
         if (value === null) return { type: 'not-ready', retryAfterMs };
         const isForeign =
-          (data?.id != null && data.id !== id) ||
-          (owner !== null && data?.user_id != null && digestOf(data.user_id) !== owner);
+          (data?.id != null && data.id !== id) || (data?.user_id != null && (await isOthers?.(data.user_id)) === true);
         return isForeign ? invalid('foreign') : await validate(value);
       } catch (error) {
         // It is asked for again, but not for ever.

@@ -2,7 +2,6 @@ import type { Observable } from 'rxjs';
 import * as z from 'zod/mini';
 import { abortReason } from '../../lib/abort.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { digestOf } from '../../lib/digest.ts';
 import {
   AssessmentMonitorError,
   RejectedError,
@@ -326,11 +325,11 @@ export function createPortedApi<Submission, Result>(
         ...clocks,
       }));
     },
-    async result(id, signal, owner = null) {
+    async result(id, signal, isOthers) {
       try {
         const { value, retryAfterMs } = await ask('result', signal, (call) => api.result(id, call), resultStateSchema);
         const { ownerId } = value;
-        if (owner !== null && ownerId !== null && digestOf(ownerId) !== owner) return invalid('foreign');
+        if (ownerId !== null && (await isOthers?.(ownerId)) === true) return invalid('foreign');
         if (value.type === 'found') return await validate(value.result);
         return { type: 'not-ready', retryAfterMs: waitOf(value.retryAfterMs, retryAfterMs) };
       } catch (error) {

@@ -1,7 +1,6 @@
 import { Subject } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
-import { digestOf } from '../../../src/lib/digest.ts';
 import { TransientError, UnauthorizedError } from '../../../src/lib/errors.ts';
 import { type AccessToken } from '../../../src/services/auth/access-token.ts';
 import {
@@ -633,7 +632,8 @@ describe('result', () => {
     ['another user', { id: 'r/1', user_id: 'u2' }, 'u1'],
   ])('is not shown when the row is of %s', async (_whose, row, ownerId) => {
     server.reply(200, yes({ ...row, test_result: { archetype: 'x' } }));
-    expect(await createApi().result('r/1', signal, digestOf(ownerId))).toEqual({ type: 'unreadable' });
+    const isOthers = (id: string) => Promise.resolve(id !== ownerId);
+    expect(await createApi().result('r/1', signal, isOthers)).toEqual({ type: 'unreadable' });
     expect(recorded.of('result.invalid')).toEqual([{ type: 'result.invalid', reason: 'foreign', field: '' }]);
   });
 
