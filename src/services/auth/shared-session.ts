@@ -297,6 +297,8 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
     renewed(token, sentAt, asked, isCached = false) {
       if (asked.session !== session || over !== null) return;
       const there = record();
+      // A sign-out that did not reach this tab: the user of the request has left, and so has any user who came after.
+      if (there?.reason === 'signed-out' && readEnd()) return;
       if (there && there.generation > asked.generation && there.sentAt > sentAt) return look();
       generation = next();
       if (there === null || there.session <= session) {

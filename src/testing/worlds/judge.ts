@@ -328,13 +328,21 @@ function longestSilence({ moments, backend, deeds, ledger, startedAt, endedAt }:
 const LONG_WAIT_S = 300;
 const TOLD_WITHIN_MS = 120_000;
 
-/** Whether the page says more than that the submission is on its way, some time after the server asked for a long wait. */
+/**
+ * Whether the page has said more than that the submission is on its way, within some time after the server asked for a long wait. What
+ * follows is another story: a user who wants to wait longer may meet a server that no longer says how long.
+ */
 function isToldOfTheWait({ moments, tabNumber }: Trial, { route, at, retryAfter = 0 }: SeenRequest): boolean {
   if (route !== 'submit' || retryAfter < LONG_WAIT_S) return true;
-  const shown = moments.findLast((it) => it.tab === tabNumber && it.at <= at + TOLD_WITHIN_MS)?.view;
   const plainWords = new Set(['id', 'jobId', 'phase', 'progress']);
-  const saysMore = Object.entries(shown ?? {}).some(([name, value]) => !plainWords.has(name) && value != null);
-  return shown?.phase !== 'submitting' || saysMore;
+  const saysMore = (view: object) =>
+    Object.entries(view).some(([name, value]) => !plainWords.has(name) && value != null);
+  const until = at + TOLD_WITHIN_MS;
+  const shown = moments.filter((it) => it.tab === tabNumber && it.at <= until);
+  return shown.some(({ view }, index) => {
+    const isOver = (shown[index + 1]?.at ?? until) <= at;
+    return !isOver && (view.phase !== 'submitting' || saysMore(view));
+  });
 }
 
 /** A user who wants to wait longer for a job that is lost is asked again before this time is over, ms. */

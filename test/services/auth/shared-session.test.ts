@@ -166,6 +166,21 @@ describe('a refresh', () => {
     expect(tab.written).toMatchObject({ generation: 3, userId: null });
   });
 
+  it.each([
+    ['the session', record(5, 7, { ended: true, reason: 'signed-out' })],
+    ['a later session', record(9, 9, { ended: true, reason: 'signed-out' })],
+  ])(
+    'that ends after a sign-out from %s that this tab did not hear is dropped, and ends the session here',
+    (_, written) => {
+      const tab = openTabAt57();
+      const asked = tab.shared.position();
+      tab.store.set(KEY, JSON.stringify(written));
+      tab.shared.renewed(token, 200, asked);
+      expect(tab.news).toEqual([{ type: 'ended', reason: 'signed-out' }]);
+      expect([tab.said, tab.written]).toEqual([[], written]);
+    },
+  );
+
   it('of a session that has ended is dropped', () => {
     const tab = openTabAt57();
     const asked = tab.shared.position();
