@@ -29,7 +29,7 @@ export interface ClaimsOptions {
   /** Whose session it is; null while none is. */
   userId: () => string | null;
   /** The jobs of the user who is signed in. */
-  list: () => Promise<readonly ListedJob[]>;
+  list: (signal: AbortSignal) => Promise<readonly ListedJob[]>;
   /** Receives a record that turned out to be this user's. */
   onClaimed: (record: JobRecord) => void;
 }
@@ -43,7 +43,7 @@ export function createClaims(options: ClaimsOptions): Claims {
   /** The records that the list of this user does not assign. */
   let unassigned: { userId: string | null; ids: Set<string> } = { userId: null, ids: new Set() };
   /** The look under way; one for another user takes its place. */
-  let current: { userId: string } | null = null;
+  let current: { userId: string; ending: AbortController } | null = null;
   let failures = 0;
   let timer: unknown;
   let isDisposed = false;
@@ -102,10 +102,10 @@ export function createClaims(options: ClaimsOptions): Claims {
     failures += 1;
     lookAgainIn(Math.max(waitMs, error.retryAfterMs ?? 0));
   };
-  const ask = async (mine: { userId: string }): Promise<void> => {
+  const ask = async (mine: NonNullable<typeof current>): Promise<void> => {
     const askedAt = clock.now();
     try {
-      const listed = await list();
+      const listed = await list(mine.ending.signal);
       if (current !== mine || userId() !== mine.userId) return;
       failures = 0;
       assign(mine.userId, listed, askedAt);
@@ -115,14 +115,19 @@ export function createClaims(options: ClaimsOptions): Claims {
       if (current === mine) current = null;
     }
   };
+  /** A look for the user before is of no use any more. */
+  const endLook = (): void => {
+    const ended = current;
+    current = null;
+    ended?.ending.abort(new Error('the look at the list is of no use any more'));
+  };
   const attempt = (): void => {
     const user = userId();
     if (isDisposed || user === null || current?.userId === user) return;
     clock.clearTimeout(timer);
-    // A look for the user before is of no use any more.
-    current = null;
+    endLook();
     if (open(user).length === 0) return;
-    current = { userId: user };
+    current = { userId: user, ending: new AbortController() };
     void ask(current);
   };
 
@@ -134,6 +139,7 @@ export function createClaims(options: ClaimsOptions): Claims {
     dispose() {
       isDisposed = true;
       clock.clearTimeout(timer);
+      endLook();
     },
   };
 }

@@ -280,7 +280,7 @@ function openClient<Submission, Result>(
     settlingMs: services.pacing.settlingMs,
     submitTimeoutMs: services.submitTimeoutMs,
     userId: tokens.identity,
-    list: () => authorised(() => api.jobs(disposal.signal)),
+    list: (signal) => authorised(() => api.jobs(signal)),
     onClaimed(record) {
       if (disposal.signal.aborted || assessments.has(record.submissionId)) return;
       if (record.failedAt === undefined) begin(record, 'assessment.resume');

@@ -22,6 +22,7 @@ import {
 } from './options.ts';
 import { createRuntimeSettings, type LiveSettings } from './runtime-settings.ts';
 import { type AssessmentApi, createAssessmentApi } from '../services/api/assessment-api.ts';
+import { listInTurn } from '../services/api/list-in-turn.ts';
 import type { Random } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createJobFeed, type JobFeed } from '../services/feed/job-feed.ts';
@@ -250,6 +251,7 @@ export function createServices<Submission, Result>(
     const open = async () => (opened ??= (await loadOwnPorts()).createPortedApi(api, { ...calls, idempotent }));
     return apiOnUse(open, idempotent, api.job !== undefined);
   };
+  const api = createApi();
 
   const answers = { session: tokenStorage, local: storage, memory: memoryStore() };
   const { unsentAnswers = 'session', keepForMs, keepResult: keepResultMs } = options;
@@ -270,7 +272,7 @@ export function createServices<Submission, Result>(
     tokens,
     resumed$,
     feed,
-    api: createApi(),
+    api: { ...api, jobs: listInTurn(api.jobs, clock) },
     jobs,
     clock,
     random,

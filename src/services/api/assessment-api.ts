@@ -6,7 +6,6 @@ import type { Schema } from '../../lib/schema.ts';
 import { fit, idSchema, maybeId, maybeNumber, object, type Shape } from '../../lib/schemas.ts';
 import type { TokenService } from '../auth/token-service.ts';
 import { percentOf, type ProgressScale } from '../job-report.ts';
-import { createPacer } from '../pacer.ts';
 import { errorOf, type HttpAnswer, type RefusalHint } from './answer.ts';
 import { authorised, exchange, type HttpDeps, type HttpRequest } from './http.ts';
 import { createListener, type HeardTokens } from './listener.ts';
@@ -224,8 +223,6 @@ export function createAssessmentApi<Submission, Result>(
   const hear = createListener(options);
   const { validate, invalid } = createResultReader(options);
   let recognisesKeys: boolean | null = null;
-  /** Several searches may ask for the list at once, and each of them obeys what the server told another. */
-  const pacer = createPacer(clock);
 
   /** Sends one call with a token, and reports what the answer says about the token and the clock. */
   const send = async (route: CallRoute, signal: AbortSignal, request: CallRequest) => {
@@ -311,11 +308,7 @@ export function createAssessmentApi<Submission, Result>(
       jobState(await call('status', jobSchema, signal, { id, canWait, beforeSending }), id),
     job: async (id, signal) => jobState(await call('job', jobSchema, signal, { id }), id),
     async jobs(signal) {
-      await pacer.turn('jobs', 0, signal);
-      const { data, serverNow } = await call('jobs', listSchema, signal).catch((error: unknown) => {
-        if (error instanceof TransientError && error.retryAfterMs !== null) pacer.postpone('jobs', error.retryAfterMs);
-        throw error;
-      });
+      const { data, serverNow } = await call('jobs', listSchema, signal);
       // The server's times are compared with the client's: what its clock shows at this moment tells how far they are apart.
       if (serverNow === null) return data.map((job) => ({ ...job, isClockUnknown: true }));
       const aheadMs = serverNow - clock.now();
