@@ -54,8 +54,12 @@ export interface SharedSession {
   newest(): number;
   /** Whether the user has signed out, in any tab and before any reload: only a sign-in begins a session then, and no cookie. */
   isSignedOut(): boolean;
-  /** Whether a token of this generation, restored after a reload, still belongs to the session. */
-  restored(generation: number): boolean;
+  /**
+   * Whether a token of this generation, restored after a reload, still belongs to the session.
+   *
+   * @param ofSession its session, where it was kept with the token: without a record, nothing else tells the number @default 0
+   */
+  restored(generation: number, ofSession?: number): boolean;
   /**
    * Publishes a refreshed token to all tabs, this one included. A stale one is dropped: the session has ended, or another tab refreshed
    * the token once more while this tab was asleep.
@@ -289,8 +293,9 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
     },
     newest: newestWritten,
     isSignedOut: () => over === 'signed-out',
-    restored(found) {
+    restored(found, ofSession = 0) {
       if (found < session || over !== null) return false;
+      session = Math.max(session, ofSession);
       generation = Math.max(generation, found);
       return true;
     },

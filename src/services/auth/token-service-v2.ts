@@ -62,6 +62,7 @@ const storedSchema = object({
   ttlMs: z.nullable(number),
   userId: z.nullable(z.string()),
   identity: z.optional(z.string()),
+  session: z.optional(number),
 });
 /** Smaller differences come from the resolution of the Date header and from the network. */
 const SKEW_MS = 2_000;
@@ -126,7 +127,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   });
   const stored = readJson(store.get(TOKEN_KEY), storedSchema);
   // Another user may have signed in since this page was open: the stored token is of an earlier session then.
-  const isOver = shared.isSignedOut() || (stored !== null && !shared.restored(stored.generation));
+  const isOver = shared.isSignedOut() || (stored !== null && !shared.restored(stored.generation, stored.session));
   if (isOver) {
     // The refresh token of that session would bring tokens of its user into this one.
     store.remove(TOKEN_KEY);
@@ -195,7 +196,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   };
 
   /** Without the user's id, which may be an e-mail address: the identity holds digests. */
-  const keep = (): void => store.set(TOKEN_KEY, JSON.stringify({ ...token, userId: null, identity }));
+  const keep = (): void => {
+    const { session: ofSession } = shared.position();
+    store.set(TOKEN_KEY, JSON.stringify({ ...token, userId: null, identity, session: ofSession }));
+  };
 
   const adopt = (
     issued: IssuedToken,

@@ -336,6 +336,8 @@ function isToldOfTheWait({ moments, tabNumber }: Trial, { route, at, retryAfter 
     Object.entries(view).some(([name, value]) => !plainWords.has(name) && value != null);
   const until = at + TOLD_WITHIN_MS;
   const shown = moments.filter((it) => it.tab === tabNumber && it.at <= until);
+  // The page may have been another one.
+  if (shown.length === 0) return true;
   return shown.some(({ view }, index) => {
     const isOver = (shown[index + 1]?.at ?? until) <= at;
     return !isOver && (view.phase !== 'submitting' || saysMore(view));

@@ -139,6 +139,17 @@ describe('a sign-in without the record of the sessions before', () => {
     expect(next.shared.position().session).toBeGreaterThan(first.shared.position().session);
   });
 
+  it('keeps its number after a reload, so that its sign-out reaches the other tabs', () => {
+    const other = openTab();
+    other.shared.signedIn(token, 300);
+    const { session, generation } = other.shared.position();
+    const reloaded = openTab();
+    expect(reloaded.shared.restored(generation, session)).toBe(true);
+    reloaded.shared.ended('signed-out');
+    for (const message of reloaded.said) other.hear(message);
+    expect(other.news).toEqual([{ type: 'ended', reason: 'signed-out' }]);
+  });
+
   it('is news to the tabs that are still in a session of before', () => {
     const { first, next } = forgotten();
     next.shared.signedIn(token, 400);
