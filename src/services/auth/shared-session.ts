@@ -328,8 +328,9 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
       if (reason === 'signed-out') {
         // The sign-out of a tab that is behind ends the session of all tabs too: the cookie must not bring the user back after a reload.
         const there = record();
-        session = Math.max(session, there?.session ?? 0);
-        generation = Math.max(generation, there?.generation ?? 0);
+        const isUnknown = there === null && generation === 0;
+        session = isUnknown ? nextSession() : Math.max(session, there?.session ?? 0);
+        generation = isUnknown ? session : Math.max(generation, there?.generation ?? 0);
       }
       over = reason;
       write();

@@ -139,6 +139,16 @@ describe('a sign-in without the record of the sessions before', () => {
     expect(next.shared.position().session).toBeGreaterThan(first.shared.position().session);
   });
 
+  it('ends for the other tabs as well where the tab that signs out knows of no session', () => {
+    const { first, next } = forgotten();
+    next.shared.ended('signed-out');
+    for (const message of next.said) first.hear(message);
+    expect(first.news).toEqual([{ type: 'ended', reason: 'signed-out' }]);
+    next.shared.signedIn(token, 400);
+    for (const message of next.said) first.hear(message);
+    expect(first.news.map(({ type }) => type)).toEqual(['ended', 'signed-in']);
+  });
+
   it('keeps its number after a reload, so that its sign-out reaches the other tabs', () => {
     const other = openTab();
     other.shared.signedIn(token, 300);
