@@ -281,12 +281,16 @@ export function createJobStore(
     // There is no job that its user could come back for, or its result has been shown.
     const isUnsent = record.jobId === null && (record.userId === null || record.sentAt === undefined);
     if (isUnsent || record.shownAt !== undefined) return remove(submissionId);
-    // Removed first: a storage that is full keeps the old value when it refuses a new one, and the next page would show it.
-    store.remove(PREFIX + submissionId);
-    // What only the tab that sends needs is left out, so that the record does not grow.
-    const its = { ...record, submission: undefined, sender: undefined, claimedAt: undefined, claimedBy: undefined };
+    // What only the tab that sends and the first view need is left out, so that the record does not grow.
+    const tabs = { submission: undefined, sender: undefined, claimedAt: undefined, claimedBy: undefined };
+    const its = { ...record, ...tabs, progress: undefined, delay: undefined };
     const outcomeUnknown = record.outcomeUnknown || undefined;
-    save({ ...its, outcomeUnknown, asideAt: clock.now() });
+    const aside = { ...its, outcomeUnknown, asideAt: clock.now() };
+    // A storage that is full keeps the old value when it refuses a longer one, and the next page would show it. What is removed first
+    // leaves its place to other entries that wait for one.
+    const isLonger = JSON.stringify(aside).length > (store.get(PREFIX + submissionId)?.length ?? 0);
+    if (isLonger) store.remove(PREFIX + submissionId);
+    save(aside);
     kept.delete(submissionId);
     log({ type: 'job.aside' });
   };

@@ -30,6 +30,29 @@ function openStore() {
   };
 }
 
+describe('a record that is set aside', () => {
+  it('fits into the place of the record before, where a full storage has no other', () => {
+    const { store, jobs } = openStore();
+    jobs.save(record({ progress: { status: 'queued', percent: 0 } }));
+    const sizeOf = () => store.get(PREFIX + 's1')?.length;
+    const before = sizeOf() ?? 0;
+    jobs.setAside('s1');
+    expect(sizeOf()).toBeLessThanOrEqual(before);
+    expect(jobs.read('s1')).toMatchObject({ jobId: 'j1', asideAt: 1_500 });
+  });
+
+  it('takes that place without giving it up in between, so that no other entry takes it', () => {
+    const { store, jobs } = openStore();
+    jobs.save(record({ progress: { status: 'queued', percent: 0 } }));
+    const changes: string[] = [];
+    const watched = createJobStore({ ...store, remove: (key) => changes.push(key) }, () => {}, {
+      clock: { now: () => 1_500 },
+    });
+    watched.setAside('s1');
+    expect(changes).not.toContain(`${PREFIX}s1`);
+  });
+});
+
 describe('createJobStore', () => {
   it('gives back after a reload what was saved', () => {
     const { store, jobs } = openStore();

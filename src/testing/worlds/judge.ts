@@ -377,13 +377,16 @@ const jobShownBy = (view: AssessmentView): unknown =>
 function isOwnResult({ backend, ledger }: Trial, view: AssessmentView): boolean {
   const user = ledger.submissions.get(view.id);
   const shown = jobShownBy(view);
-  return view.phase !== 'completed' || backend.jobs().find((job) => job.userId === user)?.jobId === shown;
+  return view.phase !== 'completed' || backend.jobs().some((job) => job.userId === user && job.jobId === shown);
 }
 
 /** Whether the list of jobs comes too late for a submission whose answer cannot be read: the user is asked. */
 const isListLate = ({ habits }: World): boolean => habits?.listsLate === true;
+/** On a machine that falls asleep a submission may arrive minutes after its user has left. */
+const arrivesLate = ({ incidents }: World): boolean => incidents.some((it) => it.do === 'sleep');
 /** Whether nothing tells whose a submission is that was left before its answer: neither a name of its user nor the time of its job. */
-const cannotClaim = (world: World): boolean => !namesUsers(world) || isClockWrong(world) || isListLate(world);
+const cannotClaim = (world: World): boolean =>
+  !namesUsers(world) || isClockWrong(world) || isListLate(world) || arrivesLate(world);
 
 /** Whether the end of each job was shown to its user, who came back for it. */
 function isShownToEach({ world, backend, ledger, moments, deeds }: Trial): boolean {
