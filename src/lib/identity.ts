@@ -9,6 +9,15 @@ import { digestOf } from './digest.ts';
 
 const KINDS = ['app', 'claim'] as const;
 
+/** What code writes for a user whom it does not know. */
+const NO_NAME = /^(undefined|null|nan|\[object object\])?$/i;
+
+/** The id as text; null where it names no user: everyone would have the same name then. */
+export function nameIn(id: string | number | null | undefined): string | null {
+  const text = String(id ?? '');
+  return NO_NAME.test(text.trim()) ? null : text;
+}
+
 /**
  * @param appId the id that the application gave, or the part of an identity that came from it
  * @param claim the id that the token claims
@@ -19,9 +28,10 @@ export function identityOf(
   claim: string | null,
   session: string | number,
 ): string {
-  const app = appId == null || /^app:[0-9a-f]{32}$/.test(String(appId)) ? appId : `app:${digestOf(String(appId))}`;
-  const parts = [app, claim === null ? null : `claim:${digestOf(claim)}`];
-  return parts.filter((it) => it != null).join(' ') || `session:${session}`;
+  const [name, claimed] = [nameIn(appId), nameIn(claim)];
+  const app = name === null || /^app:[0-9a-f]{32}$/.test(name) ? name : `app:${digestOf(name)}`;
+  const parts = [app, claimed === null ? null : `claim:${digestOf(claimed)}`];
+  return parts.filter((it) => it !== null).join(' ') || `session:${session}`;
 }
 
 const partOf = (identity: string, kind: (typeof KINDS)[number]): string | undefined =>

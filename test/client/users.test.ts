@@ -113,6 +113,24 @@ describe('a user of two names', () => {
 });
 
 describe('users of whom nothing is known', () => {
+  it.each([
+    ['an empty id', { userId: '' }, {}],
+    ['the text of a missing id', { userId: 'undefined' }, {}],
+    ['a number that is none', { userId: Number.NaN }, {}],
+    ['an empty claim', {}, { sub: '' }],
+    ['an empty claim before the one that names them', {}, { user_id: '', sub: 'ann' }, { user_id: '', sub: 'bob' }],
+  ])('are two users under %s', async (_, named, claims, others = claims) => {
+    open({ submit: () => flat(503, 'UNAVAILABLE') });
+    world.client.signedIn({ accessToken: jwt({ ...claims, n: 1 }), ...later, ...named });
+    const assessment = world.client.submit(answers);
+    await world.run(SECOND);
+    const second = jwt({ ...others, n: 2 });
+    world.client.signedIn({ accessToken: second, ...later, ...named });
+    await world.run(60 * SECOND);
+    expect(world.calls.filter(({ token }) => token === second).map(({ route }) => route)).not.toContain('submit');
+    expect(assessment.getSnapshot().phase).toBe('cancelled');
+  });
+
   it('are two users: the unsent answers of the first are not sent for the second, and no result is shown', async () => {
     open({ submit: () => flat(503, 'UNAVAILABLE'), status: () => status('completed') });
     world.client.signedIn({ accessToken: 'first', ...later });

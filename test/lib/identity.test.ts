@@ -10,6 +10,11 @@ describe('an identity', () => {
     expect(identityOf(7, null, 1)).toBe(identityOf('7', null, 1));
   });
 
+  it.each(['', ' ', 'undefined', 'null', 'NaN', Number.NaN, '[object Object]'])('takes no name from %o', (none) => {
+    expect(identityOf(none, String(none), 1)).toBe('session:1');
+    expect(identityOf(none, 'ann', 1)).toBe(identityOf(null, 'ann', 1));
+  });
+
   it('takes the part of another identity as it is', () => {
     const ann = identityOf('ann', null, 1);
     expect(identityOf(appIn(ann), null, 2)).toBe(ann);

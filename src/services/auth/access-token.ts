@@ -1,5 +1,6 @@
 import { decodeJwt } from 'jose';
 import type * as z from 'zod/mini';
+import { nameIn } from '../../lib/identity.ts';
 import { fit, maybeNumber, object, orNull, textOrNumber } from '../../lib/schemas.ts';
 
 /** An access token and its metadata. It never leaves the services. */
@@ -52,8 +53,7 @@ const DOUBT_MS = 30_000;
 /** The user whom the token claims; null where it claims none. */
 export function claimedUser(value: string): string | null {
   const { sub, user_id, uid, id } = readClaims(value);
-  const claim = user_id ?? uid ?? id ?? sub;
-  return claim == null ? null : String(claim);
+  return nameIn(user_id) ?? nameIn(uid) ?? nameIn(id) ?? nameIn(sub);
 }
 
 /** When the token expires by its own `exp`, ms since the epoch by the *server's* clock; null where it does not say. */
@@ -101,7 +101,7 @@ export function describeToken(
     generation,
     expiresAt,
     ttlMs,
-    userId: issued.userId == null ? claimedUser(issued.accessToken) : String(issued.userId),
+    userId: nameIn(issued.userId) ?? claimedUser(issued.accessToken),
   };
 }
 

@@ -184,7 +184,7 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
     const there = record();
     if (there && (there.session > session || (there.session === session && there.generation > generation))) return;
     const known = there?.session === session ? there.userId : null;
-    const user = userId === undefined ? known : appIn(identityOf(userId, null, session));
+    const user = userId === undefined ? known : (appIn(identityOf(userId, null, session)) ?? null);
     const state = { session, generation, ended: over !== null, ...(over && { reason: over }) };
     // A storage that is full refuses the longer record, and would keep one of a session under way.
     if (over === 'signed-out') store.remove(key);

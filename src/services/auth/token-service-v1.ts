@@ -5,7 +5,7 @@ import { type AccessToken, claimedExpiry, claimedUser, describeToken, isSendable
 import { backoff, jitter, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { digestOf } from '../../lib/digest.ts';
-import { appIn, contradicts, identityOf, isSameUser, mergeIdentities } from '../../lib/identity.ts';
+import { appIn, contradicts, identityOf, isSameUser, mergeIdentities, nameIn } from '../../lib/identity.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Health } from './health-request.ts';
 import { createLoginPages, MAX_LOGIN_PAGES } from './login-pages.ts';
@@ -259,7 +259,7 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       if (isKept) return;
       store.set(keys[0], accessToken);
       const token = read();
-      userId = appId == null ? (token?.userId ?? null) : String(appId);
+      userId = nameIn(appId) ?? token?.userId ?? null;
       begin(issued.accessToken);
     },
     signOut() {

@@ -15,7 +15,7 @@ import {
 } from './access-token.ts';
 import { backoff, jitter, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { appIn, contradicts, identityOf, isSameUser, mergeIdentities } from '../../lib/identity.ts';
+import { appIn, contradicts, identityOf, isSameUser, mergeIdentities, nameIn } from '../../lib/identity.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Health } from './health-request.ts';
 import { createLoginPages, MAX_LOGIN_PAGES, MAX_LOGIN_PAGES_AT_REFRESH } from './login-pages.ts';
@@ -270,7 +270,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     token?.value === issued.accessToken &&
     (identity === null || !contradicts(identity, identityOf(issued.userId, claimedUser(issued.accessToken), '')));
   const keepAs = (issued: IssuedToken, generation: number): void => {
-    if (token) token = { ...token, generation, userId: issued.userId == null ? token.userId : String(issued.userId) };
+    if (token) token = { ...token, generation, userId: nameIn(issued.userId) ?? token.userId };
     const named = identityOf(issued.userId, claimedUser(issued.accessToken), shared.position().session);
     identity = mergeIdentities(identity, named);
     keep();
