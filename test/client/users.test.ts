@@ -1,8 +1,11 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { type AssessmentClient, type AssessmentClientOptions } from 'assessment-monitor';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { digestOf } from '../../src/lib/digest.ts';
 import { SignInRequiredError } from '../../src/lib/errors.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
+import { fakeTabs } from '../../src/testing/fake-tabs.ts';
 import { virtualClock } from '../../src/testing/virtual-clock.ts';
+import { deferred } from '../support/deferred.ts';
 import { jwt } from '../support/jwt.ts';
 import { sharedStorage } from '../support/shared-storage.ts';
 import {
@@ -113,7 +116,7 @@ describe('a user of two names', () => {
 });
 
 describe('users of whom nothing is known', () => {
-  it.each([
+  it.each<[string, object, object, object?]>([
     ['an empty id', { userId: '' }, {}],
     ['the text of a missing id', { userId: 'undefined' }, {}],
     ['a number that is none', { userId: Number.NaN }, {}],
@@ -429,6 +432,59 @@ describe('a sign-out', () => {
     await world.run(SECOND);
     expect(world.client.getSnapshot()).toEqual({ assessments: [], balance: null });
     tab.dispose();
+  });
+
+  it.each([
+    ['sign-out', (tab: AssessmentClient) => tab.signedOut()],
+    ['sign-in of another user', (tab: AssessmentClient) => tab.signedIn(bob)],
+  ])(
+    'and a %s reach a tab whose record the application has removed, from a page that a cookie has begun',
+    async (_, leave) => {
+      const storage = memoryStore();
+      const refresh: Answerer = ({ count }) => ok({ idToken: jwt({ sub: 'ann', count }), expiresIn: 3_600 });
+      open({ refresh, status: () => status('completed') });
+      const tabs = fakeTabs(world.clock);
+      const openTab = () => {
+        const { channel } = tabs.openTab();
+        return world.openTab({ storage, tokenStorage: memoryStore(), channel });
+      };
+      const first = openTab();
+      first.signedIn(ann);
+      first.submit(answers);
+      await world.run(30 * SECOND);
+      storage.keys().forEach(storage.remove);
+      const second = openTab();
+      await second.ensureValidToken();
+      await world.run(SECOND);
+      leave(second);
+      await world.run(SECOND);
+      expect(first.getSnapshot()).toEqual({ assessments: [], balance: null });
+      first.dispose();
+      second.dispose();
+    },
+  );
+
+  it('leaves no refresh token that a refresh of the application brings after it', async () => {
+    const tokenStorage = memoryStore();
+    const asked: (string | null)[] = [];
+    const answered = deferred<void>();
+    const refresh: NonNullable<AssessmentClientOptions['auth']>['refresh'] = async ({ refreshToken }) => {
+      asked.push(refreshToken);
+      await answered.promise;
+      return { accessToken: ann.accessToken, refreshToken: 'refresh-token-of-ann' };
+    };
+    open({}, { tokenStorage, auth: { refresh } });
+    world.client.signedIn(ann);
+    const renewed = world.client.ensureValidToken(true).catch(() => {});
+    await vi.waitFor(() => expect(asked).toHaveLength(1));
+    world.client.signedOut();
+    world.client.signedIn(bob);
+    answered.resolve();
+    await renewed;
+    await world.run(120 * SECOND);
+    expect(JSON.stringify(tokenStorage.keys().map(tokenStorage.get))).not.toContain('of-ann');
+    await world.client.ensureValidToken(true);
+    expect(asked).toEqual([null, null]);
   });
 
   it('is final although the cookie is still good: a reload brings nothing back, and the sign-in does', async () => {

@@ -49,9 +49,15 @@ export function createResultReader<Result>(options: { resultSchema: Schema<Resul
   return { validate, invalid };
 }
 
+/** An identifier or an index. What else is a key may be data: the keys of a record can be e-mail addresses, ids or answers. */
+const FIELD = /^(\d{1,4}|(?!.*\d{3})[a-z_$][\w$-]{0,39})$/i;
+
 /** The place of the first issue, by field names alone: values are personal data. */
 function firstPath(issues: readonly unknown[]): string {
   const { path } = (issues[0] ?? {}) as { path?: readonly unknown[] };
   const names = (path ?? []).map((it) => (typeof it === 'object' && it !== null && 'key' in it ? it.key : it));
-  return names.map(String).join('.').slice(0, 100);
+  return names
+    .map((it) => (FIELD.test(String(it)) ? String(it) : '*'))
+    .join('.')
+    .slice(0, 100);
 }

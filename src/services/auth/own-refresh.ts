@@ -52,8 +52,10 @@ export async function askOwnRefresh(refresh: RefreshTokens, options: OwnRefreshO
   controller.abort();
   if (answer.type === 'issued') {
     const { refreshToken: next } = answer.token;
-    // After a sign-out or another sign-in during the request, the new refresh token belongs to no current session.
-    if (next && store.get(REFRESH_TOKEN_KEY) === refreshToken) store.set(REFRESH_TOKEN_KEY, next);
+    // After a sign-out or another sign-in during the request, the new refresh token belongs to no current session. Where there was none
+    // before, nothing tells: it is stored when the session takes the access token.
+    if (next && refreshToken !== null && store.get(REFRESH_TOKEN_KEY) === refreshToken)
+      store.set(REFRESH_TOKEN_KEY, next);
   }
   finish(answer.type === 'issued' ? 'ok' : answer.type === 'rejected' ? 'rejected' : 'transient', null);
   return answer.type === 'issued' ? { ...answer, sentAt } : answer;

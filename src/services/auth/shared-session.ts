@@ -276,12 +276,17 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
   };
   const newestWritten = (): number => Math.max(generation, record()?.generation ?? 0);
   const next = (): number => newestWritten() + 1;
+  /** Whether nothing tells the number of this session: there is no record, or a cookie has begun it where there was none. */
+  const isUnnumbered = (): boolean => {
+    const { session: recorded, generation: last } = record() ?? { session: 0, generation };
+    return Math.max(session, recorded) === 0 && last > 0;
+  };
   /**
    * Without a record, which a full storage or the application may have removed, other tabs may still be in a session with a higher number,
    * and stored jobs may name it: a number from the time is higher.
    */
   const nextSession = (): number =>
-    record() === null ? Math.max(next(), Math.floor(clock.now() / SESSION_STEP_MS)) : next();
+    record() === null || isUnnumbered() ? Math.max(next(), Math.floor(clock.now() / SESSION_STEP_MS)) : next();
 
   return {
     news$: news.asObservable(),
@@ -328,7 +333,7 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
       if (reason === 'signed-out') {
         // The sign-out of a tab that is behind ends the session of all tabs too: the cookie must not bring the user back after a reload.
         const there = record();
-        const isUnknown = there === null && generation === 0;
+        const isUnknown = isUnnumbered() || (there === null && generation === 0);
         session = isUnknown ? nextSession() : Math.max(session, there?.session ?? 0);
         generation = isUnknown ? session : Math.max(generation, there?.generation ?? 0);
       }

@@ -696,6 +696,21 @@ describe('result', () => {
     expect(recorded.of('result.invalid')).toEqual([{ type: 'result.invalid', reason: 'schema', field: 'archetype' }]);
   });
 
+  it('names no key that may be data itself, such as those of a record', async () => {
+    const keyed: Schema<Analysis> = {
+      '~standard': {
+        validate: () => ({
+          issues: [{ message: 'no', path: ['friends', 'ann@example.test', { key: 0 }, 'a1b2-4711'] }],
+        }),
+      },
+    };
+    server.reply(200, yes({ test_result: {} }));
+    expect(await result(keyed)).toEqual({ type: 'invalid' });
+    expect(recorded.of('result.invalid')).toEqual([
+      { type: 'result.invalid', reason: 'schema', field: 'friends.*.0.*' },
+    ]);
+  });
+
   it('may be checked by a schema that takes its time', async () => {
     const slow = (archetype: string): Schema<Analysis> => ({
       '~standard': {
