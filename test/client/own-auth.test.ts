@@ -1,4 +1,5 @@
 import {
+  type AssessmentClient,
   type AssessmentClientOptions,
   type IssuedToken,
   SignInRequiredError,
@@ -8,6 +9,7 @@ import {
 import { describe, expect, it, vi } from 'vitest';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { settle, virtualClock } from '../../src/testing/virtual-clock.ts';
+import { deferred } from '../support/deferred.ts';
 import { jwt } from '../support/jwt.ts';
 import { expired, type ForeignScript, openForeignWorld } from '../support/foreign-world.ts';
 
@@ -275,6 +277,53 @@ describe('a token source', () => {
     world.client.signedIn(named('first'));
     await world.run(60_000);
     expect(world.client.getSnapshot().assessments.map((it) => it.getSnapshot().phase)).toEqual(['completed']);
+  });
+
+  it.each([
+    ['is signed out', (client: AssessmentClient<never>) => client.signedOut(), 'session.ended'],
+    [
+      'is followed by another',
+      (client: AssessmentClient<never>) => client.signedIn(named('other', 'user-2')),
+      'session.restored',
+    ],
+  ])('does not bring a user back who %s while it is asked', async (_, leave, last) => {
+    const answered = deferred();
+    const sdk = openSource(() => named('first'));
+    const getToken = async (fresh: boolean) => {
+      const token = await sdk.source.getToken({ fresh });
+      if (fresh) await answered.promise;
+      return token;
+    };
+    const world = await sourced({ ...sdk, source: { ...sdk.source, getToken: ({ fresh }) => getToken(fresh) } });
+    const asked = world.client.ensureValidToken(true).catch(() => {});
+    await vi.waitFor(() => expect(sdk.forced()).toBe(1));
+    leave(world.client);
+    answered.resolve();
+    await asked;
+    await world.run(1_000);
+    const sessions = world.events.filter(({ type }) => type.startsWith('session.'));
+    expect(sessions.at(-1)?.type).toBe(last);
+    expect(world.eventsOf('session.restored')).toHaveLength(last === 'session.ended' ? 0 : 1);
+    expect(world.client.getSnapshot().assessments).toEqual([]);
+  });
+
+  it.each<[string, string | IssuedToken, string | IssuedToken]>([
+    ['of two sessions by cookie without a name', { accessToken: '' }, { accessToken: '' }],
+    ['of which one is named by the token alone and the other by nothing', jwt({ sub: 'ann' }), 'token-of-bob'],
+  ])('brings nothing from one user to the next, %s', async (_, first, second) => {
+    let user: string | IssuedToken | null = first;
+    const sdk = openSource(() => user);
+    const world = await sourced(sdk, undefined, {}, 5_000);
+    expect(world.client.getSnapshot().assessments).toHaveLength(1);
+    if (first !== second && typeof first !== 'string') {
+      user = null;
+      sdk.change();
+      await world.run(1_000);
+    }
+    user = second;
+    sdk.change();
+    await world.run(5_000);
+    expect(world.client.getSnapshot().assessments).toEqual([]);
   });
 
   it('is asked ahead of the expiry, and a renewal keeps the assessment', async () => {

@@ -164,6 +164,28 @@ describe('users of whom nothing is known', () => {
   });
 });
 
+describe('a session by cookie that names no user', () => {
+  it.each([
+    ['finds its job on a later page where the API lists it', 'job-1', ['submission-1']],
+    ['does not see the job of another user on a later page', 'job-of-another', []],
+  ])('%s', async (_, jobId, shown) => {
+    const shared = { storage: memoryStore(), auth: { source: { getToken: async () => ({ accessToken: '' }) } } };
+    open({ jobs: () => ok({ jobs: [{ ...listed(jobId, START), status: 'processing' }] }) }, shared);
+    world.client.submit(answers);
+    await vi.dynamicImportSettled();
+    await world.run(5 * SECOND);
+    expect(phase()).toBe('waiting');
+    world.client.dispose();
+    const page = world.openTab({ ...shared, tokenStorage: memoryStore() });
+    page.resume();
+    await page.ensureValidToken();
+    await vi.dynamicImportSettled();
+    await world.run(60 * SECOND);
+    expect(page.getSnapshot().assessments.map(({ id }) => id)).toEqual(shown);
+    page.dispose();
+  });
+});
+
 describe('a paid job of one user', () => {
   const ann = { accessToken: jwt({ sub: 'ann' }), ...later };
   const bob = { accessToken: jwt({ sub: 'bob' }), ...later };

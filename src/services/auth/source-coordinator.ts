@@ -2,7 +2,7 @@ import { NEVER } from 'rxjs';
 import { backoff, type Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { digestOf } from '../../lib/digest.ts';
-import { contradicts, identityOf } from '../../lib/identity.ts';
+import { contradicts, identityOf, isSameUser, nameIn } from '../../lib/identity.ts';
 import type { Log } from '../../lib/log.ts';
 import { number, object, readJson } from '../../lib/schemas.ts';
 import type { KeyValueStore } from '../../lib/storage.ts';
@@ -69,6 +69,8 @@ export function createSourceCoordinator(options: SourceCoordinatorOptions): Sour
   let given: string | null = null;
   /** Names a user of whom the tokens say nothing. */
   let alias: string | null = null;
+  /** Counts the sessions. What the source was asked for in an earlier one is of the user who has left. */
+  let epoch = 0;
   let availableAt = 0;
   let failures = 0;
   let ended: 'signed-out' | 'rejected' | null = null;
@@ -78,8 +80,10 @@ export function createSourceCoordinator(options: SourceCoordinatorOptions): Sour
   let unsubscribe: (() => void) | undefined;
   const watching = tokens.sessions$.subscribe({
     next(event) {
+      if (event.type === 'session.ended' || event.type === 'session.restored') epoch += 1;
       if (event.type === 'session.ended') {
         ended = event.reason;
+        if (event.reason === 'signed-out') alias = null;
         isLeaving = event.reason === 'signed-out';
       } else if (event.type !== 'token.expiring') {
         ended = null;
@@ -91,12 +95,14 @@ export function createSourceCoordinator(options: SourceCoordinatorOptions): Sour
 
   const ask = async (fresh: boolean): Promise<Answer> => {
     const sentAt = clock.now();
+    const asked = epoch;
     let timer: unknown;
     const late = new Promise<never>((_, reject) => {
       timer = clock.setTimeout(() => reject(new Error('late')), timeoutMs);
     });
     try {
       const answer = await Promise.race([late, (async () => source.getToken({ fresh }))()]);
+      if (asked !== epoch) return { type: 'failed' };
       if (answer === null) return { type: 'none' };
       const read = issuedSchema.safeParse(typeof answer === 'string' ? { accessToken: answer } : answer);
       const isEmpty = typeof answer === 'string' && answer === '';
@@ -113,7 +119,9 @@ export function createSourceCoordinator(options: SourceCoordinatorOptions): Sour
 
   /** The token under the name of its user. @param mayBeAnother whether a text without a name may be another user's */
   const named = (token: IssuedToken, mayBeAnother: boolean): IssuedToken => {
-    if (token.userId !== undefined || claimedUser(token.accessToken) !== null) return token;
+    if (nameIn(token.userId) !== null || claimedUser(token.accessToken) !== null) return token;
+    // The text of a session by cookie is that of all users.
+    if (token.accessToken === '') return token;
     if (alias === null || (mayBeAnother && token.accessToken !== given)) alias = digestOf(token.accessToken);
     return { ...token, userId: alias };
   };
@@ -124,7 +132,10 @@ export function createSourceCoordinator(options: SourceCoordinatorOptions): Sour
     given = token.accessToken;
     failures = 0;
     availableAt = 0;
-    if (ended !== null || (identity !== null && contradicts(identity, its))) return tokens.signIn(token);
+    const isAnother = mayBeAnother ? !isSameUser(identity, its) : identity !== null && contradicts(identity, its);
+    // Only a sign-in gives a session a number of its own, and a user without a name is known by it.
+    const isNameless = identity === null && its.startsWith('session:');
+    if (ended !== null || isAnother || isNameless) return tokens.signIn(token);
     const asked = { ...shared.position(), generation: shared.newest() };
     shared.renewed(token, answer.sentAt, asked, isCached);
   };
