@@ -112,8 +112,10 @@ export interface SharedSessionOptions {
 /** The longest wait for an answer of another tab. An active tab answers within milliseconds, a frozen one never. */
 const ANSWER_MS = 300;
 
-/** Without a record, sessions that begin so far apart have different numbers, ms. */
+/** Sessions that begin so far apart have different numbers, ms. */
 const SESSION_STEP_MS = 100;
+/** No version has counted so far. */
+const FIRST_BY_TIME = 1e9;
 
 const ordinal = z.int().check(z.minimum(0), z.maximum(1e12));
 const recordSchema = object({
@@ -282,11 +284,14 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
     return Math.max(session, recorded) === 0 && last > 0;
   };
   /**
-   * Without a record, which a full storage or the application may have removed, other tabs may still be in a session with a higher number,
-   * and stored jobs may name it: a number from the time is higher.
+   * A full storage or the application may have removed the record, or kept an old one: other tabs may be in a session with a higher number,
+   * and stored jobs may name it. A number from the time is higher. Older versions counted from 1, and their tabs follow who counts on.
    */
-  const nextSession = (): number =>
-    record() === null || isUnnumbered() ? Math.max(next(), Math.floor(clock.now() / SESSION_STEP_MS)) : next();
+  const nextSession = (): number => {
+    const counted = next();
+    const isByOlderVersion = record() !== null && !isUnnumbered() && counted < FIRST_BY_TIME;
+    return isByOlderVersion ? counted : Math.max(counted, Math.floor(clock.now() / SESSION_STEP_MS));
+  };
 
   return {
     news$: news.asObservable(),

@@ -458,7 +458,10 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     const expiresIn = ttlMs === null ? undefined : ttlMs / 1_000;
     return { token: { accessToken: value, expiresIn, userId: appIn(identity ?? ''), refreshToken }, sentAt };
   });
+  let isDisposed = false;
   const follow = (news: SharedNews): void => {
+    // Of the next session this service keeps nothing: the storage of the tab belongs to the next page.
+    if (isDisposed && news.type !== 'renewed') return subscription.unsubscribe();
     if (news.type === 'ended') end(news.reason);
     else if (news.type === 'signed-in' && isHeld(news.token)) keepAs(news.token, news.generation);
     else if (news.type === 'signed-in') begin(news.token, news.sentAt, news.generation);
@@ -609,6 +612,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
       clock.clearTimeout(timer);
       watch.observe(false);
       events.complete();
+      isDisposed = true;
       // A refresh in flight is not aborted, and other tabs wait for its token.
       const close = (): void => {
         subscription.unsubscribe();

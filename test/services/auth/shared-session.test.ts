@@ -139,6 +139,17 @@ describe('a sign-in without the record of the sessions before', () => {
     expect(next.shared.position().session).toBeGreaterThan(first.shared.position().session);
   });
 
+  it('is news to the others also where a full storage has kept the record of an earlier session', () => {
+    const { first, next } = forgotten();
+    first.clock.sleep(60_000);
+    first.shared.signedIn(token, 60_300);
+    next.store.set(KEY, JSON.stringify(record(18_000_000_000, 18_000_000_000)));
+    next.clock.sleep(120_000);
+    next.shared.signedIn(token, 120_400);
+    for (const message of next.said) first.hear(message);
+    expect(first.news.map(({ type }) => type)).toEqual(['signed-in']);
+  });
+
   it('ends for the other tabs as well where the tab that signs out knows of no session', () => {
     const { first, next } = forgotten();
     next.shared.ended('signed-out');

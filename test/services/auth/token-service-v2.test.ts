@@ -1449,6 +1449,19 @@ describe('a refresh without a waiting caller', () => {
     expect(openTab(tab).held).toBe('second');
     expect(tab.clock.armed()).toBe(0);
   });
+
+  it('keeps nothing for the next page when another user has signed in there after the client was disposed', async () => {
+    const tab = signedInTab();
+    tab.listen();
+    void tab.tokens.renew(1);
+    tab.tokens.dispose();
+    const next = openTab(tab);
+    next.tokens.signIn({ accessToken: 'of bob', userId: 'bob' });
+    const kept = tab.store.get(TOKEN_KEY);
+    await tab.issue('second');
+    expect(tab.store.get(TOKEN_KEY)).toBe(kept);
+    next.tokens.dispose();
+  });
 });
 
 describe('listeners', () => {
