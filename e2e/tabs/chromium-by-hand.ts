@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
-import { findChromium, NO_CHROMIUM } from '../chromium.ts';
+import { chromiumArguments, findChromium, NO_CHROMIUM } from '../chromium.ts';
 
 /*
  * A Chromium whose tabs can be hidden, frozen and put into the back/forward cache. One that Playwright launches cannot: it keeps every
@@ -33,15 +33,8 @@ export async function startChromium(): Promise<HandmadeChromium> {
       '--headless=new',
       '--remote-debugging-port=0',
       `--user-data-dir=${profile}`,
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
       '--no-default-browser-check',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      // Chromium's sandbox refuses to start as root, which is what containers are.
-      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      ...chromiumArguments(),
       'about:blank',
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
