@@ -16,6 +16,7 @@ import {
   ok,
   openScriptedWorld,
   type Reply,
+  result,
   type Script,
   status,
 } from '../support/scripted-world.ts';
@@ -69,6 +70,27 @@ describe('auth V1', () => {
     expect(assessment?.getSnapshot().phase).toBe('cancelled');
     page.dispose();
   });
+
+  it.each(['result', 'balance'] as const)(
+    'shows no %s that arrives after the application has stored the token of another user',
+    async (route) => {
+      const tokenStorage = memoryStore();
+      const answered = deferred<Reply>();
+      const script: Script = { status: () => status('completed'), [route]: () => answered.promise };
+      open(script, { tokenStorage, auth: { version: 'v1' } });
+      world.client.signedIn({ accessToken: jwt({ sub: 'ann' }) });
+      const assessment = world.client.submit(answers);
+      const asked = world.client.refreshBalance();
+      await world.run(10 * SECOND);
+      expect(world.count(route)).toBeGreaterThan(0);
+      tokenStorage.set('token', jwt({ sub: 'bob' }));
+      answered.resolve(route === 'result' ? result() : ok({ token_balance: 77 }));
+      await world.run(SECOND);
+      await asked;
+      expect(world.client.getSnapshot().balance).toBeNull();
+      if (route === 'result') expect(assessment.getSnapshot().phase).toBe('cancelled');
+    },
+  );
 
   it('continues with a newer token of the same user', async () => {
     const tokenStorage = memoryStore();

@@ -234,7 +234,11 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
       if (refusals > 0) return 'outage';
       return acceptedGeneration === generation && expiresAt !== null ? 'revoked' : null;
     },
-    accepted,
+    accepted(generation) {
+      // The answer may be of a user whose token the application has replaced: it ends here, and is not shown.
+      recheck();
+      accepted(generation);
+    },
     refused: watch.refused,
     authenticated: watch.authenticated,
     unanswered: () => false,
