@@ -51,6 +51,7 @@ function pathOf(parent: string | undefined, key: string, isIndex: boolean): stri
 const platformKindOf = (value: object): string => Object.prototype.toString.call(value).slice(8, -1);
 
 function kindOf(value: unknown): string {
+  if (typeof value === 'number') return String(value);
   if (typeof value !== 'object' || value === null) return typeof value;
   const kind = platformKindOf(value);
   return kind === 'Object' ? ((value.constructor as { name?: string } | undefined)?.name ?? kind) : kind;
@@ -66,6 +67,7 @@ const BOXED = /^(Number|String|Boolean)$/;
 
 /** What to do instead of submitting this value; null where JSON holds it. `toJSON` has been called already. */
 function remedyFor(value: unknown): string | null {
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'use null where there is no number';
   if (typeof value === 'bigint') return 'use String(it)';
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
   const kind = platformKindOf(value);

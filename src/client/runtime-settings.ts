@@ -65,7 +65,11 @@ export function createRuntimeSettings(
     try {
       const given: unknown = (isSource ? settings.get() : settings?.()) ?? {};
       // A promise has no fields to read, so an asynchronous function would silently mean the defaults.
-      if (typeof given === 'object' && given !== null && !('then' in given)) return given;
+      if (given instanceof Promise) given.catch(() => {});
+      // A copy: a getter of the application may throw.
+      if (typeof given === 'object' && given !== null && !('then' in given)) {
+        return Object.fromEntries(names.map((name) => [name, (given as RuntimeSettings)[name]]));
+      }
     } catch {
       // Reported below: the reason does not matter here.
     }

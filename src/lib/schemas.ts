@@ -30,7 +30,7 @@ export const idSchema = z.pipe(
   someText.check(
     z.maxLength(256),
     // Half a surrogate pair cannot be encoded into a URL, and dots alone lead out of their route.
-    z.refine((text) => !/[\uD800-\uDFFF]/u.test(text) && !/^\.{1,2}$/.test(text)),
+    z.refine((text) => /\S/.test(text) && !/[\uD800-\uDFFF]/u.test(text) && !/^\.{1,2}$/.test(text)),
   ),
 );
 

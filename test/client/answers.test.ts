@@ -42,6 +42,8 @@ describe('answers that JSON would garble', () => {
     ['an Error', new Error('no'), 'use a plain object'],
     ['an instance whose fields JSON does not see', new Hidden(), 'use a plain object'],
     ['a bigint', 1n, 'use String(it)'],
+    ['a NaN', Number.NaN, 'use null where there is no number'],
+    ['an infinite number', Number.POSITIVE_INFINITY, 'use null where there is no number'],
   ])('%s is refused at any depth, with the path and a remedy', (_what, value, remedy) => {
     expect(() => readAnswers(value)).toThrow(TypeError);
     expect(() => readAnswers(value)).toThrow(remedy);

@@ -78,6 +78,20 @@ describe('an answer that is not the API speaking about the job', () => {
 });
 
 describe('a submission', () => {
+  it.each<[string, Reply]>([
+    ['the reason phrase of a framework', [415, { status: 415, error: 'Unsupported Media Type', path: '/submit' }]],
+    ['a code that repeats the status', [403, { error: { code: 403, message: 'blocked' } }]],
+    ['a limit under a 403', flat(403, 'RATE_LIMIT_EXCEEDED')],
+    ['an outage under a 400', flat(400, 'MAINTENANCE_MODE')],
+  ])('that is answered with %s is not refused, and the job completes', async (_case, odd) => {
+    const world = await submitted({
+      submit: ({ count }) => (count === 1 ? odd : accepted()),
+      status: () => status('completed'),
+    });
+    await world.run(3 * MINUTE);
+    expect([world.phase(), world.phases().includes('failed'), world.count('submit')]).toEqual(['completed', false, 2]);
+  });
+
   it('whose repetition is answered with 409 and "in progress" is asked again under its key', async () => {
     const world = await submitted({
       submit: ({ count }) =>

@@ -12,6 +12,25 @@ const deadlineOf = ({ client }: ReturnType<typeof openScriptedWorld>) =>
   client.getSnapshot().assessments[0]?.actor.getSnapshot().context.deadlineAt;
 
 describe('settings that make no sense', () => {
+  it.each<[string, () => unknown]>([
+    [
+      'have a getter that throws',
+      () => ({
+        get refresh() {
+          throw new Error('the flag is not there');
+        },
+      }),
+    ],
+    ['are a promise that rejects', () => Promise.reject(new Error('the flags are not there'))],
+  ])('that %s change nothing, and are reported once', async (_what, settings) => {
+    const world = openScriptedWorld({}, { settings: settings as () => Settings });
+    world.signIn();
+    world.submit();
+    await world.run(30 * SECOND);
+    expect([world.count('submit'), world.phase(), reports(world)]).toEqual([1, 'waiting', ['settings']]);
+    world.close();
+  });
+
   it('that throw after the acceptance lead to no second submission', async () => {
     let isBroken = false;
     const world = openScriptedWorld(

@@ -20,6 +20,8 @@ export interface HttpAnswer {
   headers?: Pick<Headers, 'get'> | undefined;
   /** The address that answered. */
   url?: string;
+  /** The body is markup, or is said to be: the page of something in front of the API. */
+  isPage?: boolean;
   /** The request was redirected to another page. True also where the redirect was refused, with no body to read. */
   isRedirected?: boolean;
 }
@@ -60,12 +62,21 @@ const codeText = (value: unknown) => (typeof value === 'number' ? String(value) 
  * readServerError({ success: false, error: 'INVALID_TOKEN', message: 'Invalid or expired token' }).code; // 'INVALID_TOKEN'
  */
 export function readServerError(body: unknown): ServerError {
-  const envelope = fieldsOf(body);
+  const envelope = fieldsOf(Array.isArray(body) ? body[0] : body);
   const nested = fieldsOf(envelope.error);
   const first = fieldsOf(Array.isArray(envelope.errors) ? envelope.errors[0] : undefined);
-  const code = [nested.code, envelope.error, envelope.code, first.code, fieldsOf(first.extensions).code];
+  const codes = [nested.code, nested.error, nested.type, nested.name, nested.status, envelope.error, envelope.code]
+    .concat(envelope.errorCode, envelope.error_code, fieldsOf(envelope.data).error)
+    .concat(first.code, first.errorCode, fieldsOf(first.extensions).code)
+    .map(codeText)
+    .filter(Boolean);
   return {
-    code: code.map(codeText).find(Boolean) ?? '',
+    // Frameworks send a general code beside the one that matters: what ends a token or a session says most.
+    code:
+      [...codes, problemName(envelope.type)].find((it) => isRefusalCode(it) || isSessionOver(it)) ??
+      codes.find(saysMore) ??
+      codes[0] ??
+      '',
     // Nested errors of auth v2 come with a generic top-level message: the inner one says more.
     message: [nested.message, envelope.message, first.message].map(text).find(Boolean) ?? '',
     details: [nested.details, nested.fields, envelope.details, envelope.errors, envelope.detail]
@@ -73,6 +84,9 @@ export function readServerError(body: unknown): ServerError {
       .find(Boolean),
   };
 }
+
+/** The name of a problem (RFC 9457): the last part of its address. */
+const problemName = (type: unknown) => /\/([^/]+)$/.exec(text(type))?.[1] ?? '';
 
 /** Reads `{ field: message }`, `{ field: [message] }` or `[{ field, message }]` in the spellings of common frameworks. */
 function fieldMessages(details: unknown): ProblemDetails | undefined {
@@ -103,11 +117,21 @@ function listedField(entry: unknown): FieldMessage | null {
 
 /** Reason phrases of HTTP: what a gateway says with a status, and no code of an API. */
 const REASON_PHRASES = new Set(
-  'badrequest unauthorized forbidden notfound methodnotallowed conflict gone requesttimeout toomanyrequests error'.split(
-    ' ',
-  ),
+  (
+    'badrequest unauthorized paymentrequired forbidden notfound methodnotallowed notacceptable proxyauthenticationrequired ' +
+    'requesttimeout conflict gone lengthrequired preconditionfailed payloadtoolarge contenttoolarge requestentitytoolarge ' +
+    'uritoolong requesturitoolong requesturitoolarge unsupportedmediatype rangenotsatisfiable requestedrangenotsatisfiable ' +
+    'expectationfailed imateapot misdirectedrequest unprocessableentity unprocessablecontent locked faileddependency tooearly ' +
+    'upgraderequired preconditionrequired toomanyrequests requestheaderfieldstoolarge unavailableforlegalreasons error'
+  ).split(' '),
 );
 const plain = (code: string) => code.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+
+/** Whether a code says more than a status: `15`, `403`, `HTTP_403`, `403 Forbidden` and `ForbiddenError` do not. */
+function saysMore(code: string): boolean {
+  const words = plain(code).replace(/^(http|err(or)?|status|e)*\d{1,3}(?!\d)/, '');
+  return words !== '' && !REASON_PHRASES.has(words) && !REASON_PHRASES.has(words.replace(/(error|exception)$/, ''));
+}
 
 /**
  * Whether an error answer is the API's own word: JSON in one of its dialects, with a code that says more than the status, or with
@@ -116,7 +140,7 @@ const plain = (code: string) => code.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 export function isApiWord({ body }: Pick<HttpAnswer, 'body'>): boolean {
   const { code, details } = readServerError(body);
   if (fieldsOf(body).success === false) return code !== '' || details !== undefined;
-  return details !== undefined || (code !== '' && !REASON_PHRASES.has(plain(code)));
+  return details !== undefined || saysMore(code);
 }
 
 /** Statuses that frameworks use for a session or token that has ended: 419 Laravel, 440 IIS, 498 and 499 Esri. */
@@ -124,15 +148,27 @@ const REFUSAL_STATUSES = new Set([401, 419, 440, 498, 499]);
 /** Codes that say so, in any spelling and under any status. */
 const REFUSAL_CODES = new Set(
   (
-    'invalidtoken tokeninvalid tokennotvalid invalidjwt jwtinvalid invalidaccesstoken accesstokeninvalid badtoken ' +
-    'expiredtoken tokenexpired tokenhasexpired jwtexpired expiredjwt accesstokenexpired idtokenexpired authidtokenexpired ' +
-    'expiredauthenticationtoken signatureexpired erresjwtexpired errjwtexpired ' +
-    'tokenrevoked revokedtoken idtokenrevoked authidtokenrevoked ' +
-    'unauthorized unauthorised unauthenticated notauthenticated authenticationrequired loginrequired ' +
-    'sessionexpired expiredsession invalidsession sessioninvalid sessionnotfound 401 419 440 498'
+    'unauthorized unauthorised unauthorizederror unauthenticated notauthenticated authenticationrequired authenticationfailed ' +
+    'loginrequired tokenverificationfailed jsonwebtokenerror pgrst301 pgrst303 sessionnotfound 401 419 440 498'
   ).split(' '),
 );
-const REFUSAL_CHALLENGE = /\berror\s*=\s*"?(invalid_token|expired_token|token_expired)\b/i;
+const CREDENTIAL =
+  '(?:auth(?:entication|orization)?|access|id|bearer|security|api|user|login|session|oauth2?|jwt)*' +
+  '(?:token|jwt|session|login|authentication|signature)';
+/** `TOKEN_EXPIRED`, `auth/id-token-revoked`, `TokenExpiredError`, `ERR_JWT_INVALID`, but not `RESET_TOKEN_EXPIRED`. */
+const ENDED = new RegExp(
+  `^(?:err(?:or)?|e|erres|fst)?${CREDENTIAL}(?:is|has|was|been)*` +
+    '(?:expired?|invalid(?:ated)?|revoked|notvalid)(?:error|exception)?$',
+);
+/** `invalid_token`, `ExpiredTokenException`, `INVALID_SESSION_ID`, but not `INVALID_CSRF_TOKEN`. */
+const BAD = new RegExp(
+  `^(?:err(?:or)?|e|auth)?(?:expired|invalid|revoked|bad)${CREDENTIAL}(?:id)?(?:error|exception)?$`,
+);
+const isRefusalCode = (code: string): boolean => {
+  const words = plain(code);
+  return REFUSAL_CODES.has(words) || ENDED.test(words) || BAD.test(words);
+};
+const REFUSAL_CHALLENGE = /\berror\s*=\s*["']?(invalid_token|expired_token|token_expired)\b/i;
 
 /**
  * Whether an answer says that the access token is dead. The default for the option `auth.isTokenRefused`.
@@ -142,7 +178,7 @@ const REFUSAL_CHALLENGE = /\berror\s*=\s*"?(invalid_token|expired_token|token_ex
  * isTokenRefused({ status: 403, code: 'ORG_MISMATCH', challenge: '' }); // false
  */
 export function isTokenRefused({ status, code, challenge }: RefusalHint): boolean {
-  return REFUSAL_STATUSES.has(status) || REFUSAL_CODES.has(plain(code)) || REFUSAL_CHALLENGE.test(challenge);
+  return REFUSAL_STATUSES.has(status) || isRefusalCode(code) || REFUSAL_CHALLENGE.test(challenge);
 }
 
 /** What the code of a refusal says about the token, where it says more than that it is invalid. */
@@ -155,13 +191,13 @@ const REFRESH_REFUSALS = new Set(
   (
     'invalidgrant invalidrefreshtoken refreshtokeninvalid refreshtokenexpired expiredrefreshtoken refreshtokenrevoked ' +
     'revokedrefreshtoken refreshtokennotfound refreshtokenreused refreshtokenalreadyused userdisabled usernotfound ' +
-    'interactionrequired consentrequired accountdisabled accountsuspended'
+    'interactionrequired consentrequired accountdisabled accountsuspended notauthorizedexception'
   ).split(' '),
 );
 
 /** Whether an error answer of the refresh route says that the session is over. The status alone does not. */
 export const isSessionOver = (code: string): boolean =>
-  REFRESH_REFUSALS.has(plain(code)) || (REFUSAL_CODES.has(plain(code)) && plain(code) !== '401');
+  REFRESH_REFUSALS.has(plain(code).replace(/^auth/, '')) || (isRefusalCode(code) && plain(code) !== '401');
 
 /** A login page in place of an answer: the request was redirected, and what came is not JSON. */
 export const isLoginPage = ({ isRedirected, body }: HttpAnswer): boolean => isRedirected === true && body === undefined;
@@ -171,7 +207,8 @@ function isSuccess({ status, body }: HttpAnswer): boolean {
   if (status < 200 || status >= 300) return false;
   const { success, error, errors, code, data } = fieldsOf(body);
   if (success === false) return false;
-  if (success === true || data !== undefined) return true;
+  // GraphQL and others send `data: null` beside an error.
+  if (success === true || (data !== undefined && data !== null)) return true;
   return !error && !errors && !(code !== undefined && isTokenRefused({ status, code: codeText(code), challenge: '' }));
 }
 
@@ -193,9 +230,9 @@ export function errorOf(
     return new UnauthorizedError(generation);
   const because = { retryAfterMs, status };
   // A 429 proves that the server did not take the request. A 503 does not: the gateway also gives it for a broken connection.
-  if (status === 429)
+  if (status === 429 || RATE_LIMIT.test(plain(code)))
     return new TransientError('rate-limited', 'the server asks for fewer requests', { ...because, maybeDone: false });
-  if (status >= 500 || RETRY_STATUSES.has(status) || status < 400) {
+  if (status >= 500 || RETRY_STATUSES.has(status) || status < 400 || OUTAGES.has(plain(code))) {
     return new TransientError('unavailable', `the server answered with status ${status}`, because);
   }
   if (!isApiWord(answer)) {
@@ -210,6 +247,14 @@ export const rejection = (status: number, details?: ProblemDetails): RejectedErr
 
 /** Asking again later helps: 408 timeout, 409 the same request is in progress, 423 locked, 425 too early. */
 const RETRY_STATUSES = new Set([408, 409, 423, 425]);
+/** Codes of a limit and of an outage, which some gateways send with a 400 or 403. */
+const RATE_LIMIT = /^(?:api|request|user)?(?:ratelimit|toomanyrequests|throttl|requestlimitexceeded)/;
+const OUTAGES = new Set(
+  (
+    'serviceunavailable temporarilyunavailable unavailable maintenance maintenancemode undermaintenance internalservererror ' +
+    'internalerror internal servererror badgateway gatewaytimeout timeout requesttimeout upstreamerror overloaded serverbusy'
+  ).split(' '),
+);
 
 /** Every other status is `rejected`. */
 const rejections: Readonly<Record<number, RejectedError['code']>> = {

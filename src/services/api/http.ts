@@ -174,6 +174,7 @@ async function answerOf(
     headers: response?.headers,
     url: response?.url || baseUrl + path,
     isRedirected,
+    isPage: body === undefined && (/html/i.test(header('content-type') ?? '') || /^\s*</.test(text)),
   };
 }
 

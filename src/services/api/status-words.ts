@@ -14,7 +14,9 @@ const words: Readonly<Record<JobStatus, string>> = {
   failed: 'failed failure error errored canceled cancelled aborted expired deleted rejected terminated',
 };
 
-const plain = (word: string): string => word.toLowerCase().replaceAll(/[\s_-]/g, '');
+const plain = (word: string): string => word.toLowerCase().replaceAll(/[\s_.:!-]/g, '');
+/** What some APIs write before each word: `JOB_COMPLETED`, `JOB_STATE_SUCCEEDED`. */
+const PREFIX = /^(job|task|status|state)+/;
 
 const commonWords = new Map(
   (Object.entries(words) as [JobStatus, string][]).flatMap(([status, list]) =>
@@ -35,7 +37,7 @@ export function createStatusReader(own: StatusWords = {}, log: Log): (word: stri
   ]);
   const unknown = new Set<string>();
   return (word) => {
-    const status = known.get(plain(word));
+    const status = known.get(plain(word)) ?? known.get(plain(word).replace(PREFIX, ''));
     if (status) return status;
     // A word of a status holds no secret, but what stands in its place may: only a short plain word is named.
     const named = /^[\w -]{1,40}$/.test(word) ? word : '';

@@ -87,20 +87,25 @@ export function createRefreshRequest(options: RefreshRequestOptions): () => Prom
   };
 }
 
+/** Statuses that refuse a refresh token without a word. */
+const REFUSED = new Set([401, 419, 440, 498]);
+
 /**
  * What a failed refresh means, or null for a success. Only the API's own word ends a session: a page of a firewall or a login page
  * says nothing about the refresh token.
  */
 function failureOf(answer: HttpAnswer): RefreshAnswer | null {
-  const { status, body, headers, retryAfterMs } = answer;
+  const { status, body, headers, retryAfterMs, isPage } = answer;
   if (isLoginPage(answer)) return { type: 'transient', retryAfterMs, isLoginPage: true };
   const error = errorOf(answer, null);
   const { code } = readServerError(body);
   if (error === null) return null;
   if (error.code === 'rate-limited') return { type: 'limited', retryAfterMs };
   if (status < 500 && isSessionOver(code)) return { type: 'rejected' };
-  const isPage = body === undefined && /html/i.test(headers?.get('content-type') ?? '');
+  // The password prompt of a proxy or of a test site is about its own password.
+  const isPrompt = /^(basic|digest|ntlm|negotiate)\b/i.test(headers?.get('www-authenticate') ?? '');
   const isRefusal =
-    (status === 401 && !isPage) || ((status === 400 || status === 403) && error instanceof RejectedError);
+    (REFUSED.has(status) && isPage !== true && !isPrompt) ||
+    ((status === 400 || status === 403) && error instanceof RejectedError);
   return isRefusal ? { type: 'rejected' } : { type: 'transient', retryAfterMs };
 }

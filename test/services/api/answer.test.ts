@@ -166,6 +166,15 @@ describe('who answers', () => {
     { error: 'Forbidden' },
     { error: 'Not Found', message: 'Cannot GET /x' },
     { success: false },
+    { timestamp: '', status: 415, error: 'Unsupported Media Type', path: '/x' },
+    { error: 'Request Entity Too Large' },
+    { error: "I'm a teapot" },
+    { error: '403 Forbidden' },
+    { error: { name: 'ForbiddenError', status: 403 } },
+    { error: { code: 403, message: 'blocked' } },
+    { code: 'HTTP_403' },
+    { errorCode: '15', description: 'blocked' },
+    { type: 'https://tools.ietf.org/html/rfc7231#section-6.5.3', title: 'Forbidden', status: 403 },
   ])('does not take %j for the words of the API', (body) => {
     expect(isApiWord({ body })).toBe(false);
     for (const status of [400, 402, 403, 404, 422]) {
@@ -184,6 +193,10 @@ describe('who answers', () => {
     { success: false, error: { code: 'VALIDATION_ERROR' } },
     { message: 'The given data was invalid.', errors: { email: ['is taken'] } },
     { detail: [{ loc: ['body', 'email'], msg: 'field required' }] },
+    { statusCode: 403, error: 'Forbidden', code: 'ORG_MISMATCH' },
+    { error: { code: 40_301, message: 'x' } },
+    { error: { code: 403, status: 'PERMISSION_DENIED' } },
+    { errorCode: 'NO_CREDIT' },
   ])('takes %j for the words of the API', (body) => expect(isApiWord({ body })).toBe(true));
 
   it('takes a page that follows a redirect for a login page, and JSON that follows one for an answer', () => {
@@ -194,7 +207,39 @@ describe('who answers', () => {
   });
 });
 
+describe('a limit or an outage that a gateway reports with a 403', () => {
+  it.each([
+    ['RATE_LIMIT_EXCEEDED', 'rate-limited'],
+    ['ThrottlingException', 'rate-limited'],
+    ['MAINTENANCE_MODE', 'unavailable'],
+    ['temporarily_unavailable', 'unavailable'],
+    ['INTERNAL_SERVER_ERROR', 'unavailable'],
+  ])('is known by its code %s, and refuses nothing', (code, kind) => {
+    const answer = { status: 403, body: { error: { code } }, retryAfterMs: null, sentAt: T0, serverNow: null };
+    expect(errorOf(answer, 1)).toMatchObject({ name: 'TransientError', code: kind });
+  });
+});
+
 describe('a token that is refused', () => {
+  it.each([
+    { error: { name: 'TokenExpiredError', message: 'jwt expired' } },
+    { error: { type: 'invalid_token' } },
+    { error: { code: 16, status: 'UNAUTHENTICATED' } },
+    { statusCode: 403, error: 'Forbidden', code: 'FST_JWT_TOKEN_EXPIRED' },
+    { errorCode: 'AUTH_TOKEN_EXPIRED' },
+    { code: 403, error_code: 'bad_jwt' },
+    { code: 'ExpiredTokenException' },
+    [{ message: 'x', errorCode: 'INVALID_SESSION_ID' }],
+    { type: 'https://api.example.test/problems/token-expired', status: 403 },
+    { code: 'PGRST301' },
+  ])('is recognised in %j', (body) => {
+    const answer = { status: 403, body, retryAfterMs: null, sentAt: T0, serverNow: null };
+    expect(errorOf(answer, 2)).toMatchObject({ code: 'unauthorized', generation: 2 });
+  });
+  it.each(['INVALID_CSRF_TOKEN', 'RESET_TOKEN_EXPIRED', 'INSUFFICIENT_TOKENS', 'TOKENS_EXPIRED', 'LICENSE_EXPIRED'])(
+    'is not the one of %s',
+    (code) => expect(isTokenRefused({ status: 403, code, challenge: '' })).toBe(false),
+  );
   it.each([401, 419, 440, 498, 499])('is recognised by the status %i', (status) =>
     expect(isTokenRefused({ status, code: '', challenge: '' })).toBe(true),
   );
@@ -225,6 +270,8 @@ describe('a token that is refused', () => {
       { error: 'token_expired' },
       { code: 401, message: 'x' },
       { errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] },
+      { data: null, errors: [{ message: 'x', extensions: { code: 'UNAUTHENTICATED' } }] },
+      { code: 401, msg: 'x', data: null },
     ])
       expect(errorOf({ ...answer, body }, 2)).toMatchObject({ code: 'unauthorized', generation: 2 });
   });

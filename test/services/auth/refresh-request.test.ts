@@ -158,6 +158,15 @@ describe('the answer of a refresh', () => {
     expect(await createRequest()()).toEqual({ type: 'transient', retryAfterMs: null });
   });
 
+  it.each<[string, string, Record<string, string>]>([
+    ['the password prompt of a proxy', '', { 'www-authenticate': 'Basic realm="staging"' }],
+    ['a page that is sent as plain text', '<!DOCTYPE html><html></html>', { 'content-type': 'text/plain' }],
+    ['the XML of a storage service', '<Error/>', { 'content-type': 'application/xml' }],
+  ])('keeps the session for a 401 with %s', async (_case, body, headers) => {
+    server.reply(401, body, headers);
+    expect(await createRequest()()).toEqual({ type: 'transient', retryAfterMs: null });
+  });
+
   it('is "limited" for a 429', async () => {
     server.reply(429, { success: false, error: 'AUTH_RATE_LIMIT_EXCEEDED', retryAfter: 90 });
     expect(await createRequest()()).toEqual({ type: 'limited', retryAfterMs: 90_000 });
