@@ -66,7 +66,7 @@ export function readServerError(body: unknown): ServerError {
   const nested = fieldsOf(envelope.error);
   const first = fieldsOf(Array.isArray(envelope.errors) ? envelope.errors[0] : undefined);
   const codes = [nested.code, nested.error, nested.type, nested.name, nested.status, envelope.error, envelope.code]
-    .concat(envelope.errorCode, envelope.error_code, fieldsOf(envelope.data).error)
+    .concat(text(envelope.errorCode), text(envelope.error_code), fieldsOf(envelope.data).error)
     .concat(first.code, first.errorCode, fieldsOf(first.extensions).code)
     .map(codeText)
     .filter(Boolean);

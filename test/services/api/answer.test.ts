@@ -174,6 +174,7 @@ describe('who answers', () => {
     { error: { code: 403, message: 'blocked' } },
     { code: 'HTTP_403' },
     { errorCode: '15', description: 'blocked' },
+    { title: 'Error 1020', status: 403, error_code: 1020, cloudflare_error: true },
     { type: 'https://tools.ietf.org/html/rfc7231#section-6.5.3', title: 'Forbidden', status: 403 },
   ])('does not take %j for the words of the API', (body) => {
     expect(isApiWord({ body })).toBe(false);
