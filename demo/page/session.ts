@@ -1,3 +1,4 @@
+import { countTokens } from '../count-tokens.ts';
 import {
   type AssessmentClient,
   createAssessmentClient,
@@ -93,6 +94,7 @@ export async function openSession(): Promise<Session> {
   const server = await askServer();
   const events = history<LoggedEvent>();
   const presses = history<Press>();
+  const counted = countTokens();
   const inspected = createObserver();
   const beacon = toBeacon('/metrics/beacon');
   const { inspect } = createInspector({ enabled: true, send: inspected.hear });
@@ -111,7 +113,7 @@ export async function openSession(): Promise<Session> {
       slowCheckMs: 2_000,
     },
     onEvent(event) {
-      events.add(event);
+      events.add(counted(event));
       beacon(event);
     },
     inspect,

@@ -11,6 +11,7 @@ import { type Backend, type BackendOptions, startBackend } from '@assessment-mon
 import { createBook } from '@assessment-monitor/demo/book';
 import { sampleAnswers } from '@assessment-monitor/demo/sample-answers';
 import { cookieFetch } from './cookie-fetch.ts';
+import { countTokens } from '@assessment-monitor/demo/count-tokens';
 import { createNarrator, secondsSince, type TimelineLine } from '@assessment-monitor/demo/timeline';
 
 /*
@@ -67,6 +68,7 @@ export async function openStage({
   const tokenStorage = memoryStore();
   const startedAt = Date.now();
   const narrate = createNarrator(startedAt);
+  const counted = countTokens();
   const events: Stage['events'] = [];
   const shown: AssessmentView[] = [];
   const states = ['idle'];
@@ -104,7 +106,7 @@ export async function openStage({
       onEvent: (event) => {
         events.push(event);
         if (event.type === 'state.changed' && states.at(-1) !== event.to) states.push(event.to);
-        timeline.push(...narrate(event));
+        timeline.push(...narrate(counted(event)));
         lookAround();
       },
     });

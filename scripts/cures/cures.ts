@@ -120,7 +120,7 @@ export const cures: readonly Cure[] = [
     edits: [
       {
         file: refresh,
-        text: '(status === 401 && !isPage) || ((status === 400 || status === 403) && error instanceof RejectedError)',
+        text: '(REFUSED.has(status) && isPage !== true && !isPrompt) ||\n    ((status === 400 || status === 403) && error instanceof RejectedError)',
         replacement: 'status >= 400 && status < 500',
       },
     ],
@@ -158,7 +158,7 @@ export const cures: readonly Cure[] = [
     edits: [
       {
         file: answer,
-        text: 'return REFUSAL_STATUSES.has(status) || REFUSAL_CODES.has(plain(code)) || REFUSAL_CHALLENGE.test(challenge);',
+        text: 'return REFUSAL_STATUSES.has(status) || isRefusalCode(code) || REFUSAL_CHALLENGE.test(challenge);',
         replacement: 'return status === 401;',
       },
     ],
@@ -194,7 +194,7 @@ export const cures: readonly Cure[] = [
   {
     id: 'B3',
     without: 'status words in capitals are not understood',
-    edits: [{ file: words, text: "word.toLowerCase().replaceAll(/[\\s_-]/g, '')", replacement: 'word' }],
+    edits: [{ file: words, text: "word.toLowerCase().replaceAll(/[\\s_.:!-]/g, '')", replacement: 'word' }],
   },
   {
     id: 'B4',
