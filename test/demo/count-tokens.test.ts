@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { countTokens } from '@assessment-monitor/demo/count-tokens';
+import { countTokens } from '../../demo/count-tokens.ts';
 
 const expiring = (generation: number) => ({ type: 'token.expiring', generation, at: 5 }) as const;
 
