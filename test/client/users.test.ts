@@ -498,8 +498,7 @@ describe('a sign-out', () => {
       await world.run(30 * SECOND);
       storage.keys().forEach(storage.remove);
       const second = openTab();
-      await second.ensureValidToken();
-      await world.run(SECOND);
+      await Promise.all([second.ensureValidToken(), world.run(SECOND)]);
       leave(second);
       await world.run(SECOND);
       expect(first.getSnapshot()).toEqual({ assessments: [], balance: null });

@@ -264,8 +264,10 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
     end(reason);
     return true;
   };
+  /** Nothing is known of any session, and other tabs may know: a full storage did not take their record, or the application removed it. */
+  const isUnaware = (): boolean => record() === null && generation === 0 && over === null;
   const look = (): void => {
-    if (!readEnd() && isBehind()) post({ type: 'ask', session, generation });
+    if (!readEnd() && (isBehind() || isUnaware())) post({ type: 'ask', session, generation });
   };
   const watching = changes$.subscribe((change) => {
     if (change.key === key) readEnd();
@@ -351,7 +353,7 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
     catchUp() {
       if (readEnd()) return Promise.resolve(true);
       // Without a channel there is no answer to wait for.
-      if (!channel || !isBehind()) return Promise.resolve(false);
+      if (!channel || !(isBehind() || isUnaware())) return Promise.resolve(false);
       const heard = hear(ANSWER_MS);
       look();
       return heard;

@@ -5,7 +5,7 @@ import type { KeyValueStore } from '../../lib/storage.ts';
 import { REFRESH_INTERVAL_MS } from '../wire/contract.ts';
 import type { FakeBackend, SeenRequest } from './fake-backend.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
-import { type Ledger, rulesOfUsers } from './whose.ts';
+import { dependsOnTabs, type Ledger, rulesOfUsers } from './whose.ts';
 import { FOR_EVER_MS, type Incident, namesUsers, type World } from './world.ts';
 
 /** What the user did that decides about the ending. */
@@ -142,7 +142,10 @@ export function judge(trial: Trial): { rules: Record<string, boolean>; expected:
     '13 a sign-in is asked for only when the session is over',
     moments.every((it) => isSignInDue(trial, it)),
   );
-  for (const [name, isKept] of Object.entries(rulesOfUsers(trial.ledger, backend))) rule(name, isKept);
+  // A storage that is full keeps no note of a sign-in or sign-out for a tab that opens, or wakes, in that moment.
+  const isUnnoted = world.incidents.some((it) => it.do === 'fullStorage') && tabs > 1;
+  for (const [name, isKept] of Object.entries(rulesOfUsers(trial.ledger, backend)))
+    rule(name, isKept || (isUnnoted && dependsOnTabs(name)));
   const isOpen = last !== undefined && !['completed', 'failed', 'cancelled'].includes(last.phase);
   rule(
     '13 what has not ended keeps its record',

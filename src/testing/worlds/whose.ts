@@ -110,6 +110,13 @@ export function look({ ledger, backend, storage, pages, acting, at }: Place): vo
   if (isHeard && backend.listeningUsers().some((user) => user !== turn.user)) note('socket');
 }
 
+const LEFT = '14 nothing is sent for a user who has left';
+const SHOWN = '14 no page shows what belongs to another user';
+const TOKENS = '15 no storage holds a token of a user who has left';
+
+/** Whether a rule can only be kept where each tab hears of the sign-ins and sign-outs in the others. */
+export const dependsOnTabs = (rule: string): boolean => [LEFT, SHOWN, TOKENS].includes(rule);
+
 /** Rules about what belongs to whom. */
 export function rulesOfUsers(ledger: Ledger, { seen, jobs }: FakeBackend): Record<string, boolean> {
   const owners = new Map(
@@ -128,12 +135,10 @@ export function rulesOfUsers(ledger: Ledger, { seen, jobs }: FakeBackend): Recor
         return owner === user && sender === user && !isForeign;
       },
     ),
-    '14 nothing is sent for a user who has left': [...seen.requests, ...seen.authentications].every(({ user, at }) =>
-      wasSignedIn(ledger, user, at),
-    ),
-    '14 no page shows what belongs to another user': !isExposed('assessment', 'view', 'balance', 'socket'),
+    [LEFT]: [...seen.requests, ...seen.authentications].every(({ user, at }) => wasSignedIn(ledger, user, at)),
+    [SHOWN]: !isExposed('assessment', 'view', 'balance', 'socket'),
     '15 no storage holds answers of a user who has left': !isExposed('answers'),
-    '15 no storage holds a token of a user who has left': !isExposed('token'),
+    [TOKENS]: !isExposed('token'),
     '15 no storage names a user in clear': !isExposed('name'),
   };
 }

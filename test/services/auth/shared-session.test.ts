@@ -160,6 +160,14 @@ describe('a sign-in without the record of the sessions before', () => {
     expect(first.news.map(({ type }) => type)).toEqual(['ended', 'signed-in']);
   });
 
+  it('is asked for before a cookie is used, where other tabs may know of one', async () => {
+    const tab = openTab();
+    const caughtUp = tab.shared.catchUp();
+    expect(tab.said).toEqual([{ type: 'ask', session: 0, generation: 0 }]);
+    tab.hear({ type: 'ended', session: 18_000_000_000, generation: 18_000_000_000, reason: 'signed-out' });
+    expect([await caughtUp, tab.shared.isSignedOut()]).toEqual([true, true]);
+  });
+
   it('keeps its number after a reload, so that its sign-out reaches the other tabs', () => {
     const other = openTab();
     other.shared.signedIn(token, 300);
