@@ -362,28 +362,11 @@ describe('a list of jobs that does not tell the time of the server, after a lost
     },
   );
 
-  it('is not needed in a second tab when the first one has got its answer, even without storage events', async () => {
-    const first = later();
-    const row = (): Reply => ok({ jobs: [listed('job-1', world.clock.now() - 3_600 * SECOND)] });
-    const world = openBrowser({ submit: () => first.reply, jobs: row }, {}, { hasEvents: false });
-    world.client.submit(answers);
-    await world.run(0);
-    const tab = world.openSecond();
-    const there = tab.submit(answers);
-    await world.run(SECOND);
-    first.answer(accepted());
-    await world.run(10 * SECOND);
-    expect([there.getSnapshot().phase, there.getSnapshot().jobId]).toEqual(['waiting', 'job-1']);
-    expect(world.count('submit')).toBe(1);
-    tab.dispose();
-    world.close();
-  });
-
-  it('is not needed in a second tab when the first one shows the result of a short job, even without storage events', async () => {
+  /** Two tabs submit the same answers; the first one has its answer a second later. */
+  const answerTheFirst = async (script: Script = {}) => {
     const jobs = (): Reply => ok({ jobs: [listed('job-1', world.clock.now() - 3_600 * SECOND)] });
     const first = later();
-    const state = ({ count }: { count: number }) => status(count < 3 ? 'processing' : 'completed');
-    const world = openBrowser({ submit: () => first.reply, status: state, result, jobs }, {}, { hasEvents: false });
+    const world = openBrowser({ submit: () => first.reply, jobs, ...script }, {}, { hasEvents: false });
     const here = world.client.submit(answers);
     here.subscribe(() => {});
     await world.run(0);
@@ -392,10 +375,21 @@ describe('a list of jobs that does not tell the time of the server, after a lost
     await world.run(SECOND);
     first.answer(accepted());
     await world.run(10 * SECOND);
-    expect([here, there].map((it) => it.getSnapshot().phase)).toEqual(['completed', 'completed']);
     expect(world.count('submit')).toBe(1);
     tab.dispose();
     world.close();
+    return { here, there };
+  };
+
+  it('is not needed in a second tab when the first one has got its answer, even without storage events', async () => {
+    const { there } = await answerTheFirst();
+    expect([there.getSnapshot().phase, there.getSnapshot().jobId]).toEqual(['waiting', 'job-1']);
+  });
+
+  it('is not needed in a second tab when the first one shows the result of a short job, even without storage events', async () => {
+    const state = ({ count }: { count: number }) => status(count < 3 ? 'processing' : 'completed');
+    const { here, there } = await answerTheFirst({ status: state, result });
+    expect([here, there].map((it) => it.getSnapshot().phase)).toEqual(['completed', 'completed']);
   });
 
   it('cannot be compared with a clock that was set back since: the user is asked, and nothing is sent', async () => {
