@@ -33,6 +33,8 @@ export interface Backend {
   revokeSessions(): void;
   /** Breaks every socket, as a network does. */
   dropSockets(): void;
+  /** Closes every socket, as a server does that shuts down. */
+  closeSockets(): void;
   /** Disconnects every socket, as a server does. */
   kickSockets(): void;
   /** The service restarts: connections break, and the status route forgets the jobs. The work itself continues elsewhere. */

@@ -96,6 +96,7 @@ const commandSchema = z.strictObject({
       'endTokens',
       'revokeSessions',
       'dropSockets',
+      'closeSockets',
       'kickSockets',
       'restart',
       'sweepJobs',

@@ -115,6 +115,7 @@ export async function startBackend({
     endTokens: sessions.endTokens,
     revokeSessions: sessions.revokeAll,
     dropSockets: sockets.drop,
+    closeSockets: sockets.closeAll,
     kickSockets: sockets.kick,
     restart() {
       log.write({ kind: 'job', text: 'the service restarted and forgot its jobs' });

@@ -140,8 +140,15 @@ export function createSockets({ server, options, counts, log, sessions, jobs, fa
   };
   return {
     open: () => io.of('/').sockets.size,
-    /** As when the network breaks: without a disconnect packet. */
-    drop: () => each((socket) => socket.conn.close(true)),
+    /** As when the network breaks: without a word. Long polling has no connection that could break. */
+    drop: () =>
+      each(({ conn }) => {
+        if (conn.transport.name === 'websocket')
+          (conn.transport as unknown as { socket: { terminate(): void } }).socket.terminate();
+        else conn.close(true);
+      }),
+    /** As `close` of Socket.IO does, which a server that is replaced calls. */
+    closeAll: () => each(({ conn }) => conn.close(true)),
     /** As when the server disconnects a client. */
     kick: () => each((socket) => socket.disconnect(true)),
     kickUser: (userId: string) => io.in(room(userId)).disconnectSockets(true),

@@ -15,6 +15,8 @@ export interface Fault {
   end(world: FleetWorld): void;
   /** All clients sign in in the same minute, and their tokens end together; otherwise tokens are of any age. */
   tokensOfOneMinute?: boolean;
+  /** To each client it looks as if its own line broke, so that it connects again at once: the peak of that is shown, and no promise holds it. */
+  looksLonely?: boolean;
 }
 
 const nothing = () => {};
@@ -32,10 +34,17 @@ export const faults = {
     end: (world) => void (world.isThere = true),
   },
   deploy: {
-    title: 'a deploy drops every socket',
+    title: 'a deploy closes every socket',
+    forMs: 0,
+    begin: ({ server }) => server.dropSockets(true),
+    end: nothing,
+  },
+  crash: {
+    title: 'a process dies with every socket, and another one takes over at once',
     forMs: 0,
     begin: ({ server }) => server.dropSockets(),
     end: nothing,
+    looksLonely: true,
   },
   authOutage: {
     title: 'the auth service is down for 5 min',

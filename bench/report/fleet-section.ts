@@ -19,7 +19,8 @@ export const fleetSection: Section = async ({ clients, seed }) => {
     '**steady** is the mean of the same fleet when nothing happens, **mean** and **peak** are of the seconds from the fault on; the peak is that of the',
     'worst single second, so that on a route with few requests chance alone makes a peak: the first table says how much. A client is **served**',
     'when a status call of its own was answered after the fault was over; it is **lost** when its page has given up or asks for a sign-in at the end.',
-    'Connections are attempts to open a socket; in the steady state there are none.',
+    'Connections are attempts to open a socket; in the steady state there are none: their peak after the fault is held against the mean of the',
+    '75 s that follow it, the time in which a fleet should be back.',
     '',
     ...fleetTables(report).flatMap(({ name, title, table }) => [
       `### ${title.charAt(0).toUpperCase()}${title.slice(1)}`,

@@ -61,9 +61,9 @@ class VirtualWebSocket {
       this.#deliver('41');
       this.#serverEnd.drop();
     },
-    drop: () => {
+    drop: (inOrder) => {
       this.#endAtServer();
-      this.#toClient(() => this.#endAtClient());
+      this.#toClient(() => this.#endAtClient(inOrder));
     },
   };
 
@@ -116,12 +116,12 @@ class VirtualWebSocket {
     this.#network.server.closed(this.#serverEnd);
     this.#onEnd();
   }
-  #endAtClient(): void {
+  #endAtClient(inOrder = false): void {
     if (this.#isClosedAtClient) return;
     this.#isClosedAtClient = true;
     // Also one that never came about: a world must not hold what a browser has let go.
     this.#onEnd();
-    this.onclose({ code: 1006 });
+    this.onclose({ code: inOrder ? 1005 : 1006, wasClean: inOrder });
   }
   #toServer(work: () => void): void {
     this.#network.clock.setTimeout(work, this.#oneWayMs, null);

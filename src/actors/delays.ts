@@ -56,8 +56,8 @@ const POLL_RETRY = { minMs: 1_000, baseMs: 8_000, capMs: 45_000 };
  * A server that drops every feed, or refuses every token, does so to all clients in the same moment. A healthy client asks for the
  * status once in 45 s; the next two spread a fleet's calls, so that an outage does not triple its load (thundering herd).
  */
-/** Before the status call that follows a lost feed, and between such calls while they fail. */
-const LOST = { minMs: 5_000, baseMs: 25_000, capMs: 60_000, share: 1 / 4 };
+/** Before each status call while the feed is lost; longer while the calls fail. */
+const LOST = { minMs: 5_000, baseMs: 30_000, capMs: 60_000, share: 1 / 4 };
 /** Before the status call that follows the return of the feed. */
 const BACK = { minMs: 0, baseMs: 16_000, capMs: 32_000, share: 1 / 8 };
 /** Both start from at most their share of the job's age: a young job may have finished in that moment. */

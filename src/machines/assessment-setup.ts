@@ -84,7 +84,7 @@ export interface AssessmentContext {
 
   /** A terminal event named no job. It may be about this one: the next status call comes soon. */
   hinted: boolean;
-  /** The feed broke without a reason to hurry, perhaps for every client: the next status call is spread over time. */
+  /** The feed broke without a reason to hurry, perhaps for every client: status calls are spread over time until it is back. */
   unhurried: boolean;
   /** Failures since the last good answer, counted up to {@link PATIENCE}. */
   failures: number;
@@ -306,7 +306,12 @@ export const assessmentSetup = setup({
       const progress = progressAfter(context.progress, report);
       const news: Partial<AssessmentContext> = {
         progress,
-        ...(!isPushed && { ...answered, retryAfterMs: retryAfterIn(event) }),
+        ...(!isPushed && {
+          ...answered,
+          retryAfterMs: retryAfterIn(event),
+          // The polls of a fleet stay spread until its feeds are back.
+          unhurried: context.unhurried && !context.feedLive,
+        }),
       };
       // Most polls report nothing new: they then leave the context as it is.
       if (isPartOf(news, context)) return;

@@ -215,10 +215,20 @@ describe('a server that does the same to everybody', () => {
     client.dispose();
   });
 
+  it('takes the feeds away for good, and is polled at a rate that a fleet can keep up', async () => {
+    const { client, backend, next } = await watched(0.5, 200 * SECOND);
+    backend.state.noSockets = true;
+    backend.dropSockets();
+    const asked = await next('status', 5 * MINUTE);
+    const gaps = asked.map((at, index) => at - (asked[index - 1] ?? 0));
+    expect([Math.min(...gaps), Math.max(...gaps)]).toEqual([17, 18]);
+    client.dispose();
+  });
+
   it('goes away with the feed, and is asked less and less often', async () => {
     const { client, next } = await gone(200 * SECOND);
     const [first = 0, second = 0, third = 0] = await next('status', 3 * MINUTE);
-    expect([first, second - first].map((s) => Math.round(s / 5) * 5)).toEqual([25, 50]);
+    expect([first, second - first].map((s) => Math.round(s / 5) * 5)).toEqual([30, 60]);
     // The archive is asked in between.
     expect(third - second).toBeGreaterThanOrEqual(55);
     client.dispose();

@@ -360,14 +360,23 @@ describe('sockets', () => {
     expect(backend.counts().socketsRefused).toBe(1);
   });
 
-  it('can be broken, kicked and refused', async () => {
+  it.each([
+    ['dropSockets', false, 1006],
+    ['closeSockets', true, 1005],
+  ] as const)('end by %s in order: %s (code %i)', async (end, wasClean, code) => {
+    await start();
+    const socket = connect({ token: await logIn() });
+    await event(socket, 'authenticated');
+    const ended = new Promise((resolve) => {
+      socket.once('disconnect', (...said) => resolve(said));
+    });
+    backend[end]();
+    expect(await ended).toMatchObject(['transport close', { context: { wasClean, code } }]);
+  });
+
+  it('can be kicked and refused', async () => {
     await start();
     const token = await logIn();
-    const broken = connect({ token });
-    await event(broken, 'authenticated');
-    const end = event<string>(broken, 'disconnect');
-    backend.dropSockets();
-    expect(await end).toMatch(/transport/);
     const kicked = connect({ token });
     await event(kicked, 'authenticated');
     const end2 = event<string>(kicked, 'disconnect');

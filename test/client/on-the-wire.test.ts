@@ -63,6 +63,7 @@ describe('the feed', () => {
     isDead = true;
     world.sockets.socket.fire('auth_error', { message: 'Invalid or expired token' });
     await world.run(30 * SECOND);
+    while (!world.sockets.socket.isOpen) await world.run(SECOND);
     world.sockets.socket.goLive();
     await world.run(SECOND);
     expect([world.count('refresh'), world.count('submit'), world.state()]).toEqual([1, 1, 'ws-monitoring']);

@@ -94,10 +94,12 @@ const isEndOfDoubt = (edge: Edge) =>
   edge.before.context.refusedGeneration !== null;
 /** What was waited for was the auth service, and no call about the job has failed. */
 const isOutageOver = (edge: Edge) => is(edge, 'token.recovered') && isAt(edge.before, 'refreshing-token.waiting');
+/** Also without a feed, which may be lost for every client, a good answer is no reason to hurry. */
+const isLookOverFeed = (edge: Edge) => is(edge, 'checkStatus: running') && edge.before.context.feedLive;
 /** The look was taken, or a reader would miss it, or the way to it had to be cleared first. */
 const isReasonToHurry = (edge: Edge) =>
-  is(edge, 'after heartbeat', 'checkStatus: running') ||
-  is(edge, 'page.resumed') ||
+  is(edge, 'after heartbeat', 'page.resumed') ||
+  isLookOverFeed(edge) ||
   isEndOfDoubt(edge) ||
   isUnauthorized(edge) ||
   isAcceptance(edge) ||

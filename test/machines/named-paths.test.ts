@@ -448,8 +448,11 @@ describe('the feed breaks in mid-job', () => {
     ]);
   });
 
-  it('and comes back after a poll: what happened in between is asked for at once', async () => {
-    expect(await lastSteps(1, lost, after('pollDelay'), running, live)).toEqual(['ws-monitoring.reconciling']);
+  it('and comes back after a poll: what happened in between is asked for as well', async () => {
+    expect(await lastSteps(2, lost, after('pollDelay'), running, live, after('heartbeat'))).toEqual([
+      'ws-monitoring.listening',
+      'ws-monitoring.reconciling',
+    ]);
   });
 
   it('during a refresh that the page wakes up in: the job is looked at at once', async () => {

@@ -193,6 +193,16 @@ describe('what is noted of', () => {
     });
   });
 
+  it('a job that still runs: its calls stay spread until the feed that was lost is back', () => {
+    const running = { type: 'running', status: 'queued', percent: null, queuePosition: null, retryAfterMs: null };
+    const known = { ...job, failures: 1, unhurried: true };
+    expect(step(checking, known, answer('checkStatus', running)).changed).toEqual({ failures: 0 });
+    expect(step(checking, { ...known, feedLive: true }, answer('checkStatus', running)).changed).toEqual({
+      failures: 0,
+      unhurried: false,
+    });
+  });
+
   it('a failure that the feed reports: a call follows, and nothing else is believed', () => {
     const told = { type: 'job.failed', jobId: 'j1', resultId: null, message: 'no' };
     const { value, changed, output } = step(waiting, job, told);

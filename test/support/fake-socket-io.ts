@@ -9,14 +9,14 @@ export class FakeSocket implements FeedSocket {
   /** Whether the client connected it and has not disconnected it since. */
   isOpen = false;
   private readonly anyListeners: ((event: string, payload: unknown) => void)[] = [];
-  private listeners: { event: string; listener: (payload: unknown) => void }[] = [];
+  private listeners: { event: string; listener: (payload: unknown, details?: unknown) => void }[] = [];
 
   constructor(url: string, options: object) {
     this.url = url;
     this.options = options;
   }
 
-  on(event: string, listener: (payload: unknown) => void): void {
+  on(event: string, listener: (payload: unknown, details?: unknown) => void): void {
     this.listeners.push({ event, listener });
   }
   onAny(listener: (event: string, payload: unknown) => void): void {
@@ -40,8 +40,8 @@ export class FakeSocket implements FeedSocket {
     return this.listeners.length;
   }
   /** Fires an event of the server or of Socket.IO itself. */
-  fire(event: string, payload?: unknown): void {
-    for (const { event: name, listener } of this.listeners) if (name === event) listener(payload);
+  fire(event: string, payload?: unknown, details?: unknown): void {
+    for (const { event: name, listener } of this.listeners) if (name === event) listener(payload, details);
     if (['connect', 'connect_error', 'disconnect'].includes(event)) return;
     for (const listener of this.anyListeners) listener(event, payload);
   }

@@ -32,10 +32,15 @@ export interface JobFeed {
   close(): void;
 }
 
-/** Full jitter over some seconds: a server that drops one socket drops all of them. */
-const RECONNECT = { minMs: 250, baseMs: 3_000, capMs: 30_000 };
+/** This client alone is without a connection, as far as it knows. Full jitter all the same: a process that dies takes others with it. */
+const ALONE = { minMs: 250, baseMs: 3_000, capMs: 30_000 };
+/**
+ * All clients may be without one: they come back over 45 of the 75 s in which a fleet should be served (thundering herd). The status is polled until
+ * then. A young feed waits for at most its share of its age: its job may be a short one.
+ */
+const WITH_ALL = { minMs: 250, baseMs: 45_000, capMs: 60_000, share: 1 / 3 };
 /** Until the first connection opens: what blocks it, such as a proxy, seldom goes away while a job runs. */
-const BLOCKED = { ...RECONNECT, capMs: 120_000 };
+const BLOCKED = { ...ALONE, capMs: 120_000 };
 
 export function createJobFeed(options: JobFeedOptions): JobFeed {
   // Keeps a module that was loaded; an error is not kept, so the next subscriber loads again.
@@ -78,7 +83,19 @@ function connection(options: JobFeedOptions, transport$: Observable<FeedTranspor
     let timer: unknown;
     let attempt = 0;
     let liveSince: number | null = null;
+    /** How often in a row the connection closed, or did not open, for what may have hit all clients. */
+    let roundsWithAll = 0;
+    const beganAt = clock.now();
 
+    const untilNextAttempt = (): number => {
+      if (!hasBeenOpen) return backoff(attempt, BLOCKED, random);
+      if (roundsWithAll === 0) return backoff(attempt, ALONE, random);
+      const { minMs, baseMs, capMs, share } = WITH_ALL;
+      const spreadMs = Math.min(baseMs, Math.max(ALONE.baseMs, (clock.now() - beganAt) * share));
+      // Who came early waits for the next round: attempts stay as rare as in the first one.
+      const earliestMs = roundsWithAll === 1 ? minMs : spreadMs;
+      return backoff(roundsWithAll - 1, { minMs: earliestMs, baseMs: spreadMs, capMs }, random);
+    };
     const drop = (reason: string): void => {
       clock.clearTimeout(timer);
       const dropped = link;
@@ -91,11 +108,12 @@ function connection(options: JobFeedOptions, transport$: Observable<FeedTranspor
       log({ type: 'feed.lost', reason });
       subscriber.next({ type: 'feed.lost' });
     };
-    const retry = (reason: string): void => {
+    const retry = (reason: string, forAll = false): void => {
+      roundsWithAll = forAll ? roundsWithAll + 1 : 0;
       drop(reason);
       // The event of the loss may have made the last subscriber leave.
       if (subscriber.closed) return;
-      timer = clock.setTimeout(connect, backoff(attempt, hasBeenOpen ? RECONNECT : BLOCKED, random));
+      timer = clock.setTimeout(connect, untilNextAttempt());
       attempt += 1;
     };
     const giveUp = (error: unknown): void => {
@@ -116,7 +134,9 @@ function connection(options: JobFeedOptions, transport$: Observable<FeedTranspor
       // Without a token there is nothing to connect for; the event of the next token connects.
       if (subscriber.closed || link || !transport || !tokens.current()) return;
       log({ type: 'feed.connecting', attempt });
-      timer = clock.setTimeout(() => retry('timeout'), connectTimeoutMs);
+      let isOpen = false;
+      // One that is open waits for a token: that is a matter of this client.
+      timer = clock.setTimeout(() => retry('timeout', !isOpen), connectTimeoutMs);
       const closing = new AbortController();
       const events = new Subscription();
       link = { events, user: tokens.identity(), closing };
@@ -130,6 +150,10 @@ function connection(options: JobFeedOptions, transport$: Observable<FeedTranspor
         ({ generation } = token);
         return token;
       };
+      const opened = (): void => {
+        isOpen = hasBeenOpen = true;
+        roundsWithAll = 0;
+      };
       const authenticated = (): void => {
         if (generation !== null) tokens.authenticated?.(generation);
         becomeLive();
@@ -137,9 +161,9 @@ function connection(options: JobFeedOptions, transport$: Observable<FeedTranspor
       events.add(
         transport({ goodToken, renewed$ }).subscribe({
           next(event) {
-            if (event.type === 'closed') retry(event.reason);
+            if (event.type === 'closed') retry(event.reason, event.forAll);
             else if (event.type === 'live') authenticated();
-            else if (event.type === 'open') hasBeenOpen = true;
+            else if (event.type === 'open') opened();
             else if (event.event) subscriber.next(event.event);
             else log({ type: 'feed.ignored', event: event.name, reason: 'malformed' });
           },

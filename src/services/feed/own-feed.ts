@@ -41,8 +41,9 @@ export const ownTransport =
       const controller = new AbortController();
       let hearToken: ((token: string) => void) | null = null;
       let generation: number | null = null;
-      const close = (reason: string): void => {
-        subscriber.next({ type: 'closed', reason });
+      let isLive = false;
+      const close = (reason: string, forAll = false): void => {
+        subscriber.next({ type: 'closed', reason, forAll });
         subscriber.complete();
       };
       const renew = async (): Promise<void> => {
@@ -61,13 +62,17 @@ export const ownTransport =
         await connect({
           token: token.value,
           signal: controller.signal,
-          live: () => subscriber.next({ type: 'live' }),
+          live() {
+            isLive = true;
+            subscriber.next({ type: 'live' });
+          },
           say: (said: unknown) => subscriber.next({ type: 'message', name: nameOf(said), event: reportOf(said) }),
           onToken: (listener) => void (hearToken = listener),
         });
         close('ended');
       };
-      const fail = (error: unknown): void => close(error instanceof Error ? error.name : 'failed');
+      // What never became live could perhaps not be reached.
+      const fail = (error: unknown): void => close(error instanceof Error ? error.name : 'failed', !isLive);
       subscriber.add(link.renewed$.subscribe(() => void renew().catch(fail)));
       open().catch(fail);
       return () => controller.abort();

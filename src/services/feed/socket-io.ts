@@ -4,7 +4,8 @@ import { toJobFeedEvent } from './vocabulary.ts';
 
 /** The part of a Socket.IO client socket that the feed uses, so that tests can bring their own. */
 export interface FeedSocket {
-  on(event: string, listener: (payload: unknown) => void): unknown;
+  /** Socket.IO says more about a `disconnect` in `details`. */
+  on(event: string, listener: (payload: unknown, details?: unknown) => void): unknown;
   /** Receives every event of the server, and none that Socket.IO fires itself. */
   onAny(listener: (event: string, payload: unknown) => void): unknown;
   removeAllListeners(): unknown;
@@ -25,6 +26,22 @@ export interface SocketAddress {
   path: string;
   /** Socket.IO transports, in the order in which they are tried. */
   transports: readonly string[];
+}
+
+/**
+ * Whether the server closed the whole connection: a WebSocket by a close frame, long polling by a packet. A server does so to all clients
+ * when it shuts down. A line that breaks, or a process that dies, leaves no close frame (code 1006), and `io server disconnect` is meant for
+ * one client.
+ *
+ * @param details as of a `disconnect`: `context` is the CloseEvent of a WebSocket
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-7.1.4
+ */
+function isInOrder(details: unknown): boolean {
+  const { context, description } = (details ?? {}) as {
+    context?: { wasClean?: unknown } | null;
+    description?: unknown;
+  };
+  return context?.wasClean === true || description === 'transport closed by the server';
 }
 
 /**
@@ -55,8 +72,8 @@ export const socketTransport =
         sent = token.generation;
         socket.emit('authenticate', { token: token.value });
       };
-      const close = (reason: string): void => {
-        subscriber.next({ type: 'closed', reason });
+      const close = (reason: string, forAll = false): void => {
+        subscriber.next({ type: 'closed', reason, forAll });
         subscriber.complete();
       };
       subscriber.add(link.renewed$.subscribe(() => void (isOpen && authenticate())));
@@ -65,8 +82,10 @@ export const socketTransport =
         subscriber.next({ type: 'open' });
         void authenticate();
       });
-      socket.on('connect_error', () => close('unreachable'));
-      socket.on('disconnect', (reason) => close(typeof reason === 'string' ? reason : 'disconnected'));
+      socket.on('connect_error', () => close('unreachable', true));
+      socket.on('disconnect', (reason, details) =>
+        close(typeof reason === 'string' ? reason : 'disconnected', isInOrder(details)),
+      );
       socket.onAny((name, payload) => {
         if (name === 'auth_error' || name === 'auth-error') return close('refused');
         if (name === 'authenticated') return subscriber.next({ type: 'live' });

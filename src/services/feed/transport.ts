@@ -18,7 +18,8 @@ export type LinkEvent =
   | { type: 'live' }
   /** Null: an event of this name that makes no sense. */
   | { type: 'message'; name: string; event: FeedReport | null }
-  | { type: 'closed'; reason: string };
+  /** `forAll`: all clients may have lost theirs, as the server shuts down or cannot be reached. Default false. */
+  | { type: 'closed'; reason: string; forAll?: boolean };
 
 /**
  * Opens one connection on subscription and closes it on unsubscription. It never connects again by itself, and errors only where no

@@ -21,8 +21,8 @@ export interface WireSocket {
   send(event: string, payload: unknown): void;
   /** Sends a last event and disconnects, in words that Socket.IO does not reconnect after. */
   end(event: string, payload: unknown): void;
-  /** The connection breaks. */
-  drop(): void;
+  /** The connection breaks; `inOrder`: by a close frame of the server, as before it restarts. */
+  drop(inOrder?: boolean): void;
 }
 
 /** What a sign-in hands out. */
@@ -308,7 +308,8 @@ export function wireContract(options: WireOptions) {
     tell,
     /** Tells the sockets of its user of a step of this job. */
     announce,
-    dropSockets: () => [...connections.keys()].forEach((socket) => socket.drop()),
+    /** @param inOrder as a server does that shuts down; false as a network does that breaks */
+    dropSockets: (inOrder = false) => [...connections.keys()].forEach((socket) => socket.drop(inOrder)),
     sockets: () => connections.size,
   };
 }

@@ -485,13 +485,13 @@ export function fakeBackend(
   /** What Socket.IO says itself. */
   const ownEvents = new Set(['connect', 'connect_error', 'disconnect']);
   class FakeSocket implements FeedSocket, WireSocket {
-    listeners = new Map<string, ((payload: unknown) => void)[]>();
+    listeners = new Map<string, ((payload: unknown, details?: unknown) => void)[]>();
     anyListeners: ((event: string, payload: unknown) => void)[] = [];
     isOpen = false;
     /** Whose events it brings; null until the server has said so. */
     user: string | null = null;
 
-    on(event: string, listener: (payload: unknown) => void) {
+    on(event: string, listener: (payload: unknown, details?: unknown) => void) {
       this.listeners.set(event, [...(this.listeners.get(event) ?? []), listener]);
     }
     onAny(listener: (event: string, payload: unknown) => void) {
@@ -531,17 +531,18 @@ export function fakeBackend(
       sockets.delete(this);
       wire.closed(this);
     }
-    drop() {
-      this.end('disconnect', 'transport close');
+    drop(inOrder = false) {
+      this.send('disconnect', 'transport close', { context: { code: inOrder ? 1005 : 1006, wasClean: inOrder } });
+      this.disconnect();
     }
     end(event: string, payload: unknown) {
       this.send(event, payload);
       this.disconnect();
     }
-    send(event: string, payload: unknown) {
+    send(event: string, payload: unknown, details?: unknown) {
       if (event === 'authenticated') this.user = (payload as { userId: string }).userId;
       if (event === 'analysis-complete') seen.completionsHeard.push(clock.time());
-      for (const listener of this.listeners.get(event) ?? []) listener(payload);
+      for (const listener of this.listeners.get(event) ?? []) listener(payload, details);
       if (!ownEvents.has(event)) for (const listener of this.anyListeners) listener(event, payload);
     }
   }
@@ -609,7 +610,8 @@ export function fakeBackend(
     endTokens: wire.endTokens,
     revoke: wire.endSessions,
     restart: () => wire.jobs().forEach((job) => forgotten.add(job)),
-    dropSockets: () => [...sockets].forEach((socket) => socket.drop()),
+    /** @param inOrder as a server does that shuts down */
+    dropSockets: (inOrder = false) => [...sockets].forEach((socket) => socket.drop(inOrder)),
     foreignEvents() {
       tell(null, 'analysis-complete', { jobId: 'somebody-elses', result_id: 'other', status: 'completed' });
       tell(null, 'analysis-failed', { jobId: 'somebody-elses', result_id: null, error_message: 'not yours' });

@@ -466,7 +466,8 @@ function toSteps(incident: Incident): Step[] {
     case 'submitAgain':
       return [{ at, act: (stage) => submitAgain(stage, incident) }];
     case 'dropSocket':
-      return [{ at, act: ({ backend }) => backend.dropSockets() }];
+      // Half of them in order, without dice of their own: all other draws stay as they were.
+      return [{ at, act: ({ backend }) => backend.dropSockets(at % 2 === 0) }];
     default: {
       const { do: what } = incident;
       return [{ at, act: ({ backend }) => backend[what]() }];

@@ -1,5 +1,6 @@
 import { filter, firstValueFrom, Subject, take, toArray } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { WebSocket } from 'ws';
 import type { Subscription } from 'xstate';
 import { loadSocketIo } from '../../../src/client/browser.ts';
 import { createJobFeed, type JobFeed } from '../../../src/services/feed/job-feed.ts';
@@ -112,6 +113,28 @@ describe('the feed over Socket.IO', () => {
     await clock.run(3_000);
     await live;
     expect(tokensSeen()).toEqual(['first', 'first']);
+  });
+
+  it.each([
+    ['after up to 45 s when the server closed it', (socket: WebSocket) => socket.close(), 45_000],
+    ['after up to 3 s when it broke', (socket: WebSocket) => socket.terminate(), 3_000],
+  ])('reconnects a WebSocket of three minutes %s', async (_how, end, withinMs) => {
+    const upgraded = deferred<WebSocket>();
+    server.onConnection(({ conn }) =>
+      conn.once('upgrade', () => upgraded.resolve((conn.transport as unknown as { socket: WebSocket }).socket)),
+    );
+    await goLive();
+    const socket = await upgraded.promise;
+    await clock.run(180_000);
+    const lost = next('feed.lost');
+    end(socket);
+    await lost;
+    await clock.run(withinMs - 1);
+    expect(server.connections).toHaveLength(1);
+    const live = next('feed.live');
+    await clock.run(1);
+    await live;
+    expect(server.connections).toHaveLength(2);
   });
 
   it('authenticates the live connection with a renewed token and keeps it open', async () => {

@@ -13,6 +13,9 @@ import { type FakeSocketIo, fakeSocketIo } from '../../support/fake-socket-io.ts
 import { recordedLog } from '../../support/recorded-log.ts';
 import { settle, type VirtualClock, virtualClock } from '../../../src/testing/virtual-clock.ts';
 
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
 const live: JobFeedEvent = { type: 'feed.live' };
 const lost: JobFeedEvent = { type: 'feed.lost' };
 
@@ -29,12 +32,17 @@ const authenticateWith = (generation: number) => ({
 });
 
 /** Refuses so many sockets, one after the other. @returns how long each time it took until the next one was made, in seconds */
-async function waitsAfterRefusals(count: number, { sockets }: FakeSocketIo, clock: VirtualClock): Promise<number[]> {
+async function waitsAfterRefusals(
+  count: number,
+  { sockets }: FakeSocketIo,
+  clock: VirtualClock,
+  refusal = 'connect_error',
+): Promise<number[]> {
   const waits: number[] = [];
   while (waits.length < count) {
     const before = sockets.length;
     const since = clock.now();
-    sockets.at(-1)?.fire('connect_error', new Error('refused'));
+    sockets.at(-1)?.fire(refusal, new Error('refused'));
     while (sockets.length === before) await clock.run(500);
     waits.push((clock.now() - since) / 1_000);
   }
@@ -360,11 +368,11 @@ describe('a connection that is lost', () => {
     expect(heard).toEqual([live, lost]);
   });
 
-  it('is opened again after growing waits of up to 30 s', async () => {
+  it('is opened again after growing waits of up to 30 s while its token is refused', async () => {
     const { listen, socketIo, clock } = openFeed();
     await listen();
     socketIo.socket.fire('connect');
-    expect(await waitsAfterRefusals(6, socketIo, clock)).toEqual([3, 6, 12, 24, 30, 30]);
+    expect(await waitsAfterRefusals(6, socketIo, clock, 'auth_error')).toEqual([3, 6, 12, 24, 30, 30]);
   });
 
   it('is opened again after growing waits of up to 2 min while none has ever opened', async () => {
@@ -383,12 +391,12 @@ describe('a connection that is lost', () => {
     expect(socketIo.sockets).toHaveLength(before + 1);
   });
 
-  it('is opened again within 30 s once one has been open, after first attempts that failed', async () => {
+  it('is opened again within a minute once one has been open, after first attempts that failed', async () => {
     const { listen, socketIo, clock } = openFeed();
     await listen();
     await waitsAfterRefusals(6, socketIo, clock);
     socketIo.socket.fire('connect');
-    expect(await waitsAfterRefusals(2, socketIo, clock)).toEqual([30, 30]);
+    expect(await waitsAfterRefusals(3, socketIo, clock)).toEqual([45, 60, 60]);
   });
 
   it('says nothing any more, whatever still arrives on it', async () => {
@@ -452,6 +460,83 @@ describe('a connection that is lost', () => {
     expect(clock.armed()).toBe(0);
     renew(2);
     expect(socketIo.sockets).toHaveLength(2);
+  });
+});
+
+describe('a feed that the server closes in order, as one that shuts down does to all of them', () => {
+  const closeFrame = { description: 'websocket connection closed', context: { code: 1005, wasClean: true } };
+  const closePacket = { description: 'transport closed by the server' };
+
+  /** A feed that was live for so long, and when it connects again, s after it was lost. */
+  async function closedAfter(ageMs: number, luck: number, details: object = closeFrame) {
+    const { socketIo, clock, first } = await liveFeed({ random: () => luck });
+    await clock.run(ageMs);
+    first.fire('disconnect', 'transport close', details);
+    const lostAt = clock.now();
+    const nextAttempt = async () => {
+      const before = socketIo.sockets.length;
+      while (socketIo.sockets.length === before) await clock.run(50);
+      return (clock.now() - lostAt) / SECOND;
+    };
+    return { socketIo, nextAttempt };
+  }
+
+  it.each([
+    ['a close frame', closeFrame],
+    ['a packet of long polling', closePacket],
+  ])('connects again at a random time within 45 s (%s)', async (_by, details) => {
+    const attempts = [0, 0.5, 1].map(async (luck) => (await closedAfter(3 * MINUTE, luck, details)).nextAttempt());
+    expect(await Promise.all(attempts)).toEqual([0.25, 22.65, 45]);
+  });
+
+  it('comes back with at most three times the mean of a recovery of 75 s, in every second', async () => {
+    const clients = 200;
+    const perSecond = new Map<number, number>();
+    for (let client = 0; client < clients; client += 1) {
+      const luck = (client + 0.5) / clients;
+      const { nextAttempt } = await closedAfter((3 + luck) * MINUTE, luck);
+      const second = Math.floor(await nextAttempt());
+      perSecond.set(second, (perSecond.get(second) ?? 0) + 1);
+    }
+    expect(Math.max(...perSecond.values())).toBeLessThanOrEqual((3 * clients) / 75);
+  });
+
+  it.each([
+    [3, 3],
+    [30, 10],
+    [90, 30],
+  ])('that is %i s old connects again within %i s: its job may be a short one', async (ageS, withinS) => {
+    const { nextAttempt } = await closedAfter(ageS * SECOND, 1);
+    expect(await nextAttempt()).toBeCloseTo(withinS, 0);
+  });
+
+  it.each([
+    [0, 45.25],
+    [1, 105],
+  ])('connects again 45 to 60 s after an attempt that failed (luck %i)', async (luck, secondS) => {
+    const { socketIo, nextAttempt } = await closedAfter(3 * MINUTE, luck);
+    await nextAttempt();
+    socketIo.socket.fire('connect_error', new Error('refused'));
+    expect(await nextAttempt()).toBe(secondS);
+  });
+
+  it.each([
+    ['a connection that broke', { context: { code: 1006, wasClean: false } }],
+    ['a context that is none', { context: null }],
+    ['details that are none', null],
+  ])('is another matter than %s, which may concern one client alone', async (_what, details) => {
+    const { nextAttempt } = await closedAfter(3 * MINUTE, 1, details as object);
+    expect(await nextAttempt()).toBe(3);
+  });
+
+  it('is forgotten when the next connection breaks', async () => {
+    const { socketIo, nextAttempt } = await closedAfter(3 * MINUTE, 0);
+    await nextAttempt();
+    socketIo.socket.goLive();
+    const before = socketIo.sockets.length;
+    socketIo.socket.fire('disconnect', 'transport close', { context: { code: 1006, wasClean: false } });
+    expect(await nextAttempt()).toBeLessThan(1);
+    expect(socketIo.sockets).toHaveLength(before + 1);
   });
 });
 
