@@ -6,7 +6,7 @@ import { outcomesCommand } from '../bench/outcomes/command.ts';
 import { overheadCommand } from '../bench/overhead/command.ts';
 
 const usage = `usage: npm run --silent bench -- outcomes [--worlds N] [--seed S] [--outages SHARE] [--json]
-       npm run --silent bench -- fleet [--clients N] [--seed S] [--json]
+       npm run --silent bench -- fleet [--clients N] [--seed S] [--contestants ours,…] [--json]
        npm run --silent bench -- overhead [--monitors N,N,…] [--assessments N,N,…] [--rounds N] [--json]
        npm run --silent bench -- latency [--rounds N] [--json]
        npm run --silent bench -- docs [--worlds N] [--clients N] [--only outcomes,fleet,overhead,latency,size]`;

@@ -1,12 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { plotFault } from './plot.ts';
-import { type FleetReport, fleetShortcomings, fleetTables, runFleet } from './report.ts';
+import { type ContestantName, contestants } from '../contestants/index.ts';
+import { type FleetOptions, type FleetReport, fleetShortcomings, fleetTables, runFleet } from './report.ts';
 
 export const DEFAULT_CLIENTS = 10_000;
 const IMAGES = 'docs/images';
 
-/** `bench -- fleet`: prints the tables and writes the plots. @returns the exit code */
+/** `bench -- fleet`: prints the tables, and writes the plots where everybody is played. @returns the exit code */
 export async function fleetCommand(args: string[]): Promise<number> {
   const { values } = parseArgs({
     args,
@@ -14,13 +15,18 @@ export async function fleetCommand(args: string[]): Promise<number> {
       json: { type: 'boolean' },
       clients: { type: 'string', default: String(DEFAULT_CLIENTS) },
       seed: { type: 'string', default: '1' },
+      contestants: { type: 'string' },
     },
   });
   const [clients, seed] = [Number(values.clients), Number(values.seed)];
   if (!Number.isInteger(clients) || clients < 1 || !Number.isInteger(seed)) {
     throw new Error('--clients is a number from 1 on, --seed a whole number');
   }
-  const report = await measureFleet(clients, seed);
+  const others = values.contestants?.split(',') as ContestantName[] | undefined;
+  if (others && !others.every((name) => name in contestants)) {
+    throw new Error(`--contestants are some of ${Object.keys(contestants).join(',')}`);
+  }
+  const report = await measureFleet({ clients, seed, ...(others && { others }) });
   const lines = fleetShortcomings(report);
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else for (const { title, table } of fleetTables(report)) process.stdout.write(`${title}\n${table.join('\n')}\n\n`);
@@ -30,8 +36,9 @@ export async function fleetCommand(args: string[]): Promise<number> {
 }
 
 /** Plays everything and writes a plot of each fault. */
-export async function measureFleet(clients: number, seed: number): Promise<FleetReport> {
-  const { report, runs } = await runFleet(clients, seed, (line) => process.stderr.write(`${line}\n`));
+export async function measureFleet(options: FleetOptions): Promise<FleetReport> {
+  const { report, runs } = await runFleet({ onProgress: (line) => process.stderr.write(`${line}\n`), ...options });
+  if (options.others) return report;
   mkdirSync(IMAGES, { recursive: true });
   for (const { name } of report.faults) {
     if (name !== 'calm') writeFileSync(`${IMAGES}/${plotFile(name)}`, plotFault(name, runs));

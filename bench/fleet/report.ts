@@ -21,24 +21,39 @@ export interface FaultSummary {
   lost: number;
 }
 
+export type Played = Partial<Record<ContestantName, FaultSummary>> & { ours: FaultSummary };
+
 export interface FleetReport {
   seed: number;
   clients: number;
-  faults: { name: FaultName; contestants: Record<ContestantName, FaultSummary> }[];
+  /** Of each fault: ours, and whoever else was played. */
+  faults: { name: FaultName; contestants: Played }[];
 }
 
 const contestantNames = Object.keys(contestants) as ContestantName[];
 const faultNames = Object.keys(faults) as FaultName[];
 
+export interface FleetOptions {
+  clients: number;
+  seed: number;
+  /** Who is played besides ours. Default: everybody. */
+  others?: readonly ContestantName[];
+  onProgress?: (line: string) => void;
+  /** 1 plays everything in this process. Default: as many as there are cores. */
+  processes?: number;
+}
+
 /** Every fault with every contestant. The runs are for the plots. */
-export async function runFleet(
-  clients: number,
-  seed: number,
-  onProgress: (line: string) => void = () => {},
+export async function runFleet({
+  clients,
+  seed,
+  others = contestantNames,
+  onProgress = () => {},
   processes = availableParallelism(),
-): Promise<{ report: FleetReport; runs: FleetRun[] }> {
+}: FleetOptions): Promise<{ report: FleetReport; runs: FleetRun[] }> {
+  const who = contestantNames.filter((name) => name === 'ours' || others.includes(name));
   const tasks = faultNames.flatMap((fault) =>
-    contestantNames.map((contestant): FleetTask => ({ contestant, fault, clients, seed })),
+    who.map((contestant): FleetTask => ({ contestant, fault, clients, seed })),
   );
   const startedAt = performance.now();
   const runs = await playAll(tasks, processes);
@@ -51,8 +66,8 @@ export async function runFleet(
     faults: faultNames.map((name) => ({
       name,
       contestants: Object.fromEntries(
-        contestantNames.map((its) => [its, summarise(runOf(name, its), runOf('calm', its))]),
-      ) as Record<ContestantName, FaultSummary>,
+        who.map((its) => [its, summarise(runOf(name, its), runOf('calm', its))]),
+      ) as Played,
     })),
   };
   return { report, runs };
@@ -167,15 +182,14 @@ export function fleetTables({
     table: [
       row(['who', ...lines.map((line) => `${line}: steady / mean / peak`), 'all served after', 'clients lost']),
       row(['---', ...lines.map(() => '---:'), '---:', '---:']),
-      ...contestantNames.map((its) => {
-        const { routes, servedAfterS, lost } = summaries[its];
-        return row([
+      ...(Object.entries(summaries) as [ContestantName, FaultSummary][]).map(([its, { routes, servedAfterS, lost }]) =>
+        row([
           its,
           ...lines.map((line) => cells(routes[line])),
           servedAfterS === null ? 'never' : `${servedAfterS.toFixed(0)} s`,
           `${((lost / clients) * 100).toFixed(1)} %`,
-        ]);
-      }),
+        ]),
+      ),
     ],
   }));
 }

@@ -4,7 +4,7 @@ import type { Section } from './section.ts';
 
 /** What clients do to the server that they share. */
 export const fleetSection: Section = async ({ clients, seed }) => {
-  const report = await measureFleet(clients, seed);
+  const report = await measureFleet({ clients, seed });
   const lines = fleetShortcomings(report);
   return [
     '## Fleet: what it does to the server',

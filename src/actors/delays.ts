@@ -59,7 +59,7 @@ const POLL_RETRY = { minMs: 1_000, baseMs: 8_000, capMs: 45_000 };
 /** Before each status call while the feed is lost; longer while the calls fail. */
 const LOST = { minMs: 5_000, baseMs: 30_000, capMs: 60_000, share: 1 / 4 };
 /** Before the status call that follows the return of the feed. */
-const BACK = { minMs: 0, baseMs: 16_000, capMs: 32_000, share: 1 / 8 };
+const BACK = { minMs: 0, baseMs: 16_000, capMs: 16_000, share: 1 / 8 };
 /** Both start from at most their share of the job's age: a young job may have finished in that moment. */
 const inProportion = ({ baseMs, share, ...bounds }: typeof LOST, ageMs: number): Backoff => ({
   ...bounds,
@@ -110,7 +110,7 @@ export function createDelays(
       return Math.max(asked, jitter(pollIntervalMs?.() ?? byAge, 0.2, random));
     },
     heartbeat: ({ context }: Facts): number => {
-      if (context.unhurried) return backoff(context.failures, inProportion(BACK, ageMs(context)), random);
+      if (context.unhurried) return backoff(0, inProportion(BACK, ageMs(context)), random);
       if (context.failures > 0) return retryWait(context, LOST);
       if (context.hinted) return HINT_MS;
       if (context.refusedGeneration !== null) return random() * DOUBT_HEARTBEATS * pacing.heartbeatMs;

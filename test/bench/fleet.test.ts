@@ -4,14 +4,14 @@ import { plotFault } from '../../bench/fleet/plot.ts';
 import { fleetTables, runFleet } from '../../bench/fleet/report.ts';
 
 it('plays every fault with every contestant, and plots it', async () => {
-  const { report, runs } = await runFleet(4, 3, undefined, 1);
-  const names = ['calm', 'gone', 'deploy', 'authOutage', 'sameMinute'];
+  const { report, runs } = await runFleet({ clients: 4, seed: 3, processes: 1 });
+  const names = ['calm', 'gone', 'deploy', 'crash', 'authOutage', 'sameMinute'];
   expect(report.faults.map(({ name }) => name)).toEqual(names);
   for (const { contestants } of report.faults) expect(contestants.ours).toMatchObject({ lost: 0 });
   const [calm, gone] = report.faults;
-  expect(calm?.contestants.before.lost).toBe(4);
+  expect(calm?.contestants.before?.lost).toBe(4);
   expect(gone?.contestants.ours.servedAfterS).toBeLessThan(120);
-  expect(gone?.contestants.before.servedAfterS).toBeNull();
+  expect(gone?.contestants.before?.servedAfterS).toBeNull();
   expect(fleetTables(report)).toHaveLength(names.length);
   expect(plotFault('gone', runs)).toMatch(/^<svg [^]*<\/svg>\n$/);
 });

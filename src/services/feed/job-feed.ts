@@ -38,7 +38,7 @@ const ALONE = { minMs: 250, baseMs: 3_000, capMs: 30_000 };
  * All clients may be without one: they come back over 45 of the 75 s in which a fleet should be served (thundering herd). The status is polled until
  * then. A young feed waits for at most its share of its age: its job may be a short one.
  */
-const WITH_ALL = { minMs: 250, baseMs: 45_000, capMs: 60_000, share: 1 / 3 };
+const WITH_ALL = { minMs: 250, baseMs: 45_000, capMs: 55_000, share: 1 / 3 };
 /** Until the first connection opens: what blocks it, such as a proxy, seldom goes away while a job runs. */
 const BLOCKED = { ...ALONE, capMs: 120_000 };
 
