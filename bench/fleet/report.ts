@@ -26,7 +26,7 @@ export type Played = Partial<Record<ContestantName, FaultSummary>> & { ours: Fau
 export interface FleetReport {
   seed: number;
   clients: number;
-  /** Of each fault: ours, and whoever else was played. */
+  /** Of each fault: ours, and the other contestants that were played. */
   faults: { name: FaultName; contestants: Played }[];
 }
 
