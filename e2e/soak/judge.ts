@@ -27,6 +27,9 @@ export interface SoakReport {
   ok: boolean;
 }
 
+/** What was noted about sending the answers. */
+const notesOf = ({ sending }: Told): string => new TextDecoder().decode(sending);
+
 /** The most that the heap may grow from the end of the warm-up to the end. */
 const MAX_HEAP_GROWTH = 0.1;
 
@@ -56,15 +59,16 @@ export function judge({
       job?.status === 'completed'
         ? it.phase === 'completed' && it.jobId === job.jobId && it.isOwnResult
         : job?.status === 'failed' && it.phase === 'failed' && it.jobId === job.jobId && it.code === 'job-failed';
-    if (!isRight) complaints.push(`${it.name}: ${job?.status ?? 'unknown'} on the server, ${JSON.stringify(it)}`);
+    if (!isRight) complaints.push(`${it.name}: ${job?.status ?? 'unknown'} on the server, ${JSON.stringify({ ...it, sending: notesOf(it) })}`);
     return isRight;
   };
   const shown = told.filter(isShown).length;
-  for (const { name, sending } of told) {
+  for (const its of told) {
+    const { name } = its;
     const accepted = report.jobs.filter((job) => job.name === name);
     if (accepted.length < 2) continue;
     const times = accepted.map(({ acceptedAt }) => new Date(acceptedAt).toISOString().slice(14, 23));
-    complaints.push(`${name}: accepted at ${times.join(' and ')}, ${JSON.stringify(sending)}`);
+    complaints.push(`${name}: accepted at ${times.join(' and ')}, ${notesOf(its)}`);
   }
   const sum = (count: (it: Told) => number) => told.reduce((total, it) => total + count(it), 0);
   const figures = {

@@ -33,8 +33,11 @@ export interface Told {
   invalidToken: number;
   /** What its page reported last, where patience ended first. */
   trail: readonly string[];
-  /** What its pages reported about sending the answers, and what the user did about it: the beginning of it. */
-  sending: readonly string[];
+  /**
+   * What its pages reported about sending the answers, and what the user did about it: the first lines, as bytes. They lie outside the heap,
+   * whose growth is that of the clients.
+   */
+  sending: Uint8Array;
 }
 
 /** Everything that takes seconds or minutes, scaled down as the server is. */
@@ -131,8 +134,9 @@ export function createUser({ url, refreshTransport }: ServerAddress, number: num
       completions: 0,
       invalidToken: 0,
       trail: [],
-      sending: (sending = []),
+      sending: new Uint8Array(),
     };
+    sending = [];
     return new Promise((resolve) => {
       let isSigningIn = false;
       let isAsking = false;
@@ -151,6 +155,7 @@ export function createUser({ url, refreshTransport }: ServerAddress, number: num
           const isBack = client.resume().some(({ id }) => id === shown?.id);
           if (isBack && isOver(told)) told.completions += 1;
         } else if (shown) client.dismiss(shown.id);
+        told.sending = new TextEncoder().encode(sending.join('\n'));
         resolve(told);
       };
       const look = (): void => {

@@ -24,7 +24,7 @@ const told: Told = {
   completions: 1,
   invalidToken: 0,
   trail: [],
-  sending: [],
+  sending: new TextEncoder().encode('submitted'),
 };
 const failedJob = { ...job, status: 'failed' } as const;
 const toldOfFailure = { ...told, phase: 'failed', code: 'job-failed', completions: 0 } as const;
