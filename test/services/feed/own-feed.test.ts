@@ -103,6 +103,21 @@ describe('a feed of the application', () => {
     expect(clock.armed()).toBe(0);
   });
 
+  it('is connected again within 3 s when it ends, and over 45 s when its server cannot be reached then', async () => {
+    const { opened, newest, clock } = await openFeed();
+    newest().live();
+    await clock.run(180_000);
+    const waits: number[] = [];
+    for (const end of [undefined, new TypeError('Failed to fetch')]) {
+      newest().end(end);
+      await settle();
+      const [before, since] = [opened.length, clock.now()];
+      while (opened.length === before) await clock.run(500);
+      waits.push(clock.now() - since);
+    }
+    expect(waits).toEqual([3_000, 45_000]);
+  });
+
   it('is given up when it is not live in time, and connected again after a growing wait', async () => {
     const { opened, clock, heard } = await openFeed();
     await clock.run(8_000);
