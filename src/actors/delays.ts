@@ -41,8 +41,8 @@ export interface DelayServices {
   pollIntervalMs: () => number | null;
 }
 
-/** A job counts as old after this time: one that did not take seconds will take minutes. */
-const OLD_MS = 45_000;
+/** A job counts as old after this time. At half a minute the interval is 4 s: a short job is shown within 5 s, also without a feed. */
+const OLD_MS = 120_000;
 /** After a hint the status may lag behind the event by a moment. */
 const HINT_MS = 3_000;
 /** After its first refusal a token is renewed within this many heartbeats, or when it is needed. */
