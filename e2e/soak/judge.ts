@@ -59,7 +59,10 @@ export function judge({
       job?.status === 'completed'
         ? it.phase === 'completed' && it.jobId === job.jobId && it.isOwnResult
         : job?.status === 'failed' && it.phase === 'failed' && it.jobId === job.jobId && it.code === 'job-failed';
-    if (!isRight) complaints.push(`${it.name}: ${job?.status ?? 'unknown'} on the server, ${JSON.stringify({ ...it, sending: notesOf(it) })}`);
+    if (!isRight)
+      complaints.push(
+        `${it.name}: ${job?.status ?? 'unknown'} on the server, ${JSON.stringify({ ...it, sending: notesOf(it) })}`,
+      );
     return isRight;
   };
   const shown = told.filter(isShown).length;
