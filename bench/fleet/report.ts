@@ -11,7 +11,10 @@ export interface Load {
   peak: number;
   /** peak / steady; null where no client calls in the steady state. */
   peakToSteady: number | null;
-  /** Of the seconds after the end of the fault, for the health route also of the fault: the peak, as a multiple of their mean; null where there are none. */
+  /**
+   * Of the seconds after the end of the fault, for the health route also of the fault: the peak, as a multiple of their mean, or of one request of
+   * each client in that time where this is more: what few clients do is no herd. Null where there are no requests.
+   */
   peakInRecovery: number | null;
 }
 
@@ -112,7 +115,8 @@ function summarise(run: FleetRun, calm: FleetRun): FaultSummary {
     const steady = mean(afterTheFault(calm.perSecond[line]));
     const peak = Math.max(0, ...its);
     const recovery = inRecovery(run.fault, line, run.perSecond[line]);
-    const peakInRecovery = mean(recovery) > 0 ? Math.max(...recovery) / mean(recovery) : null;
+    const usual = Math.max(mean(recovery), run.clients / RECOVERY_S);
+    const peakInRecovery = mean(recovery) > 0 ? Math.max(...recovery) / usual : null;
     routes[line] = { steady, mean: mean(its), peak, peakToSteady: steady > 0 ? peak / steady : null, peakInRecovery };
   }
   return { routes, servedAfterS: run.servedAfterS, lost: run.lost };

@@ -202,7 +202,7 @@ const cases: [rule: string, mistake: string, create: Create, world: Partial<Worl
     '13 an assessment fails only on the word of the API',
     'believes the first failure, which the worker takes back',
     believesTheFirstFailure,
-    { habits: { failures: 1 }, incidents: [noSockets] },
+    { habits: { failures: 3 }, incidents: [noSockets] },
   ],
   [
     '13 a sign-in is asked for only when the session is over',
