@@ -6,10 +6,10 @@ import { outcomesCommand } from '../bench/outcomes/command.ts';
 import { overheadCommand } from '../bench/overhead/command.ts';
 
 const usage = `usage: npm run --silent bench -- outcomes [--worlds N] [--seed S] [--outages SHARE] [--json]
-       npm run --silent bench -- fleet [--clients N] [--seed S] [--contestants ours,…] [--json]
+       npm run --silent bench -- fleet [--clients N] [--others N] [--seed S] [--contestants ours,…] [--json]
        npm run --silent bench -- overhead [--monitors N,N,…] [--assessments N,N,…] [--rounds N] [--json]
        npm run --silent bench -- latency [--rounds N] [--json]
-       npm run --silent bench -- docs [--worlds N] [--clients N] [--only outcomes,fleet,overhead,latency,size]`;
+       npm run --silent bench -- docs [--worlds N] [--clients N] [--others N] [--only outcomes,fleet,overhead,latency,size]`;
 
 const commands: Record<string, (args: string[]) => Promise<number>> = {
   outcomes: outcomesCommand,

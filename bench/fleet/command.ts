@@ -16,17 +16,22 @@ export async function fleetCommand(args: string[]): Promise<number> {
       clients: { type: 'string', default: String(DEFAULT_CLIENTS) },
       seed: { type: 'string', default: '1' },
       contestants: { type: 'string' },
+      others: { type: 'string' },
     },
   });
-  const [clients, seed] = [Number(values.clients), Number(values.seed)];
-  if (!Number.isInteger(clients) || clients < 1 || !Number.isInteger(seed)) {
-    throw new Error('--clients is a number from 1 on, --seed a whole number');
+  const [clients, seed, otherClients] = [values.clients, values.seed, values.others ?? values.clients].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  if (![clients, otherClients].every((it) => Number.isInteger(it) && it > 0) || !Number.isInteger(seed)) {
+    throw new Error('--clients and --others are numbers from 1 on, --seed a whole number');
   }
   const others = values.contestants?.split(',') as ContestantName[] | undefined;
   if (others && !others.every((name) => name in contestants)) {
     throw new Error(`--contestants are some of ${Object.keys(contestants).join(',')}`);
   }
-  const report = await measureFleet({ clients, seed, ...(others && { others }) });
+  const report = await measureFleet({ clients, seed, otherClients, ...(others && { others }) });
   const lines = fleetShortcomings(report);
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else for (const { title, table } of fleetTables(report)) process.stdout.write(`${title}\n${table.join('\n')}\n\n`);

@@ -19,6 +19,8 @@ export interface Load {
 }
 
 export interface FaultSummary {
+  /** How many of them were played. */
+  clients: number;
   routes: Partial<Record<Line, Load>>;
   servedAfterS: number | null;
   lost: number;
@@ -41,6 +43,8 @@ export interface FleetOptions {
   seed: number;
   /** Who is played besides ours. Default: everybody. */
   others?: readonly ContestantName[];
+  /** How many clients of each of the others. Default: as many as of ours. */
+  otherClients?: number;
   onProgress?: (line: string) => void;
   /** 1 plays everything in this process. Default: as many as there are cores. */
   processes?: number;
@@ -51,12 +55,18 @@ export async function runFleet({
   clients,
   seed,
   others = contestantNames,
+  otherClients = clients,
   onProgress = () => {},
   processes = availableParallelism(),
 }: FleetOptions): Promise<{ report: FleetReport; runs: FleetRun[] }> {
   const who = contestantNames.filter((name) => name === 'ours' || others.includes(name));
   const tasks = faultNames.flatMap((fault) =>
-    who.map((contestant): FleetTask => ({ contestant, fault, clients, seed })),
+    who.map((contestant): FleetTask => ({
+      contestant,
+      fault,
+      clients: contestant === 'ours' ? clients : otherClients,
+      seed,
+    })),
   );
   const startedAt = performance.now();
   const runs = await playAll(tasks, processes);
@@ -119,7 +129,7 @@ function summarise(run: FleetRun, calm: FleetRun): FaultSummary {
     const peakInRecovery = mean(recovery) > 0 ? Math.max(...recovery) / usual : null;
     routes[line] = { steady, mean: mean(its), peak, peakToSteady: steady > 0 ? peak / steady : null, peakInRecovery };
   }
-  return { routes, servedAfterS: run.servedAfterS, lost: run.lost };
+  return { clients: run.clients, routes, servedAfterS: run.servedAfterS, lost: run.lost };
 }
 
 const afterTheFault = (perSecond: readonly number[] = []) => perSecond.slice(FAULT_AT_MS / 1_000);
@@ -170,29 +180,30 @@ const AT_SCALE = 100_000;
 const lines: readonly Line[] = ['status', 'refresh', 'connect', 'health'];
 
 /** One Markdown table for each fault; rates are those of 100,000 clients. */
-export function fleetTables({
-  faults: each,
-  clients,
-}: FleetReport): { name: FaultName; title: string; table: string[] }[] {
+export function fleetTables({ faults: each }: FleetReport): { name: FaultName; title: string; table: string[] }[] {
   const row = (cells: string[]) => `| ${cells.join(' | ')} |`;
-  const rate = (perSecond: number) => Math.round((perSecond * AT_SCALE) / clients).toLocaleString('en');
-  const cells = (load: Load | undefined) =>
-    load === undefined
-      ? '–'
-      : `${rate(load.steady)} / ${rate(load.mean)} / ${rate(load.peak)}${load.peakToSteady === null ? '' : ` (${load.peakToSteady.toFixed(1)} x)`}`;
+  const cells = (load: Load | undefined, clients: number) => {
+    if (load === undefined) return '–';
+    const [steady, mean, peak] = [load.steady, load.mean, load.peak].map((perSecond) =>
+      Math.round((perSecond * AT_SCALE) / clients).toLocaleString('en'),
+    );
+    const ratio = load.peakToSteady === null ? '' : ` (${load.peakToSteady.toFixed(1)} x)`;
+    return `${steady} / ${mean} / ${peak}${ratio}`;
+  };
   return each.map(({ name, contestants: summaries }) => ({
     name,
     title: faults[name].title,
     table: [
       row(['who', ...lines.map((line) => `${line}: steady / mean / peak`), 'all served after', 'clients lost']),
       row(['---', ...lines.map(() => '---:'), '---:', '---:']),
-      ...(Object.entries(summaries) as [ContestantName, FaultSummary][]).map(([its, { routes, servedAfterS, lost }]) =>
-        row([
-          its,
-          ...lines.map((line) => cells(routes[line])),
-          servedAfterS === null ? 'never' : `${servedAfterS.toFixed(0)} s`,
-          `${((lost / clients) * 100).toFixed(1)} %`,
-        ]),
+      ...(Object.entries(summaries) as [ContestantName, FaultSummary][]).map(
+        ([its, { clients, routes, servedAfterS, lost }]) =>
+          row([
+            its,
+            ...lines.map((line) => cells(routes[line], clients)),
+            servedAfterS === null ? 'never' : `${servedAfterS.toFixed(0)} s`,
+            `${((lost / clients) * 100).toFixed(1)} %`,
+          ]),
       ),
     ],
   }));

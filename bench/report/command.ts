@@ -34,6 +34,7 @@ export async function docsCommand(args: string[]): Promise<number> {
     options: {
       worlds: { type: 'string', default: '10000' },
       clients: { type: 'string', default: String(DEFAULT_CLIENTS) },
+      others: { type: 'string' },
       seed: { type: 'string', default: '1' },
       only: { type: 'string', default: Object.keys(sections).join(',') },
     },
@@ -42,7 +43,9 @@ export async function docsCommand(args: string[]): Promise<number> {
   if (![...only].every((name) => Object.hasOwn(sections, name))) {
     throw new Error(`--only takes a list of ${Object.keys(sections).join(', ')}`);
   }
-  const options = { worlds: Number(values.worlds), clients: Number(values.clients), seed: Number(values.seed) };
+  const clients = Number(values.clients);
+  const others = Number(values.others ?? clients);
+  const options = { worlds: Number(values.worlds), clients, others, seed: Number(values.seed) };
   if (Object.values(options).some((it) => !Number.isInteger(it) || it < 1)) throw new Error('whole numbers from 1 on');
   const written = writtenSections();
   const lines = introduction();

@@ -3,16 +3,16 @@ import { fleetShortcomings, fleetTables } from '../fleet/report.ts';
 import type { Section } from './section.ts';
 
 /** What clients do to the server that they share. */
-export const fleetSection: Section = async ({ clients, seed }) => {
-  const report = await measureFleet({ clients, seed });
+export const fleetSection: Section = async ({ clients, others, seed }) => {
+  const report = await measureFleet({ clients, otherClients: others, seed });
   const lines = fleetShortcomings(report);
   return [
     '## Fleet: what it does to the server',
     '',
-    `\`npm run --silent bench -- fleet --clients ${clients} --seed ${seed}\``,
+    `\`npm run --silent bench -- fleet --clients ${clients} --others ${others} --seed ${seed}\``,
     '',
-    `${clients.toLocaleString('en')} browsers in virtual time, one user and one job each, and one server for all of them. Every contestant is played with that`,
-    'number; rates are put in terms of 100,000 clients. They come within the first minute; three minutes after the beginning something happens to',
+    `${clients.toLocaleString('en')} browsers of ours and ${others.toLocaleString('en')} of each other contestant, in virtual time, one user and one job each, and one server for all`,
+    'of them; rates are put in terms of 100,000 clients. They come within the first minute; three minutes after the beginning something happens to',
     'all of them at once; it ends after ten minutes, when the old client gives up whatever happens. Tokens live 5 minutes and are of any age,',
     'nothing else gets lost, and no job is done before the end.',
     '',

@@ -1,2 +1,2 @@
 /** One section of the document, measured and written. */
-export type Section = (options: { worlds: number; clients: number; seed: number }) => Promise<string[]>;
+export type Section = (options: { worlds: number; clients: number; others: number; seed: number }) => Promise<string[]>;
