@@ -205,6 +205,7 @@ export function createServices<Submission, Result>(
       isRefreshEnabled: () => true,
       isPreventive: () => settings.read('preventiveRefresh'),
       settingChanges$: settings.changed$,
+      askHealth,
       shared: { ...shared, look: () => coordinator.look(false) },
       coordinator,
     });

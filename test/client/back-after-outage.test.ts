@@ -1,7 +1,15 @@
 import { openTestWorld } from 'assessment-monitor/testing';
 import type { Habits } from 'assessment-monitor/testing';
 import { describe, expect, it } from 'vitest';
-import { type Answerer, flat, invalidToken, openSubmitted, type Script, status } from '../support/scripted-world.ts';
+import {
+  type Answerer,
+  flat,
+  invalidToken,
+  openScriptedWorld,
+  openSubmitted,
+  type Script,
+  status,
+} from '../support/scripted-world.ts';
 import { memoryStore } from '../../src/lib/storage.ts';
 import { jwt } from '../support/jwt.ts';
 
@@ -208,5 +216,51 @@ describe('with auth V1', () => {
     );
     await world.run(6 * MINUTE);
     expect([world.phase(), world.events.some(({ type }) => type === 'session.ended')]).toEqual(['completed', false]);
+  });
+});
+
+describe('an outage of half an hour that the machine sleeps through', () => {
+  it('does not sign a user of auth V1 out: the time asleep is no time in which the token was refused', async () => {
+    const exp = Math.floor(Date.parse('2099-01-01') / SECOND);
+    const world = await openSubmitted(
+      {
+        status: ({ at }) =>
+          at > SECOND && at < 32 * MINUTE ? invalidToken() : status(at < 31 * MINUTE ? 'processing' : 'completed'),
+      },
+      { auth: { version: 'v1' }, socket: false, session: { accessToken: jwt({ id: 'user-1', exp }) } },
+    );
+    await world.run(30 * SECOND);
+    world.clock.sleep(30 * MINUTE);
+    await world.run(5 * MINUTE);
+    expect([world.phase(), world.events.some(({ type }) => type === 'session.ended')]).toEqual(['completed', false]);
+  });
+});
+
+describe("an outage that a health route of one's own tells of", () => {
+  it('is over at once with a token source as well', async () => {
+    const isDown = (): boolean => world.clock.now() - startedAt < 20 * SECOND;
+    const world = openScriptedWorld(
+      {
+        status: ({ at }) => (at > SECOND && isDown() ? invalidToken() : status(isDown() ? 'queued' : 'completed')),
+        health: () => [isDown() ? 503 : 200, { status: 'any' }],
+      },
+      {
+        socket: false,
+        paths: { health: '/api/auth/v2/health' },
+        auth: {
+          source: {
+            getToken: async ({ fresh }) => {
+              if (fresh && isDown()) throw new Error('down');
+              return { accessToken: 'first', expiresIn: 3_600, userId: 'user-1' };
+            },
+          },
+        },
+      },
+    );
+    const startedAt = world.clock.now();
+    await world.client.ensureValidToken();
+    world.submit();
+    await world.run(35 * SECOND);
+    expect([world.phase(), world.count('health') > 0]).toEqual(['completed', true]);
   });
 });

@@ -23,6 +23,8 @@ export type SharedNews =
       generation: number;
       /** It was not issued for this request: its age is unknown. */
       isCached?: boolean;
+      /** Another tab has handed it over, and has used it for a while: it is not fresh. */
+      isOffered?: boolean;
     }
   /** A user signed in in another tab. All tabs share the cookie, so that user is signed in here as well. */
   | { type: 'signed-in'; token: IssuedToken; sentAt: number; generation: number }
@@ -142,6 +144,8 @@ const messages = {
     generation: ordinal,
     token: tokenSchema,
     sentAt: number,
+    /** The answer to a tab that is behind. Other tabs may have the token already. */
+    isOffered: z.optional(z.boolean()),
   }),
   ended: object({
     type: z.literal('ended'),
@@ -215,7 +219,7 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
         if (!isNewer) return;
         const offer = held();
         if (over) post({ type: 'ended', session, generation, reason: over });
-        else if (offer) post({ type: 'token', session, generation, ...offer });
+        else if (offer) post({ type: 'token', session, generation, ...offer, isOffered: true });
         return;
       }
       case 'ended': {
@@ -227,17 +231,20 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
         return end(reason);
       }
       case 'token': {
-        const { token, sentAt } = message;
+        const { token, sentAt, isOffered = false } = message;
         const isSignIn = message.session > session;
         // Without locks two tabs may give one generation to two tokens: the later one is valid.
-        const isNewer =
-          message.generation > generation || (message.generation === generation && message.sentAt > newest);
+        const isOther = message.generation === generation && held()?.token.accessToken !== token.accessToken;
+        const isNewer = message.generation > generation || (isOther && sentAt > newest);
         if (!isSignIn && (over !== null || message.session < session || !isNewer)) return;
         session = message.session;
         generation = Math.max(message.generation, generation + 1);
         over = null;
         newest = sentAt;
-        news.next({ type: isSignIn ? 'signed-in' : 'renewed', token, sentAt, generation });
+        const its = { token, sentAt, generation };
+        news.next(
+          isSignIn ? { type: 'signed-in', ...its } : { type: 'renewed', ...its, ...(isOffered && { isOffered }) },
+        );
       }
     }
   };
@@ -309,6 +316,8 @@ export function createSharedSession(options: SharedSessionOptions): SharedSessio
       if (found < session || over !== null) return false;
       session = Math.max(session, ofSession);
       generation = Math.max(generation, found);
+      const there = record();
+      if (there?.generation === generation) newest = there.sentAt;
       return true;
     },
     renewed(token, sentAt, asked, isCached = false) {

@@ -47,6 +47,8 @@ const MAX_REFUSALS = 4;
 const OUTAGE_BACKOFF = { minMs: 500, baseMs: 1_000, capMs: 30_000 };
 /** Without an `exp` the waits stay short: it may be a token that has expired, and then the user has to sign in. */
 const SHORT_BACKOFF = { ...OUTAGE_BACKOFF, capMs: 8_000 };
+/** Two refusals of one outage are no further apart: the longest wait between two tries, and a call that takes its time, ms. */
+const MAX_GAP_MS = 90_000;
 /** Between two decisions while the health route says that the auth service is down, ms. */
 const DOWN_MS = 60_000;
 
@@ -64,7 +66,6 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     random,
     log,
     askHealth: options.askHealth ?? null,
-    beliefMs: outagePatienceMs,
     onRecovered: () => events.next({ type: 'token.recovered' }),
   });
   const events$ = defer(() => {
@@ -81,8 +82,9 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
   const loginPages = createLoginPages(clock);
   let acceptedGeneration: number | null = null;
   let refusals = 0;
-  /** When the server first rejected the token without accepting it since, ms since the epoch. */
-  let refusedSince = 0;
+  /** When the server last rejected the token, ms since the epoch, and for how long it has done so without accepting it, ms. */
+  let refusedAt = 0;
+  let refusedForMs = 0;
   /** Until then, ms since the epoch, a 401 counts as part of the known outage: all assessments receive one at the same time. */
   let retryAt = 0;
   /** The stored token that no header can carry. It counts as none, and the log reports it once. */
@@ -134,9 +136,10 @@ export function createTokenServiceV1(options: TokenServiceV1Options): TokenServi
     const expiresAt = claimedExpiry(value);
     if (expiresAt === null) return isKnown || refusals < MAX_REFUSALS;
     const now = clock.now();
-    // After a clock that was set back the patience begins again.
-    if (refusals === 0 || refusedSince > now) refusedSince = now;
-    const isPatient = now - refusedSince < outagePatienceMs || refusals < MAX_REFUSALS;
+    // A sleep, or a clock that was set, is no time in which the token was refused.
+    refusedForMs = refusals === 0 ? 0 : refusedForMs + Math.min(MAX_GAP_MS, Math.max(0, now - refusedAt));
+    refusedAt = now;
+    const isPatient = refusedForMs < outagePatienceMs || refusals < MAX_REFUSALS;
     return isPatient && now < expiresAt - server.skewMs;
   };
   /** The token of the session that was announced to listeners; empty where there is none. */

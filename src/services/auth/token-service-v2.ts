@@ -55,6 +55,8 @@ export interface TokenServiceV2Options {
 }
 
 const TOKEN_KEY = 'token';
+type Renewed = Extract<SharedNews, { type: 'renewed' }>;
+
 const storedSchema = object({
   value: someText,
   generation: number,
@@ -254,13 +256,14 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
   };
 
   /** Adopts the token of a refresh in this tab or another. */
-  const renew = (issued: IssuedToken, sentAt: number, generation: number, isCached = false): void => {
+  const renew = ({ token: issued, sentAt, generation, isCached, isOffered }: Renewed): void => {
     const { userId } = adopt(issued, { sentAt, generation, isRefreshed: true, isFresh: !isCached });
-    // The refusal of a cached token says nothing about the verifier.
-    unproven = isCached ? null : { generation, refusals: 0, since: clock.now() };
+    // The refusal of a token that was in use before says nothing about the verifier.
+    const isFresh = !isCached && !isOffered;
+    unproven = isFresh ? { generation, refusals: 0, since: clock.now() } : null;
     // Issued dead, by a clock that is known: never sent, and as useless as one that is rejected.
     if (!usable()) noteRefusal(generation, true);
-    if (refused) refused.isRenewed = true;
+    if (refused && !isOffered) refused.isRenewed = true;
     events.next({ type: 'token.renewed', generation, userId });
   };
 
@@ -465,7 +468,7 @@ export function createTokenServiceV2(options: TokenServiceV2Options): TokenServi
     if (news.type === 'ended') end(news.reason);
     else if (news.type === 'signed-in' && isHeld(news.token)) keepAs(news.token, news.generation);
     else if (news.type === 'signed-in') begin(news.token, news.sentAt, news.generation);
-    else if (!ended) renew(news.token, news.sentAt, news.generation, news.isCached);
+    else if (!ended) renew(news);
   };
   const subscription = shared.news$.subscribe(follow);
 

@@ -374,7 +374,7 @@ describe('a message to a tab in session 5 with token 7', () => {
 
 describe('a request of another tab', () => {
   const ask = (session: number, generation: number) => ({ type: 'ask', session, generation });
-  const answer = [{ type: 'token', session: 5, generation: 7, token, sentAt: 100 }];
+  const answer = [{ type: 'token', session: 5, generation: 7, token, sentAt: 100, isOffered: true }];
 
   it.each([
     ['is behind', ask(5, 6), answer],
