@@ -151,7 +151,7 @@ export interface Sizes {
 const telemetry = { toMeter: 500, toSentry: 500, toLines: 500, toBeacon: 510 };
 
 /** What may not be outgrown: what was reached, and a little more. */
-export const budgets: Partial<Sizes> = { marginal: 42_300, ours: 41_700, texts: 1_900, ports: 6_500, ...telemetry };
+export const budgets: Partial<Sizes> = { marginal: 42_400, ours: 41_900, texts: 1_900, ports: 6_500, ...telemetry };
 
 /** Weighs what `npm run build` leaves; it builds first where that is older than the sources. */
 export async function measureSizes(): Promise<Sizes> {
