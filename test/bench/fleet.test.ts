@@ -16,6 +16,14 @@ it('plays every fault with every contestant, and plots it', async () => {
   expect(plotFault('gone', runs)).toMatch(/^<svg [^]*<\/svg>\n$/);
 });
 
+it('plays ours beside those that are asked for, in the number that is asked for', async () => {
+  const { report } = await runFleet({ clients: 2, seed: 3, others: ['before'], otherClients: 1, processes: 1 });
+  for (const { contestants } of report.faults) {
+    expect(contestants).toMatchObject({ ours: { clients: 2 }, before: { clients: 1 } });
+    expect(Object.keys(contestants)).toEqual(['before', 'ours']);
+  }
+});
+
 it('is the same fleet when it is played in parts', async () => {
   const task: FleetTask = { contestant: 'ours', fault: 'gone', clients: 3, seed: 5 };
   const parts = [await playFleet({ ...task, clients: 1 }), await playFleet({ ...task, first: 1, clients: 2 })];
