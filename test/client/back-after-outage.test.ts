@@ -219,6 +219,25 @@ describe('with auth V1', () => {
   });
 });
 
+describe('a health route that always says that the service is down', () => {
+  it.each(['v1', 'v2'] as const)(
+    'does not hold back a good token for longer than six minutes (auth %s)',
+    async (version) => {
+      const exp = Math.floor(Date.parse('2099-01-01') / SECOND);
+      const world = await openSubmitted(
+        {
+          status: ({ at }) =>
+            at > SECOND && at < 6 * SECOND ? invalidToken() : status(at < 6 * SECOND ? 'queued' : 'completed'),
+          health: () => [503, {}],
+        },
+        { auth: { version }, socket: false, session: { accessToken: jwt({ id: 'user-1', exp }), expiresIn: 86_400 } },
+      );
+      await world.run(6 * MINUTE);
+      expect(world.phase()).toBe('completed');
+    },
+  );
+});
+
 describe('an outage of half an hour that the machine sleeps through', () => {
   it('does not sign a user of auth V1 out: the time asleep is no time in which the token was refused', async () => {
     const exp = Math.floor(Date.parse('2099-01-01') / SECOND);

@@ -53,8 +53,6 @@ export interface OutageWatchOptions {
   askHealth: ((signal: AbortSignal) => Promise<Health>) | null;
   /** Shared by all tabs: one refusal is enough for all of them. @default null */
   store?: KeyValueStore | null | undefined;
-  /** A route that says for longer than this that the service is down is not believed, ms. @default 300_000 */
-  beliefMs?: number;
   /** When a refresh, which has to come first after the outage, is allowed, ms since the epoch; null where the token holds. @default null */
   refreshAt?: () => number | null;
   /** The outage seems to be over. */
@@ -86,7 +84,7 @@ const refusalSchema = object({ generation: number, at: number });
 
 /** @example const watch = createOutageWatch({ clock, random, log, askHealth, onRecovered }); */
 export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
-  const { clock, random, log, askHealth, onRecovered, store = null, beliefMs = BELIEF_MS } = options;
+  const { clock, random, log, askHealth, onRecovered, store = null } = options;
   let refusal: { generation: number; at: number; trustedAt: number | null } | null = null;
   /**
    * `hasBeenDown`: the health route knows of the outage. `endedBy`: what announced its end. Mistakes: how often each source announced an end
@@ -273,7 +271,7 @@ export function createOutageWatch(options: OutageWatchOptions): OutageWatch {
     async isDown() {
       if (!canTell()) return false;
       const { health } = latest && isWithin(latest.at, FRESH_MS) ? latest : { health: await ask() };
-      return health === 'down' && outage !== null && isWithin(outage.since, beliefMs);
+      return health === 'down' && outage !== null && isWithin(outage.since, BELIEF_MS);
     },
     isReturning: () => release !== null,
     waits(ms, urgent) {

@@ -372,6 +372,20 @@ describe('a message to a tab in session 5 with token 7', () => {
   });
 });
 
+describe('a tab that was reloaded', () => {
+  it('follows another token of the same number only where it is later, and never the one that it has', () => {
+    const tab = openTab({ written: { ...record(5, 7), sentAt: 300 } });
+    tab.shared.restored(7);
+    tab.hear({ ...told(5, 7, 200), token: { accessToken: 'earlier' } });
+    expect(tab.news).toEqual([]);
+    tab.shared.answerWith(() => ({ token, sentAt: 300 }));
+    tab.hear(told(5, 7, 400));
+    expect(tab.news).toEqual([]);
+    tab.hear({ ...told(5, 7, 400), token: { accessToken: 'later' } });
+    expect(tab.news).toMatchObject([{ type: 'renewed', token: { accessToken: 'later' } }]);
+  });
+});
+
 describe('a request of another tab', () => {
   const ask = (session: number, generation: number) => ({ type: 'ask', session, generation });
   const answer = [{ type: 'token', session: 5, generation: 7, token, sentAt: 100, isOffered: true }];
